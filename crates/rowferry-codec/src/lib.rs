@@ -1,0 +1,1 @@
+//! Batch to bytes and back: PostgreSQL COPY binary, MySQL load text. No sockets.

@@ -1,0 +1,1 @@
+//! Job file to Job: native YAML and the older shapes; connection strings; secrets.

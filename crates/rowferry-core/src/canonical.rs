@@ -1,0 +1,215 @@
+//! The canonical type of a column: what its values mean, independent of any database, and how they
+//! are stored in Arrow. Each connector maps its native types to and from this list, so that there
+//! are N + M type tables and never N × M.
+
+use std::collections::HashMap;
+
+use arrow_schema::{DataType, Field, TimeUnit};
+use serde::{Deserialize, Serialize};
+
+/// Which database's rules a JSON text already follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JsonFlavor {
+    /// PostgreSQL `json`, MariaDB `JSON`, SQLite text: kept byte for byte.
+    Text,
+    /// PostgreSQL `jsonb`: sorted, deduplicated, exact decimals.
+    PgJsonb,
+    /// MySQL `JSON`: sorted, deduplicated, fractions as doubles.
+    Mysql,
+}
+
+/// Meaning of a column's values. Nulls are always possible in the Arrow array; whether the column
+/// allows them is said by [`crate::Column::nullable`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CanonicalType {
+    /// True or false. Arrow `Boolean`.
+    Boolean,
+    /// Arrow `Int8`.
+    Int8,
+    /// Arrow `Int16`.
+    Int16,
+    /// Arrow `Int32`.
+    Int32,
+    /// Arrow `Int64`.
+    Int64,
+    /// Arrow `UInt8`.
+    UInt8,
+    /// Arrow `UInt16`.
+    UInt16,
+    /// Arrow `UInt32`.
+    UInt32,
+    /// Arrow `UInt64`.
+    UInt64,
+    /// Arrow `Float32`, bits kept.
+    Float32,
+    /// Arrow `Float64`, bits kept.
+    Float64,
+    /// Exact decimal with a fixed scale. Arrow `Decimal128` up to 38 digits, else `Decimal256`.
+    Decimal {
+        /// Total digits, 1 to 76.
+        precision: u8,
+        /// Digits after the point, 0 to `precision`.
+        scale: u8,
+    },
+    /// Exact decimal whose scale differs from value to value. Arrow `Utf8`, plain notation
+    /// (`-12.340`), also `NaN`, `Infinity`, `-Infinity`.
+    DecimalText,
+    /// Characters. Arrow `Utf8`; of a fixed-length type without its trailing blanks.
+    Text {
+        /// Declared length in characters.
+        chars: Option<u32>,
+        /// Blank-padded type (`char(n)`).
+        fixed: bool,
+    },
+    /// Bytes. Arrow `Binary`.
+    Binary {
+        /// Declared length in bytes.
+        bytes: Option<u32>,
+        /// Zero-padded type (`binary(n)`): every value has exactly `bytes` bytes.
+        fixed: bool,
+    },
+    /// Arrow `Date32`; `i32::MAX` and `i32::MIN` are +infinity and −infinity, `i32::MIN + 1` is
+    /// MySQL's `0000-00-00`.
+    Date,
+    /// Time of day, 00:00 to 24:00 inclusive. Arrow `Time64(us)`.
+    Time {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
+    /// Signed length of time (MySQL `TIME`). Arrow `Duration(us)`.
+    Duration {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
+    /// Wall clock without zone. Arrow `Timestamp(us)`; `i64::MAX` and `i64::MIN` are the
+    /// infinities, `i64::MIN + 1` is MySQL's zero date.
+    Timestamp {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
+    /// Instant. Arrow `Timestamp(us, "UTC")`, same special values as [`Self::Timestamp`].
+    Instant {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
+    /// RFC 9562 byte order. Arrow `FixedSizeBinary(16)`.
+    Uuid,
+    /// JSON text. Arrow `Utf8`.
+    Json {
+        /// Rules that the text already follows.
+        flavor: JsonFlavor,
+    },
+    /// Bit string of 1 to 64 bits read as a big-endian number. Arrow `UInt64`.
+    Bits {
+        /// Declared length in bits.
+        bits: u8,
+    },
+    /// One of the labels. Arrow `Utf8`.
+    Enum {
+        /// Labels in sort order.
+        labels: Vec<String>,
+    },
+}
+
+impl CanonicalType {
+    /// The Arrow storage type of a column of this type.
+    pub fn arrow(&self) -> DataType {
+        match self {
+            Self::Boolean => DataType::Boolean,
+            Self::Int8 => DataType::Int8,
+            Self::Int16 => DataType::Int16,
+            Self::Int32 => DataType::Int32,
+            Self::Int64 => DataType::Int64,
+            Self::UInt8 => DataType::UInt8,
+            Self::UInt16 => DataType::UInt16,
+            Self::UInt32 => DataType::UInt32,
+            Self::UInt64 | Self::Bits { .. } => DataType::UInt64,
+            Self::Float32 => DataType::Float32,
+            Self::Float64 => DataType::Float64,
+            Self::Decimal { precision, scale } => {
+                // A scale is at most 76, so it always fits.
+                let scale = i8::try_from(*scale).unwrap_or(i8::MAX);
+                if *precision <= 38 {
+                    DataType::Decimal128(*precision, scale)
+                } else {
+                    DataType::Decimal256(*precision, scale)
+                }
+            }
+            Self::DecimalText | Self::Text { .. } | Self::Json { .. } | Self::Enum { .. } => {
+                DataType::Utf8
+            }
+            Self::Binary { .. } => DataType::Binary,
+            Self::Date => DataType::Date32,
+            Self::Time { .. } => DataType::Time64(TimeUnit::Microsecond),
+            Self::Duration { .. } => DataType::Duration(TimeUnit::Microsecond),
+            Self::Timestamp { .. } => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Instant { .. } => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Uuid => DataType::FixedSizeBinary(16),
+        }
+    }
+
+    /// The Arrow field of a column of this type, with the canonical type in its metadata under
+    /// `rowferry.canonical`. Always nullable: constraints belong to the databases.
+    pub fn field(&self, name: &str) -> Field {
+        let canonical = serde_json::to_string(self).unwrap_or_default();
+        let metadata = HashMap::from([("rowferry.canonical".to_owned(), canonical)]);
+        Field::new(name, self.arrow(), true).with_metadata(metadata)
+    }
+
+    /// Whether values are integers whose keys may be cut by arithmetic.
+    pub const fn is_integer(&self) -> bool {
+        matches!(
+            self,
+            Self::Int8
+                | Self::Int16
+                | Self::Int32
+                | Self::Int64
+                | Self::UInt8
+                | Self::UInt16
+                | Self::UInt32
+                | Self::UInt64
+        )
+    }
+
+    /// Short name for plans and messages: `int64`, `decimal(12,2)`, `timestamp(6)`.
+    pub fn name(&self) -> String {
+        let sized = |word: &str, size: Option<u32>| match size {
+            Some(size) => format!("{word}({size})"),
+            None => word.to_owned(),
+        };
+        match self {
+            Self::Boolean => "boolean".into(),
+            Self::Int8 => "int8".into(),
+            Self::Int16 => "int16".into(),
+            Self::Int32 => "int32".into(),
+            Self::Int64 => "int64".into(),
+            Self::UInt8 => "uint8".into(),
+            Self::UInt16 => "uint16".into(),
+            Self::UInt32 => "uint32".into(),
+            Self::UInt64 => "uint64".into(),
+            Self::Float32 => "float32".into(),
+            Self::Float64 => "float64".into(),
+            Self::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
+            Self::DecimalText => "decimal".into(),
+            Self::Text { chars, fixed } => sized(if *fixed { "char" } else { "text" }, *chars),
+            Self::Binary { bytes, fixed } => {
+                sized(if *fixed { "fixed binary" } else { "binary" }, *bytes)
+            }
+            Self::Date => "date".into(),
+            Self::Time { digits } => format!("time({digits})"),
+            Self::Duration { digits } => format!("duration({digits})"),
+            Self::Timestamp { digits } => format!("timestamp({digits})"),
+            Self::Instant { digits } => format!("instant({digits})"),
+            Self::Uuid => "uuid".into(),
+            Self::Json { flavor } => match flavor {
+                JsonFlavor::Text => "json".into(),
+                JsonFlavor::PgJsonb => "json (jsonb)".into(),
+                JsonFlavor::Mysql => "json (mysql)".into(),
+            },
+            Self::Bits { bits } => format!("bits({bits})"),
+            Self::Enum { labels } => format!("enum of {}", labels.len()),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Where a database is and how to log in: plain values, parsed once by the configuration.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A password or another text that must never be printed. `Debug` and `Display` show `***`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for the driver only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Which connector serves an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndpointKind {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL or MariaDB; the server says which.
+    Mysql,
+    /// A SQLite file.
+    Sqlite,
+    /// Generated rows (`generate:`), source only.
+    Generate,
+    /// Rows are counted and dropped (`null:`), sink only.
+    Null,
+}
+
+impl EndpointKind {
+    /// The word used in job files and messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+            Self::Sqlite => "sqlite",
+            Self::Generate => "generate",
+            Self::Null => "null",
+        }
+    }
+}
+
+/// How the wire is protected, in libpq's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsMode {
+    /// Never encrypted.
+    Disable,
+    /// Encrypted if the server offers it; nothing is verified.
+    Prefer,
+    /// Encrypted or refused; nothing is verified.
+    Require,
+    /// Encrypted, and the certificate's chain is verified.
+    VerifyCa,
+    /// Encrypted, chain and host name are verified.
+    VerifyFull,
+}
+
+/// One end of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Connector.
+    pub kind: EndpointKind,
+    /// Host name or address; empty for files.
+    pub host: String,
+    /// Port; 0 for files.
+    pub port: u16,
+    /// Unix socket: PostgreSQL's folder or MySQL's file. Takes the place of host.
+    pub socket: Option<PathBuf>,
+    /// Database.
+    pub database: String,
+    /// User.
+    pub user: String,
+    /// Password.
+    pub password: Option<Secret>,
+    /// Protection of the wire.
+    pub tls: TlsMode,
+    /// PEM file of the roots to trust instead of the system's.
+    pub tls_root: Option<PathBuf>,
+    /// File of a SQLite endpoint.
+    pub path: PathBuf,
+    /// What a `generate:` endpoint is asked for, verbatim.
+    pub generate: String,
+    /// Shown to the server as the application's name where it has one.
+    pub application: String,
+}
+
+impl Endpoint {
+    /// An endpoint of `kind` with nothing filled in; the parser fills in the rest.
+    pub fn empty(kind: EndpointKind) -> Self {
+        Self {
+            kind,
+            host: String::new(),
+            port: 0,
+            socket: None,
+            database: String::new(),
+            user: String::new(),
+            password: None,
+            tls: TlsMode::Disable,
+            tls_root: None,
+            path: PathBuf::new(),
+            generate: String::new(),
+            application: "rowferry".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// Kind, user, host, port and database; never the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            EndpointKind::Sqlite => write!(f, "sqlite:{}", self.path.display()),
+            EndpointKind::Null => f.write_str("null:"),
+            EndpointKind::Generate => write!(f, "generate:{}", self.generate),
+            EndpointKind::Postgres | EndpointKind::Mysql => {
+                write!(f, "{}://{}@", self.kind.word(), self.user)?;
+                match &self.socket {
+                    Some(socket) => write!(f, "[{}]", socket.display())?,
+                    None => write!(f, "{}:{}", self.host, self.port)?,
+                }
+                write!(f, "/{}", self.database)
+            }
+        }
+    }
+}

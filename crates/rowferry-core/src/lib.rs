@@ -1,0 +1,46 @@
+//! Nouns and contracts of rowferry. No IO, no tokio, no rayon.
+//!
+//! Everything the planner decides is a plain value that can be printed, stored, retried and sent to
+//! another machine: [`TableSchema`], [`KeyRange`], [`Chunk`], [`Receipt`], [`TablePlan`]. Handles
+//! (connections, streams) appear only behind the four traits at the ends: [`Source`], [`Snapshot`],
+//! [`Sink`] with its [`StreamLock`], and [`ChunkWriter`].
+//!
+//! A [`Chunk`] goes out, a [`Receipt`] comes back: that is the whole interface between the control
+//! plane and the data plane.
+
+mod canonical;
+mod chunk;
+mod coverage;
+mod cut;
+mod endpoint;
+mod error;
+mod job;
+mod key_range;
+mod plan;
+mod predicate;
+mod sink;
+mod source;
+mod stream;
+mod table;
+
+pub use canonical::{CanonicalType, JsonFlavor};
+pub use chunk::{Chunk, ChunkNo, ChunkTotals, Digest, Receipt};
+pub use coverage::{CHUNK_NO_STEP, Coverage, Hole};
+pub use cut::{ChunkSpec, Cutter, KeyProbe};
+pub use endpoint::{Endpoint, EndpointKind, Secret, TlsMode};
+pub use error::{ConnectorError, ErrorClass, Result};
+pub use job::{Guard, Job, PublishWhen, Settings, TableJob};
+pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
+pub use plan::{
+    ColumnPlan, Consistency, Duplicates, LoadInto, Mode, PlanProblem, ReplaceMode, TablePlan,
+    WriteMode,
+};
+pub use predicate::{Comparison, Literal, Predicate};
+pub use sink::{
+    Begun, CheckLine, ChunkWriter, Prepared, Published, Sealed, Sink, StreamLock, TargetTable,
+};
+pub use source::{
+    ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,
+};
+pub use stream::{Claim, ClaimStart, Fingerprint, Phase, StreamSpec, StreamState};
+pub use table::{Column, Identity, Index, Key, NativeType, TableRef, TableSchema};

@@ -1,0 +1,146 @@
+//! What will be done to one table: plain data, decided before any row moves.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Column, KeyColumns, Predicate, StreamSpec, TableRef, TableSchema};
+
+/// What a run makes of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// The target becomes the source's rows.
+    Full,
+    /// The first run copies everything; later runs take rows beyond the watermark and upsert them.
+    Incremental,
+}
+
+/// How rows meet the rows that are already there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteMode {
+    /// Staging table, then swap.
+    Replace,
+    /// Insert; an existing key is an error.
+    Append,
+    /// Insert or update by key.
+    Upsert,
+}
+
+/// How a staging table takes the target's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplaceMode {
+    /// Atomic rename.
+    Swap,
+    /// Delete and `insert … select` from staging in one transaction; the table object stays.
+    Truncate,
+}
+
+/// How far one read view reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// `Table` where it is free, else `Chunk`.
+    Auto,
+    /// All chunks of a table read one view.
+    Table,
+    /// Each chunk has its own view.
+    Chunk,
+}
+
+/// What happens to rows of one chunk whose keys are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Duplicates {
+    /// Stop.
+    Fail,
+    /// Keep the first row in the order of the read.
+    First,
+    /// Keep the last row in the order of the read.
+    Last,
+}
+
+/// Where a chunk's transaction writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadInto {
+    /// A staging table that replaces the target when it is complete.
+    StagingReplace,
+    /// A staging table whose rows are appended in one transaction when it is complete (no key).
+    StagingAppend,
+    /// The target itself.
+    Target,
+}
+
+/// One column on its way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnPlan {
+    /// As the source has it. `canonical` is always present here.
+    pub source: Column,
+    /// As the target has it or will have it: name, type, nullability.
+    pub target: Column,
+}
+
+/// Everything a sink needs to prepare, load and publish one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TablePlan {
+    /// Identity of the stream in the target.
+    pub stream: StreamSpec,
+    /// The source table as it was described.
+    pub source: TableSchema,
+    /// Target table.
+    pub target: TableRef,
+    /// The target as it stands, if it exists.
+    pub target_existing: Option<TableSchema>,
+    /// Columns in the order of the read.
+    pub columns: Vec<ColumnPlan>,
+    /// Target column names that identify a row; empty = no key.
+    pub key: Vec<String>,
+    /// Whether the source enforces that `key` is unique and never null: the target's primary key
+    /// is made of it only then.
+    pub key_enforced: bool,
+    /// Source columns in whose order the table is cut; `None` = physical blocks or one stream.
+    pub cut_by: Option<KeyColumns>,
+    /// Mode of the job.
+    pub mode: Mode,
+    /// How rows are written.
+    pub write: WriteMode,
+    /// Where they are written.
+    pub load: LoadInto,
+    /// How staging takes the target's place.
+    pub replace: ReplaceMode,
+    /// Keep the swapped-out table.
+    pub keep_old: bool,
+    /// Equal keys inside a chunk; `None` = not looked at.
+    pub duplicates: Option<Duplicates>,
+    /// Filter pushed into the source.
+    pub predicate: Option<Predicate>,
+    /// Rows of one multi-row INSERT, where the sink writes by INSERT.
+    pub insert_batch_rows: u32,
+    /// Things the user should know: what is not carried over, what a mode does not see.
+    pub warnings: Vec<String>,
+}
+
+/// A reason why a table cannot be copied as asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanProblem {
+    /// Slug of the error.
+    pub code: String,
+    /// Column concerned.
+    pub column: Option<String>,
+    /// What does not fit: lowercase, no full stop.
+    pub message: String,
+    /// What can be done, a full sentence.
+    pub next: String,
+}
+
+impl fmt::Display for PlanProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            Some(column) => write!(f, "column {column:?}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The writing end.
+//!
+//! Order of calls for one table: `describe`, `plan_column` for each column, `lock`, `state`,
+//! `claim`, `prepare`, then `begin` … `commit` for each chunk from many workers at once, then
+//! `seal` and `publish`. The lock lives as long as the [`StreamLock`] value.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Chunk, ChunkTotals, Claim, ClaimStart, Column, LoadInto, Payload, PlanProblem, Receipt,
+    ReplaceMode, Result, StreamSpec, StreamState, TablePlan, TableRef, TableSchema, WireFormat,
+    WriteMode,
+};
+
+/// A table found in the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetTable {
+    /// Its schema.
+    pub schema: TableSchema,
+    /// Objects that a swap would cut off (foreign keys from others, views, triggers, policies,
+    /// publications), each as `kind name`, in name order.
+    pub dependents: Vec<String>,
+    /// Whether writes to it can be rolled back (false for MyISAM and the like).
+    pub transactional: bool,
+}
+
+/// Where and how chunks of one table are written: plain, enough for `begin` in any process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// Stream.
+    pub stream: StreamSpec,
+    /// Run of the claim.
+    pub run: i64,
+    /// Epoch of the claim.
+    pub epoch: i64,
+    /// Target table.
+    pub target: TableRef,
+    /// The table that chunks are written to: staging or the target itself.
+    pub load_table: TableRef,
+    /// What `load_table` is.
+    pub load: LoadInto,
+    /// Source and target columns in the order of the read.
+    pub columns: Vec<crate::ColumnPlan>,
+    /// Target columns that identify a row.
+    pub key: Vec<String>,
+    /// See [`TablePlan::key_enforced`].
+    pub key_enforced: bool,
+    /// `Upsert` merges by key; otherwise rows are inserted.
+    pub write: WriteMode,
+    /// How staging takes the target's place.
+    pub replace: ReplaceMode,
+    /// Keep the swapped-out table.
+    pub keep_old: bool,
+    /// Rows of one multi-row INSERT.
+    pub insert_batch_rows: u32,
+    /// Staging was missing or emptied and had to be made anew: receipts of this run are void and
+    /// the engine starts a new run.
+    pub staging_lost: bool,
+}
+
+/// What sealing found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Rows counted in the loaded table; `None` when chunks went into the target itself.
+    pub rows: Option<u64>,
+}
+
+/// What publishing did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Rows in the target afterwards, where they are known without another scan.
+    pub rows_in_target: Option<u64>,
+}
+
+/// One finding of `check`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckLine {
+    /// What was looked at: `version`, `right to create tables`, `local_infile`, …
+    pub name: String,
+    /// What was found.
+    pub found: String,
+    /// `None` when fine; otherwise what to do, a full sentence.
+    pub advice: Option<String>,
+    /// Whether a copy cannot work as it is.
+    pub fatal: bool,
+}
+
+/// How a chunk begins.
+pub enum Begun {
+    /// Write it.
+    Writer(Box<dyn ChunkWriter>),
+    /// An earlier attempt's COMMIT got through; nothing is to be done.
+    AlreadyDurable(Receipt),
+}
+
+/// A database that tables are written to.
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Engine word as in [`crate::NativeType::engine`].
+    fn engine(&self) -> &str;
+
+    /// What the server says of itself; same meaning as [`crate::Source::identity`].
+    async fn identity(&self) -> Result<String>;
+
+    /// Describes the target table; `None` when it does not exist.
+    async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>>;
+
+    /// The target column for `source` (its name already renamed by the caller in `target_name`).
+    ///
+    /// With `existing` the column is checked against it and `existing` is returned; otherwise a
+    /// type is chosen: the verbatim native type from the same engine, else by canonical type.
+    /// `in_key` asks for a type whose equality and order are those of the source's bytes.
+    fn plan_column(
+        &self,
+        source: &Column,
+        target_name: &str,
+        existing: Option<&Column>,
+        in_key: bool,
+    ) -> Result<Column, PlanProblem>;
+
+    /// Statements that would create the target, for `plan`.
+    fn ddl(&self, plan: &TablePlan) -> Vec<String>;
+
+    /// Whether payloads in this wire format can be written to `columns` undecoded.
+    fn accepts(&self, format: WireFormat, columns: &[crate::ColumnPlan]) -> bool;
+
+    /// Takes the session lock of the target table. Class `Busy`, slug `locked`, when it is held.
+    async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>>;
+
+    /// Starts a chunk. `settle` is set for every attempt after the first: the stream row is then
+    /// locked exclusively and the receipt looked for, since an earlier COMMIT may be in flight.
+    async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun>;
+
+    /// All streams known in this target, in the order of job and table. Empty when the progress
+    /// tables do not exist.
+    async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>>;
+
+    /// Forgets a stream: drops its staging table and removes its rows from the progress tables.
+    async fn forget(&self, progress_schema: Option<&str>, stream_id: &str) -> Result<()>;
+
+    /// Version, rights and settings that matter for writing.
+    async fn check(&self) -> Result<Vec<CheckLine>>;
+}
+
+/// The coordinator's hold on one stream. Dropping it gives the lock back.
+#[async_trait]
+pub trait StreamLock: Send {
+    /// The stream row, without changing it. Creates nothing. Class `Conflict`, slug
+    /// `target-shared`, when another stream owns the same target table.
+    async fn state(&mut self) -> Result<Option<StreamState>>;
+
+    /// Ends the sessions of the previous owner, raises the epoch and reads the receipts, creating
+    /// the progress tables when they are missing.
+    async fn claim(&mut self, start: ClaimStart) -> Result<Claim>;
+
+    /// Makes the staging or target table, as the plan says. Idempotent within a run.
+    async fn prepare(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared>;
+
+    /// Rows in the target table now, counted up to `limit`; 0 when it does not exist.
+    async fn target_rows(&mut self, limit: Option<u64>) -> Result<u64>;
+
+    /// Sets phase `publishing`, counts a staging table, and builds keys. Idempotent.
+    async fn seal(&mut self, prepared: &Prepared) -> Result<Sealed>;
+
+    /// Makes the rows visible (swap, truncate-and-insert, append from staging; nothing for rows
+    /// that went into the target itself), stores `watermark` and sets phase `done`, in one fenced
+    /// transaction where the server can. Idempotent.
+    async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published>;
+
+    /// Proves that the lock's session still lives. Called every few seconds by the engine.
+    async fn heartbeat(&mut self) -> Result<()>;
+}
+
+/// One chunk being written, in one target transaction. Dropping it leaves no visible row.
+#[async_trait]
+pub trait ChunkWriter: Send {
+    /// Hands over rows. Returns when the writer can take more: the backpressure.
+    async fn write(&mut self, payload: Payload) -> Result<()>;
+
+    /// Writes the receipt, checks the epoch under a shared lock and commits.
+    ///
+    /// Class `Fenced` when the epoch is no longer ours; `Unknown` when no answer to COMMIT came.
+    async fn commit(self: Box<Self>, totals: ChunkTotals) -> Result<Receipt>;
+}

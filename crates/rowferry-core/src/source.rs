@@ -1,0 +1,160 @@
+//! The reading end.
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Chunk, Column, Consistency, Digest, KeyColumns, KeyProbe, KeyTuple, Predicate, Result,
+    TableRef, TableSchema,
+};
+
+/// A byte format that two connectors of the same engine may pass through undecoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WireFormat {
+    /// Tuples of PostgreSQL's COPY binary format, without header and trailer.
+    PgCopyBinary,
+}
+
+/// Rows on their way from reader to writer.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// Arrow columns in the order of [`ReadSpec::columns`].
+    Batch(RecordBatch),
+    /// Rows in wire form, whole rows only.
+    Wire {
+        /// Format of `bytes`.
+        format: WireFormat,
+        /// Rows in `bytes`.
+        rows: u64,
+        /// The rows.
+        bytes: Bytes,
+    },
+}
+
+impl Payload {
+    /// Rows in this payload.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Self::Batch(batch) => batch.num_rows() as u64,
+            Self::Wire { rows, .. } => *rows,
+        }
+    }
+
+    /// Memory that this payload holds, in bytes.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Batch(batch) => batch.get_array_memory_size() as u64,
+            Self::Wire { bytes, .. } => bytes.len() as u64,
+        }
+    }
+}
+
+/// What a read of a chunk delivers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadSpec {
+    /// Columns in order; each has a canonical type.
+    pub columns: Vec<Column>,
+    /// Filter.
+    pub predicate: Option<Predicate>,
+    /// Deliver this wire format instead of batches. Only set when the source said it can.
+    pub wire: Option<WireFormat>,
+    /// A payload is cut when it holds this many bytes. 1 to 8 MiB keep encoders in cache.
+    pub batch_bytes: u64,
+    /// A batch is cut at this many rows.
+    pub batch_rows: u64,
+    /// Rows must come in key order (dedupe by first or last).
+    pub ordered: bool,
+}
+
+/// One chunk being read. The driver calls [`Self::next`] until `None`; dropping it earlier stops
+/// the server's query.
+#[async_trait]
+pub trait ChunkReader: Send {
+    /// The next rows. `None` means that the server said the result is complete; a stream that
+    /// ends in any other way is an error, never an early `None`.
+    async fn next(&mut self) -> Result<Option<Payload>>;
+
+    /// After `None`: the greatest key of a span without upper bound, as the same read view saw it
+    /// with the filter left out of account; `None` for an empty span and for other ranges.
+    fn last_key(&self) -> Option<KeyTuple>;
+
+    /// After `None`: digest of wire rows, where the reader computed one.
+    fn digest(&self) -> Option<Digest>;
+}
+
+/// The transaction clock of a source at the moment a view was opened. Keys that were read while
+/// nothing was open (`oldest_open >= next`) are settled: no row below them can still commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Horizon {
+    /// Number of the oldest writing transaction still open, or `next` when there is none.
+    pub oldest_open: u64,
+    /// Number that the next writing transaction will get.
+    pub next: u64,
+}
+
+/// A table in a listing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableListing {
+    /// Table with its schema.
+    pub table: TableRef,
+    /// Primary key columns; empty = none.
+    pub key: Vec<String>,
+    /// Rows by statistics.
+    pub rows_estimated: Option<u64>,
+    /// Bytes by statistics.
+    pub bytes_estimated: Option<u64>,
+}
+
+/// A database that tables are read from.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// Engine word as in [`crate::NativeType::engine`], known after connecting.
+    fn engine(&self) -> &str;
+
+    /// What the server says of itself: stable across host names, different between databases.
+    async fn identity(&self) -> Result<String>;
+
+    /// All tables that this login may read, system tables left out, in name order. Views are not
+    /// listed but may be described.
+    async fn tables(&self) -> Result<Vec<TableListing>>;
+
+    /// Describes a table. Class `Setup`, slug `unknown-table`, when it does not exist; the message
+    /// offers near names.
+    async fn describe(&self, table: &TableRef) -> Result<TableSchema>;
+
+    /// Opens a read view for `table`. `readers` is the number of chunks read at once.
+    async fn snapshot(
+        &self,
+        table: &TableSchema,
+        consistency: Consistency,
+        readers: usize,
+    ) -> Result<Box<dyn Snapshot>>;
+
+    /// Whether reads of `columns` can be delivered in this wire format.
+    fn offers(&self, format: WireFormat, columns: &[Column]) -> bool;
+
+    /// Version, rights and settings that matter for reading.
+    async fn check(&self) -> Result<Vec<crate::CheckLine>>;
+}
+
+/// A read view of one table. Shared by all readers of the table.
+#[async_trait]
+pub trait Snapshot: Send + Sync {
+    /// What this view really gives: [`Consistency::Table`] or [`Consistency::Chunk`].
+    fn consistency(&self) -> Consistency;
+
+    /// The transaction clock when the view was opened; `None` when this login may not see it.
+    async fn horizon(&self) -> Result<Option<Horizon>>;
+
+    /// A prober for cutting the table by `key`, on its own connection inside the view.
+    async fn probe(&self, table: &TableSchema, key: &KeyColumns) -> Result<Box<dyn KeyProbe>>;
+
+    /// Number of physical blocks, where reads by [`crate::KeyRange::Blocks`] are offered.
+    async fn blocks(&self, table: &TableSchema) -> Result<Option<u64>>;
+
+    /// Starts reading a chunk. May be called concurrently, up to `readers` at once.
+    async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>>;
+}

@@ -1,0 +1,1 @@
+//! Plan a job, run chunks, retry, limits, report. Names no database, holds no SQL.

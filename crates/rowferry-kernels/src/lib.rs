@@ -1,0 +1,1 @@
+//! Batch to batch: normalize, key hash, dedupe, digest. Pure, no async.

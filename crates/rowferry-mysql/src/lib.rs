@@ -1,0 +1,1 @@
+//! Source and sink over mysql_async, for MySQL and MariaDB.

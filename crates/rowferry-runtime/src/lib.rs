@@ -1,0 +1,1 @@
+//! Where tokio and rayon meet: compute pool, byte budget, retry, shutdown.

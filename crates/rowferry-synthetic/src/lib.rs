@@ -1,0 +1,1 @@
+//! The generate: source, the null: sink and the memory sink.

@@ -1,0 +1,1 @@
+//! For tests only: throw-away servers, faulty source and sink, oracles.
