@@ -1,1 +1,24 @@
-//! Where tokio and rayon meet: compute pool, byte budget, retry, shutdown.
+//! Where tokio and rayon meet. Threads are started here and nowhere else.
+//!
+//! ```text
+//!  tokio (IO, timers, chunk workers)  ── ComputePool::run ──►  rayon pool of ours (decode, encode)
+//!                                     ── Owner::call ───────►  one thread that owns a SQLite handle
+//! ```
+
+mod backoff;
+mod budget;
+mod compute;
+mod error;
+mod owner;
+mod task;
+
+pub use backoff::Backoff;
+pub use budget::{ByteBudget, BytePermit};
+pub use compute::ComputePool;
+pub use error::RuntimeError;
+pub use owner::Owner;
+pub use task::{Task, spawn};
+pub use tokio_util::sync::CancellationToken;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! The compute pool: decode, kernels and encode run here, entered through one function.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::RuntimeError;
+
+/// Jobs that may wait in the pool's queue per thread. Guessed: enough to keep a thread busy while
+/// its next job is on the way, few enough that a slow pool is felt by those who feed it.
+const QUEUED_JOBS_PER_THREAD: usize = 4;
+
+/// A rayon pool of our own. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct ComputePool {
+    pool: Arc<rayon::ThreadPool>,
+    permits: Arc<Semaphore>,
+}
+
+impl ComputePool {
+    /// A pool of `threads` threads, at least one.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::Pool`] when the operating system refuses threads.
+    pub fn new(threads: usize) -> Result<Self, RuntimeError> {
+        let threads = threads.max(1);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("compute-{index}"))
+            .build()
+            .map_err(RuntimeError::Pool)?;
+        let permits = Arc::new(Semaphore::new(threads * QUEUED_JOBS_PER_THREAD));
+        Ok(Self { pool: Arc::new(pool), permits })
+    }
+
+    /// Runs `work` on the pool and waits for its answer without blocking the caller's thread.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::Panicked`] when `work` panics.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up the answer; work that has started runs to its end.
+    pub async fn run<T, F>(&self, work: F) -> Result<T, RuntimeError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let panicked = || RuntimeError::Panicked { name: "a compute job".to_owned() };
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let (answer, wait) = oneshot::channel();
+        let span = tracing::Span::current();
+        self.pool.spawn(move || {
+            let _entered = span.enter();
+            let result = catch_unwind(AssertUnwindSafe(work));
+            drop(permit);
+            // Nobody waits any more when the caller was cancelled.
+            drop(answer.send(result));
+        });
+        match wait.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(_)) | Err(_) => Err(panicked()),
+        }
+    }
+}

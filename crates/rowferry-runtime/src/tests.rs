@@ -1,0 +1,44 @@
+use std::time::Duration;
+
+use crate::{Backoff, ByteBudget, ComputePool, Owner, RuntimeError};
+
+#[tokio::test]
+async fn a_panic_on_the_pool_is_an_error_and_the_pool_lives_on() {
+    let pool = ComputePool::new(1).unwrap();
+    let result = pool.run(|| panic!("planted")).await;
+    assert!(matches!(result, Err::<(), _>(RuntimeError::Panicked { .. })));
+    assert_eq!(pool.run(|| 7).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn an_owner_keeps_its_value_through_a_panicking_call() {
+    let owner = Owner::spawn("counter", || Ok::<_, ()>(1)).await.unwrap().unwrap();
+    owner.call(|value| *value += 1).await.unwrap();
+    assert!(owner.call(|_| panic!("planted")).await.is_err());
+    assert_eq!(owner.call(|value| *value).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn an_owner_reports_why_its_value_could_not_be_made() {
+    let made = Owner::<u8>::spawn("broken", || Err("no disk")).await.unwrap();
+    assert_eq!(made.err(), Some("no disk"));
+}
+
+#[tokio::test]
+async fn a_row_larger_than_the_budget_runs_alone() {
+    let budget = ByteBudget::new(1 << 20);
+    let all = budget.acquire(1 << 30).await;
+    let waits = tokio::time::timeout(Duration::from_millis(20), budget.acquire(1)).await;
+    assert!(waits.is_err());
+    drop(all);
+    drop(budget.acquire(1).await);
+}
+
+#[test]
+fn pauses_stay_within_their_bounds() {
+    let mut backoff = Backoff::default();
+    for _ in 0..100 {
+        let pause = backoff.next_pause();
+        assert!(pause >= Duration::from_millis(500) && pause <= Duration::from_mins(1));
+    }
+}
