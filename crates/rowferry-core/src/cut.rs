@@ -152,6 +152,14 @@ impl Cutter {
         }
     }
 
+    /// Goes on with a probe of another read view, after the source lost the first one.
+    pub fn set_probe(&mut self, probe: Box<dyn KeyProbe>) {
+        if let Way::Keys(cutter) = &mut self.way {
+            cutter.probe = probe;
+            cutter.next_key = None;
+        }
+    }
+
     fn rows_wanted(&self) -> u64 {
         let by_bytes = self.row_bytes.map_or(u64::MAX, |row| self.spec.bytes / row.max(1));
         self.spec.rows.min(by_bytes).max(1)

@@ -16,6 +16,7 @@ mod endpoint;
 mod error;
 mod job;
 mod key_range;
+mod nearest;
 mod plan;
 mod predicate;
 mod sink;
@@ -31,6 +32,7 @@ pub use endpoint::{Endpoint, EndpointKind, Secret, TlsMode};
 pub use error::{ConnectorError, ErrorClass, Result};
 pub use job::{Guard, Job, PublishWhen, Settings, TableJob};
 pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
+pub use nearest::nearest;
 pub use plan::{
     ColumnPlan, Consistency, Duplicates, LoadInto, Mode, PlanProblem, ReplaceMode, TablePlan,
     WriteMode,
