@@ -71,7 +71,7 @@ impl Settings {
     /// Tables copied at once.
     pub const PARALLEL_TABLES: usize = 4;
     /// How long transient failures are retried.
-    pub const RETRY_FOR: Duration = Duration::from_secs(600);
+    pub const RETRY_FOR: Duration = Duration::from_mins(10);
 
     /// The documented defaults.
     pub const fn documented() -> Self {

@@ -1,1 +1,38 @@
-//! Plan a job, run chunks, retry, limits, report. Names no database, holds no SQL.
+//! Plans a job, runs its chunks, retries, limits and reports. Names no database, holds no SQL.
+//!
+//! ```text
+//!  run_job ─► expand patterns ─► plan each table ─► run_table (parallel_tables at once)
+//!  run_table ─► lock ─► state ─► start? ─► claim ─► prepare ─► chunks ─► seal ─► guard ─► publish
+//!  chunks ─► cut ─► slot (workers at once) ─► copy_chunk ─► Receipt ─► observer (ledger)
+//! ```
+//!
+//! Order of safety: a chunk is durable in the target first, then the observer may note it.
+
+mod chunk_loop;
+mod copy_chunk;
+mod expand;
+mod fingerprint;
+mod guard;
+mod heartbeat;
+mod job_run;
+mod observer;
+mod options;
+mod outcome;
+mod planner;
+mod report;
+mod retry;
+mod start;
+mod table_run;
+mod tally;
+mod transform;
+mod views;
+mod watermark;
+
+pub use expand::{TableTask, expand};
+pub use job_run::{JobEnds, run_job};
+pub use observer::Observer;
+pub use options::{RunContext, RunOptions};
+pub use outcome::TableFailure;
+pub use planner::{PlannedTable, plan_job, plan_table};
+pub use report::{ErrorReport, Phases, RunReport, RunStatus, TableReport, TableStatus, Totals};
+pub use watermark::Watermark;

@@ -1,0 +1,222 @@
+//! Runs the chunks of one table: cuts one ahead, keeps as many in flight as there are slots, tries
+//! transient failures again, and stops politely.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use rowferry_core::{
+    Chunk, ConnectorError, Cutter, ErrorClass, KeyColumns, KeyRange, KeyTuple, Receipt, Result,
+};
+use rowferry_runtime::{Backoff, spawn};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::copy_chunk::{ChunkCopier, CopyError};
+use crate::retry::Patience;
+use crate::tally::Tally;
+use crate::views::Views;
+use crate::{RunContext, TableFailure};
+
+type Running = Pin<Box<dyn Future<Output = (Chunk, Result<Receipt>)> + Send>>;
+
+/// The chunks of one table on their way.
+pub(crate) struct ChunkLoop {
+    pub(crate) copier: Arc<ChunkCopier>,
+    pub(crate) views: Arc<Views>,
+    pub(crate) cutter: Cutter,
+    pub(crate) key: Option<KeyColumns>,
+    pub(crate) patience: Patience,
+    pub(crate) context: RunContext,
+    pub(crate) run: i64,
+    pub(crate) last_key: Option<KeyTuple>,
+}
+
+impl ChunkLoop {
+    /// Runs until every chunk is durable; the greatest key that was read, where one is known.
+    ///
+    /// # Errors
+    ///
+    /// The first lasting failure, after the chunks in flight have ended; `Stopped` when the run
+    /// was asked to stop.
+    pub(crate) async fn run(mut self, tally: &mut Tally) -> Result<Option<KeyTuple>, TableFailure> {
+        let mut running: FuturesUnordered<Running> = FuturesUnordered::new();
+        let mut waiting: Option<Chunk> = None;
+        let mut exhausted = false;
+        let mut failure: Option<ConnectorError> = None;
+        let (stop, abort) = (self.context.stop.clone(), self.context.abort.clone());
+        loop {
+            let closing = failure.is_some() || stop.is_cancelled();
+            if waiting.is_none() && !exhausted && !closing {
+                match self.next_chunk(tally).await {
+                    Ok(Some(chunk)) => waiting = Some(chunk),
+                    Ok(None) => exhausted = true,
+                    Err(error) => {
+                        failure = Some(error);
+                        continue;
+                    }
+                }
+            }
+            if running.is_empty() && (closing || waiting.is_none()) {
+                break;
+            }
+            let slots = Arc::clone(&self.context.slots);
+            tokio::select! {
+                biased;
+                () = abort.cancelled() => return Err(TableFailure::Stopped),
+                Some((chunk, result)) = running.next(), if !running.is_empty() => {
+                    if let Err(error) = self.settle(&chunk, result, tally).await {
+                        failure.get_or_insert(error);
+                    }
+                }
+                () = stop.cancelled(), if !closing => {}
+                slot = slots.acquire_owned(), if waiting.is_some() && !closing => {
+                    if let (Some(chunk), Ok(slot)) = (waiting.take(), slot) {
+                        running.push(self.start(chunk, slot));
+                    }
+                }
+            }
+        }
+        match failure {
+            Some(error) => Err(error.into()),
+            None if exhausted && waiting.is_none() => Ok(self.last_key),
+            None => Err(TableFailure::Stopped),
+        }
+    }
+
+    /// Cuts the next chunk; a lost view is opened again.
+    async fn next_chunk(&mut self, tally: &mut Tally) -> Result<Option<Chunk>> {
+        let mut backoff = Backoff::default();
+        loop {
+            let error = match self.cutter.next().await {
+                Ok(chunk) => return Ok(chunk),
+                Err(error) => error,
+            };
+            let Some(key) = self.key.clone() else { return Err(error) };
+            let pause = backoff.next_pause();
+            if !error.class.is_retryable() || !self.patience.allows(pause) {
+                return Err(error);
+            }
+            tracing::warn!(error = %error, "cutting failed, trying again");
+            tokio::time::sleep(pause).await;
+            let (number, _) = self.views.current().await;
+            if let Ok((number, view)) = self.views.replace(number).await {
+                tally.snapshots = tally.snapshots.max(number);
+                if let Ok(probe) = view.probe(&self.copier.plan.source, &key).await {
+                    self.cutter.set_probe(probe);
+                }
+            }
+        }
+    }
+
+    /// Starts copying `chunk` in a task of its own, which holds its slot to the end.
+    fn start(&self, chunk: Chunk, slot: OwnedSemaphorePermit) -> Running {
+        let attempts = Attempts {
+            copier: Arc::clone(&self.copier),
+            views: Arc::clone(&self.views),
+            patience: self.patience.clone(),
+            context: self.context.clone(),
+            has_key: self.key.is_some(),
+        };
+        let span = tracing::info_span!("chunk", table = %chunk.table, chunk = chunk.no.0);
+        let copied = chunk.clone();
+        let task = spawn(
+            "copy chunk",
+            tracing::Instrument::instrument(
+                async move {
+                    let result = attempts.copy(&copied).await;
+                    drop(slot);
+                    result
+                },
+                span,
+            ),
+        );
+        Box::pin(async move {
+            let result = match task.join().await {
+                Ok(result) => result,
+                Err(panic) => Err(ConnectorError::bug("copying a chunk failed").with_source(panic)),
+            };
+            (chunk, result)
+        })
+    }
+
+    /// Counts a durable chunk and tells the observer; target first, then ledger.
+    async fn settle(
+        &mut self,
+        chunk: &Chunk,
+        result: Result<Receipt>,
+        tally: &mut Tally,
+    ) -> Result<()> {
+        let receipt = result?;
+        self.patience.renew();
+        if let KeyRange::Span { key, lower, upper: None } = &chunk.range {
+            // A computed bound is no key of a row: behind it, smaller ids may still be drawn.
+            let bound = lower.clone().filter(|_| !key.is_integer());
+            self.last_key = receipt.totals.last_key.clone().or(bound);
+        }
+        self.cutter.observe(chunk, receipt.totals.rows_read, receipt.totals.bytes);
+        tally.durable(&receipt);
+        tally.snapshots = tally.snapshots.max(self.views.current().await.0);
+        self.context.observer.chunk_durable(&self.copier.plan, self.run, &receipt).await
+    }
+}
+
+/// All attempts at one chunk.
+struct Attempts {
+    copier: Arc<ChunkCopier>,
+    views: Arc<Views>,
+    patience: Patience,
+    context: RunContext,
+    has_key: bool,
+}
+
+impl Attempts {
+    async fn copy(&self, chunk: &Chunk) -> Result<Receipt> {
+        let mut backoff = Backoff::default();
+        let (mut number, mut view) = self.views.current().await;
+        let mut settle = false;
+        loop {
+            let failed = match self.copier.copy(chunk, &view, settle).await {
+                Ok(receipt) => return Ok(receipt),
+                Err(failed) => failed,
+            };
+            settle = true;
+            if failed.error().retry_now {
+                tracing::info!(error = %failed.error(), "the writer changed its way, reading again");
+                continue;
+            }
+            let lost_view = matches!(&failed, CopyError::Read(_));
+            let pause = backoff.next_pause();
+            if !self.worth_another(&failed, lost_view, pause) {
+                return Err(failed.into_error());
+            }
+            tracing::warn!(error = %failed.error(), pause_ms = pause.as_millis(), "chunk failed, trying again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.context.stop.cancelled() => return Err(failed.into_error()),
+            }
+            if lost_view {
+                match self.views.replace(number).await {
+                    Ok((next, opened)) => (number, view) = (next, opened),
+                    // The next attempt fails in the old view and asks again.
+                    Err(error) => tracing::warn!(error = %error, "could not open a new read view"),
+                }
+            }
+        }
+    }
+
+    /// Blocks and whole reads hold in one view only, so without a key a lost view ends the table.
+    fn worth_another(
+        &self,
+        failed: &CopyError,
+        lost_view: bool,
+        pause: std::time::Duration,
+    ) -> bool {
+        let class = failed.error().class;
+        class.is_retryable()
+            && self.patience.allows(pause)
+            && !self.context.stop.is_cancelled()
+            && (self.has_key || !lost_view || class == ErrorClass::Unknown)
+    }
+}

@@ -1,0 +1,114 @@
+//! All tables of a job: several at once, one failing table never stops the others.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use rowferry_core::{ConnectorError, ErrorClass, Job, PublishWhen, Result, Sink, Source};
+use rowferry_runtime::spawn;
+
+use crate::expand::expand;
+use crate::table_run::TableRun;
+use crate::{RunContext, TableFailure, TableReport};
+
+/// The two connected ends of a job. Cloning shares them.
+#[derive(Clone)]
+pub struct JobEnds {
+    /// Where rows come from.
+    pub source: Arc<dyn Source>,
+    /// Where rows go.
+    pub sink: Arc<dyn Sink>,
+}
+
+/// Runs every table of `job`, or those that `only` names, and reports each.
+///
+/// # Errors
+///
+/// Only what is not about one table: a pattern that matches nothing, a listing that failed. What
+/// happens to a table stands in its report.
+pub async fn run_job(
+    job: &Job,
+    ends: &JobEnds,
+    only: &[String],
+    context: &RunContext,
+) -> Result<Vec<TableReport>> {
+    let tasks = expand(job, ends.source.as_ref(), only).await?;
+    let job = Arc::new(job.clone());
+    let mut waiting: Vec<(usize, TableRun)> = tasks
+        .into_iter()
+        .map(|task| TableRun::new(Arc::clone(&job), task, ends.clone(), context.clone()))
+        .enumerate()
+        .collect();
+    waiting.reverse();
+    let mut running = FuturesUnordered::new();
+    let mut ended: Vec<(usize, TableRun, Option<TableFailure>)> = Vec::new();
+    loop {
+        while running.len() < job.settings.parallel_tables.max(1)
+            && let Some((index, mut table)) = waiting.pop()
+        {
+            let publish_now = job.publish == PublishWhen::Table;
+            let (report_on_panic, name) = (table.report(None), table_name(&table));
+            let task = spawn("copy table", async move {
+                let result = load(&mut table, publish_now).await;
+                (table, result)
+            });
+            running.push(async move { (index, task.join().await, report_on_panic, name) });
+        }
+        let Some((index, joined, _, name)) = running.next().await else { break };
+        match joined {
+            Ok((table, result)) => {
+                if result.is_err() || job.publish == PublishWhen::Table {
+                    context.observer.table_finished(&table.report(result.as_ref().err())).await;
+                }
+                ended.push((index, table, result.err()));
+            }
+            Err(panic) => {
+                let message = format!("copying table {name} failed");
+                return Err(ConnectorError::bug(message).with_source(panic));
+            }
+        }
+    }
+    if job.publish == PublishWhen::Job {
+        publish_together(&mut ended, context).await;
+    }
+    ended.sort_by_key(|(index, _, _)| *index);
+    Ok(ended.iter().map(|(_, table, failure)| table.report(failure.as_ref())).collect())
+}
+
+fn table_name(table: &TableRun) -> String {
+    table.report(None).source
+}
+
+async fn load(table: &mut TableRun, publish_now: bool) -> Result<(), TableFailure> {
+    table.load().await?;
+    if publish_now { table.publish().await } else { Ok(()) }
+}
+
+/// Publishes all tables, or none when one did not get that far.
+async fn publish_together(
+    ended: &mut [(usize, TableRun, Option<TableFailure>)],
+    context: &RunContext,
+) {
+    let held_back = ended.iter().any(|(_, _, failure)| {
+        matches!(failure, Some(TableFailure::Failed(_) | TableFailure::Stopped))
+    });
+    for (_, table, failure) in ended {
+        if !table.is_loaded() {
+            continue;
+        }
+        *failure = if held_back {
+            Some(TableFailure::from(
+                ConnectorError::new(
+                    ErrorClass::Busy,
+                    "not-published",
+                    "the rows are loaded, but another table of the job failed and `publish: job` \
+                     shows all tables or none",
+                )
+                .with_next("Mend the other table and run again; this one is not copied again."),
+            ))
+        } else {
+            table.publish().await.err()
+        };
+        context.observer.table_finished(&table.report(failure.as_ref())).await;
+    }
+}

