@@ -10,11 +10,13 @@
 
 mod chunk_loop;
 mod copy_chunk;
+mod draft;
 mod expand;
 mod fingerprint;
 mod guard;
 mod heartbeat;
 mod job_run;
+mod keys;
 mod observer;
 mod options;
 mod outcome;

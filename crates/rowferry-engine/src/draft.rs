@@ -1,0 +1,296 @@
+//! One plan in the making.
+
+use rowferry_core::{
+    Column, ColumnPlan, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem, ReplaceMode,
+    StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, WriteMode, nearest,
+};
+
+use crate::expand::TableTask;
+use crate::fingerprint::{Ingredients, fingerprint, stream_id};
+use crate::keys::{Identity, is_nullable};
+use crate::{JobEnds, RunContext};
+
+/// One plan in the making: each step adds what it finds wrong and goes on, so that the user sees
+/// all problems at once.
+pub(crate) struct Draft<'a> {
+    pub(crate) job: &'a Job,
+    pub(crate) task: &'a TableTask,
+    pub(crate) source: &'a TableSchema,
+    pub(crate) target: Option<&'a TargetTable>,
+    pub(crate) problems: Vec<PlanProblem>,
+}
+
+impl Draft<'_> {
+    pub(crate) fn plan(
+        &mut self,
+        source_id: &str,
+        ends: &JobEnds,
+        context: &RunContext,
+    ) -> TablePlan {
+        let entry = &self.task.entry;
+        let write = self.write_mode();
+        let chosen = self.chosen_columns();
+        let identity = self.identity(&chosen);
+        let cut_by = self.cut_by(&identity);
+        let load = self.load(write, &identity, cut_by.as_ref());
+        let duplicates = self.duplicates(write, &identity, cut_by.as_ref());
+        let key_nullable = identity.columns.iter().any(|name| is_nullable(self.source, name));
+        let key_enforced = identity.enforced
+            || (duplicates.is_some() && !key_nullable && !identity.columns.is_empty());
+        let columns = self.columns(&chosen, &identity, load, ends);
+        let key = identity.columns.iter().map(|name| renamed(entry, name)).collect::<Vec<_>>();
+        self.check_target(write, load);
+        let fingerprint = fingerprint(&Ingredients {
+            source_id,
+            source: &self.source.table,
+            target: &self.task.target,
+            columns: &columns,
+            cut_by: cut_by.as_ref(),
+            key: &key,
+            predicate: entry.predicate.as_ref(),
+            mode: self.job.mode,
+            write,
+            load,
+        });
+        let stream = StreamSpec {
+            stream_id: stream_id(&self.job.name, source_id, &self.source.table, &self.task.target),
+            job: self.job.name.clone(),
+            source_id: source_id.to_owned(),
+            source_table: self.source.table.clone(),
+            target_table: self.task.target.clone(),
+            progress_schema: self.job.progress_schema.clone(),
+            run_key: context.options.run_key.clone(),
+            fingerprint,
+            owner: context.owner.clone(),
+            shared_target: entry.shared_target,
+            tool_version: context.tool_version.clone(),
+        };
+        let warnings = self.warnings(write, load, cut_by.as_ref());
+        TablePlan {
+            stream,
+            source: self.source.clone(),
+            target: self.task.target.clone(),
+            target_existing: self.target.map(|target| target.schema.clone()),
+            columns,
+            key,
+            key_enforced,
+            cut_by,
+            mode: self.job.mode,
+            write,
+            load,
+            replace: entry.replace,
+            keep_old: entry.keep_old,
+            duplicates,
+            predicate: entry.predicate.clone(),
+            insert_batch_rows: entry.insert_batch_rows,
+            warnings,
+        }
+    }
+
+    pub(crate) fn problem(
+        &mut self,
+        code: &str,
+        column: Option<&str>,
+        message: String,
+        next: String,
+    ) {
+        self.problems.push(PlanProblem {
+            code: code.to_owned(),
+            column: column.map(str::to_owned),
+            message,
+            next,
+        });
+    }
+
+    fn write_mode(&mut self) -> WriteMode {
+        match (self.job.mode, self.task.entry.write) {
+            (Mode::Full, write) => write.unwrap_or(WriteMode::Replace),
+            (Mode::Incremental, None | Some(WriteMode::Upsert)) => WriteMode::Upsert,
+            (Mode::Incremental, Some(write)) => {
+                self.problem(
+                    "nonsensical-mode",
+                    None,
+                    format!("mode incremental cannot be combined with write {write:?}")
+                        .to_lowercase(),
+                    "Use `write: upsert`, or `mode: full`.".to_owned(),
+                );
+                WriteMode::Upsert
+            }
+        }
+    }
+
+    /// Source columns to copy, in catalogue order.
+    fn chosen_columns(&mut self) -> Vec<Column> {
+        let entry = &self.task.entry;
+        let named = entry
+            .include
+            .iter()
+            .map(|name| ("include", name))
+            .chain(entry.exclude.iter().map(|name| ("exclude", name)))
+            .chain(entry.rename.keys().map(|name| ("rename", name)))
+            .chain(entry.key.iter().map(|name| ("key", name)))
+            .chain(entry.cut_by.iter().map(|name| ("cut_by", name)))
+            .chain(entry.predicate.iter().map(|predicate| ("filters", &predicate.column)));
+        for (place, name) in named.collect::<Vec<_>>() {
+            if self.source.column(name).is_none() {
+                let names = self.source.columns.iter().map(|column| column.name.as_str());
+                let next = match nearest(name, names) {
+                    Some(near) => format!("Did you mean {near:?}?"),
+                    None => "`rowferry plan` lists the columns of the table.".to_owned(),
+                };
+                self.problem(
+                    "unknown-column",
+                    Some(name),
+                    format!(
+                        "{place} names a column that table {} does not have",
+                        self.source.table
+                    ),
+                    next,
+                );
+            }
+        }
+        let chosen: Vec<Column> = self
+            .source
+            .columns
+            .iter()
+            .filter(|column| entry.include.is_empty() || entry.include.contains(&column.name))
+            .filter(|column| !entry.exclude.contains(&column.name))
+            .cloned()
+            .collect();
+        if chosen.is_empty() {
+            let message = format!("no column of table {} is left to copy", self.source.table);
+            self.problem("no-columns", None, message, "Change `include` or `exclude`.".to_owned());
+        }
+        for column in &chosen {
+            if column.canonical.is_none() {
+                self.problem(
+                    "unmapped-type",
+                    Some(&column.name),
+                    format!("type {} is not supported yet", column.native.declared),
+                    format!("Leave the column out with `exclude: [{}]`.", column.name),
+                );
+            }
+        }
+        chosen
+    }
+
+    fn columns(
+        &mut self,
+        chosen: &[Column],
+        identity: &Identity,
+        load: LoadInto,
+        ends: &JobEnds,
+    ) -> Vec<ColumnPlan> {
+        let mut columns = Vec::new();
+        for column in chosen.iter().filter(|column| column.canonical.is_some()) {
+            let name = renamed(&self.task.entry, &column.name);
+            if columns.iter().any(|planned: &ColumnPlan| planned.target.name == name) {
+                self.problem(
+                    "column-twice",
+                    Some(&column.name),
+                    format!("two columns would be written to {name:?}"),
+                    "Change `rename`.".to_owned(),
+                );
+            }
+            let keeps_table = load == LoadInto::Target
+                || load == LoadInto::StagingAppend
+                || self.task.entry.replace == ReplaceMode::Truncate;
+            let existing_table = self.target.filter(|_| keeps_table);
+            let existing = existing_table.and_then(|target| target.schema.column(&name));
+            if let Some(target) = existing_table
+                && existing.is_none()
+            {
+                let names = target.schema.columns.iter().map(|column| column.name.as_str());
+                let near = nearest(&name, names).map(|near| format!(" Did you mean {near:?}?"));
+                self.problem(
+                    "unknown-column",
+                    Some(&name),
+                    format!("target table {} does not have this column", self.task.target),
+                    format!("Rename or exclude it.{}", near.unwrap_or_default()),
+                );
+                continue;
+            }
+            let in_key = identity.columns.contains(&column.name);
+            match ends.sink.plan_column(column, &name, existing, in_key) {
+                Ok(target) => columns.push(ColumnPlan { source: column.clone(), target }),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        columns
+    }
+
+    fn check_target(&mut self, write: WriteMode, load: LoadInto) {
+        let Some(target) = self.target else { return };
+        if !target.transactional {
+            self.problem(
+                "not-transactional",
+                None,
+                format!(
+                    "writes to table {} cannot be rolled back by its storage engine",
+                    self.task.target
+                ),
+                "Change its storage engine to one with transactions.".to_owned(),
+            );
+        }
+        let swaps =
+            load == LoadInto::StagingReplace && self.task.entry.replace == ReplaceMode::Swap;
+        if swaps && write == WriteMode::Replace && !target.dependents.is_empty() {
+            self.problem(
+                "target-has-dependents",
+                None,
+                format!(
+                    "replacing table {} by a swap would cut off: {}",
+                    self.task.target,
+                    target.dependents.join(", ")
+                ),
+                "Use `replace: truncate`, which keeps the table and exchanges its rows.".to_owned(),
+            );
+        }
+    }
+
+    fn warnings(&self, write: WriteMode, load: LoadInto, cut: Option<&KeyColumns>) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let creates = self.target.is_none() || load == LoadInto::StagingReplace;
+        if cut.is_none() {
+            warnings.push(
+                "no key to cut by: read in one view, loaded through staging, a killed run starts \
+                 this table anew"
+                    .to_owned(),
+            );
+        }
+        if creates {
+            let secondary = self.source.indexes.len()
+                + self.source.keys.iter().filter(|key| !key.primary).count();
+            if secondary > 0 {
+                warnings.push(format!("{secondary} secondary indexes are not created yet"));
+            }
+            let defaults =
+                self.source.columns.iter().filter(|column| column.default.is_some()).count();
+            if defaults > 0 {
+                warnings.push(format!("{defaults} column defaults are not carried over yet"));
+            }
+        }
+        if self.source.columns.iter().any(|column| column.generated) {
+            warnings.push("generated columns arrive as plain values".to_owned());
+        }
+        match (self.job.mode, write) {
+            (Mode::Incremental, _) => warnings.push(
+                "rows behind the watermark are not read again: updates and deletes of copied rows \
+                 are not seen"
+                    .to_owned(),
+            ),
+            (Mode::Full, WriteMode::Upsert) => {
+                warnings.push("rows that the source lost stay in the target".to_owned());
+            }
+            (Mode::Full, WriteMode::Replace | WriteMode::Append) => {}
+        }
+        if self.task.entry.on_duplicate == Some(Duplicates::First) {
+            warnings.push("of rows with equal keys the first one is kept".to_owned());
+        }
+        warnings
+    }
+}
+
+fn renamed(entry: &TableJob, name: &str) -> String {
+    entry.rename.get(name).cloned().unwrap_or_else(|| name.to_owned())
+}
