@@ -45,7 +45,7 @@ impl ChunkLoop {
         let mut waiting: Option<Chunk> = None;
         let mut exhausted = false;
         let mut failure: Option<ConnectorError> = None;
-        let (stop, abort) = (self.context.stop.clone(), self.context.abort.clone());
+        let stop = self.context.stop.clone();
         loop {
             let closing = failure.is_some() || stop.is_cancelled();
             if waiting.is_none() && !exhausted && !closing {
@@ -64,7 +64,6 @@ impl ChunkLoop {
             let slots = Arc::clone(&self.context.slots);
             tokio::select! {
                 biased;
-                () = abort.cancelled() => return Err(TableFailure::Stopped),
                 Some((chunk, result)) = running.next(), if !running.is_empty() => {
                     if let Err(error) = self.settle(&chunk, result, tally).await {
                         failure.get_or_insert(error);

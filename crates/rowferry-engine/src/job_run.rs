@@ -47,14 +47,19 @@ pub async fn run_job(
             && let Some((index, mut table)) = waiting.pop()
         {
             let publish_now = job.publish == PublishWhen::Table;
-            let (report_on_panic, name) = (table.report(None), table_name(&table));
+            let name = table.report(None).source;
+            let patience = context.clone();
             let task = spawn("copy table", async move {
-                let result = load(&mut table, publish_now).await;
+                // What is dropped here rolls back; what is durable stays.
+                let result = tokio::select! {
+                    result = load(&mut table, publish_now) => result,
+                    () = patience.out_of_patience() => Err(TableFailure::Stopped),
+                };
                 (table, result)
             });
-            running.push(async move { (index, task.join().await, report_on_panic, name) });
+            running.push(async move { (index, task.join().await, name) });
         }
-        let Some((index, joined, _, name)) = running.next().await else { break };
+        let Some((index, joined, name)) = running.next().await else { break };
         match joined {
             Ok((table, result)) => {
                 if result.is_err() || job.publish == PublishWhen::Table {
@@ -73,10 +78,6 @@ pub async fn run_job(
     }
     ended.sort_by_key(|(index, _, _)| *index);
     Ok(ended.iter().map(|(_, table, failure)| table.report(failure.as_ref())).collect())
-}
-
-fn table_name(table: &TableRun) -> String {
-    table.report(None).source
 }
 
 async fn load(table: &mut TableRun, publish_now: bool) -> Result<(), TableFailure> {

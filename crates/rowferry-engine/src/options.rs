@@ -60,6 +60,16 @@ pub struct RunContext {
 }
 
 impl RunContext {
+    /// Waits until work in flight has to be dropped: the second signal, or the end of the grace
+    /// that the first one left.
+    pub async fn out_of_patience(&self) {
+        self.stop.cancelled().await;
+        tokio::select! {
+            () = tokio::time::sleep(self.options.shutdown_grace) => {}
+            () = self.abort.cancelled() => {}
+        }
+    }
+
     /// Chunks in flight for these settings on a machine of `cores`.
     pub fn workers_for(settings: &Settings, cores: usize) -> usize {
         // Four streams saturate one server of the usual size; more only deepen its queues.
