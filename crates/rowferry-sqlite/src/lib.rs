@@ -1,1 +1,36 @@
 //! Source and sink over rusqlite.
+//!
+//! SQLite's handles stay on threads of their own; nothing here blocks the caller's thread.
+//!
+//! ```text
+//! source   n reading connections that see one moment ──► cells ──► batches
+//! sink     one writing connection, one turn at a time ◄── parameters ◄── batches
+//!          lock file beside the target, progress tables inside it
+//! ```
+//!
+//! A declared type is only a hint in SQLite, so reading checks the storage class of every cell and
+//! writing refuses what a column's affinity would change.
+
+mod bind;
+mod cells;
+mod chunks;
+mod config;
+mod count;
+mod database;
+mod decimal;
+mod describe;
+mod error;
+mod iso;
+mod lock;
+mod progress;
+mod publish;
+mod read;
+mod sink;
+mod snapshot;
+mod source;
+mod sql;
+mod types;
+mod write;
+
+pub use sink::SqliteSink;
+pub use source::SqliteSource;

@@ -1,0 +1,309 @@
+//! Chunk → batches, on the thread that owns the connection.
+//!
+//! ```text
+//! owner thread:  step, append, …, batch ──► channel of 2 ──► ChunkReader::next
+//!                then the greatest key, then End
+//! ```
+//!
+//! The channel is the backpressure: with two batches waiting, the thread waits too. When the reader
+//! is dropped the channel closes, and a progress handler stops a scan that finds no rows to send;
+//! it looks at a flag of this read alone, so it can never hit the next read of the connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
+use async_trait::async_trait;
+use rowferry_core::{
+    Chunk, ChunkReader, ConnectorError, Digest, ErrorClass, KeyColumns, KeyRange, KeyTuple,
+    Payload, ReadSpec, Result,
+};
+use rowferry_runtime::Task;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use tokio::sync::mpsc;
+
+use crate::cells::{Cells, Misfit};
+use crate::chunks::one_key;
+use crate::error::{data, failed};
+use crate::snapshot::Lease;
+use crate::sql::{self, Query};
+
+/// Batches that wait between the thread and the reader: one being taken, one being made.
+const BATCHES_WAITING: usize = 2;
+
+/// Steps of SQLite's virtual machine between two looks at the flag: about a millisecond.
+const STEPS_PER_LOOK: i32 = 100_000;
+
+/// What the owner thread sends.
+enum Sent {
+    Rows(RecordBatch),
+    End(Option<KeyTuple>),
+    Failed(ConnectorError),
+}
+
+/// Everything the thread needs to read one chunk.
+struct ChunkRead {
+    table: String,
+    query: Query,
+    /// Key and lower bound of a span without upper bound: its greatest key is asked for.
+    open_end: Option<(KeyColumns, Option<KeyTuple>)>,
+    cells: Vec<Cells>,
+    names: Vec<String>,
+    schema: SchemaRef,
+    /// Positions of the key's columns among those read, for naming a row.
+    key_positions: Vec<usize>,
+    batch_bytes: usize,
+    batch_rows: usize,
+    own_view: bool,
+}
+
+/// One chunk being read.
+pub(crate) struct SqliteReader {
+    receiver: mpsc::Receiver<Sent>,
+    stopped: Arc<AtomicBool>,
+    last_key: Option<KeyTuple>,
+    ended: bool,
+    // Held so that the connection goes back to its view, and the task ends, with the reader.
+    _task: Task<()>,
+    _lease: Arc<Lease>,
+}
+
+impl SqliteReader {
+    /// Starts reading `chunk` on the leased connection. With `own_view` the read opens and closes
+    /// its own transaction.
+    pub(crate) fn start(
+        lease: Lease,
+        chunk: &Chunk,
+        spec: &ReadSpec,
+        table: String,
+        own_view: bool,
+    ) -> Result<Self> {
+        let read = ChunkRead::new(chunk, spec, table, own_view)?;
+        let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let lease = Arc::new(lease);
+        let (flag, held) = (Arc::clone(&stopped), Arc::clone(&lease));
+        let task = rowferry_runtime::spawn("sqlite read", async move {
+            let answer =
+                held.owner().call(move |connection| read.run(connection, &flag, &sender)).await;
+            if let Err(error) = answer {
+                tracing::debug!(%error, "reading thread did not answer");
+            }
+        });
+        Ok(Self { receiver, stopped, last_key: None, ended: false, _task: task, _lease: lease })
+    }
+}
+
+#[async_trait]
+impl ChunkReader for SqliteReader {
+    async fn next(&mut self) -> Result<Option<Payload>> {
+        if self.ended {
+            return Ok(None);
+        }
+        match self.receiver.recv().await {
+            Some(Sent::Rows(batch)) => Ok(Some(Payload::Batch(batch))),
+            Some(Sent::End(last_key)) => {
+                self.last_key = last_key;
+                self.ended = true;
+                Ok(None)
+            }
+            Some(Sent::Failed(error)) => Err(error),
+            None => Err(ConnectorError::bug("the thread that reads a chunk ended early")),
+        }
+    }
+
+    fn last_key(&self) -> Option<KeyTuple> {
+        self.last_key.clone()
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        None
+    }
+}
+
+impl Drop for SqliteReader {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl ChunkRead {
+    fn new(chunk: &Chunk, spec: &ReadSpec, table: String, own_view: bool) -> Result<Self> {
+        let query = sql::select_range(
+            &table,
+            &spec.columns,
+            &chunk.range,
+            spec.predicate.as_ref(),
+            spec.ordered,
+        )?;
+        let (key, open_end) = match &chunk.range {
+            KeyRange::Span { key, lower, upper: None } => {
+                (Some(key), Some((key.clone(), lower.clone())))
+            }
+            KeyRange::Span { key, .. } | KeyRange::NullKeys { key } => (Some(key), None),
+            KeyRange::Whole | KeyRange::Blocks { .. } => (None, None),
+        };
+        let position = |name: &String| spec.columns.iter().position(|c| c.name == *name);
+        let key_positions =
+            key.map(|key| key.names().iter().filter_map(position).collect()).unwrap_or_default();
+        let cells = spec.columns.iter().map(Cells::of).collect::<Result<Vec<Cells>>>()?;
+        let fields: Vec<_> = spec
+            .columns
+            .iter()
+            .filter_map(|column| Some(column.canonical.as_ref()?.field(&column.name)))
+            .collect();
+        Ok(Self {
+            table,
+            query,
+            open_end,
+            cells,
+            names: spec.columns.iter().map(|column| column.name.clone()).collect(),
+            schema: Arc::new(Schema::new(fields)),
+            key_positions,
+            batch_bytes: usize::try_from(spec.batch_bytes).unwrap_or(usize::MAX).max(1),
+            batch_rows: usize::try_from(spec.batch_rows).unwrap_or(usize::MAX).max(1),
+            own_view,
+        })
+    }
+
+    fn run(
+        mut self,
+        connection: &mut Connection,
+        stopped: &Arc<AtomicBool>,
+        to: &mpsc::Sender<Sent>,
+    ) {
+        if stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let flag = Arc::clone(stopped);
+        let watch =
+            connection.progress_handler(STEPS_PER_LOOK, Some(move || flag.load(Ordering::Relaxed)));
+        let done = match watch {
+            Ok(()) => self.run_in_view(connection, to),
+            Err(error) => Err(self.failed(error)),
+        };
+        if let Err(error) = connection.progress_handler(0, None::<fn() -> bool>) {
+            tracing::debug!(%error, "could not remove the progress handler");
+        }
+        // Nobody listens any more when the reader was dropped.
+        drop(to.blocking_send(match done {
+            Ok(last_key) => Sent::End(last_key),
+            Err(error) => Sent::Failed(error),
+        }));
+    }
+
+    /// Rows and greatest key must come from one view: without the snapshot's own transaction this
+    /// read opens one.
+    fn run_in_view(
+        &mut self,
+        connection: &Connection,
+        to: &mpsc::Sender<Sent>,
+    ) -> Result<Option<KeyTuple>> {
+        if !self.own_view {
+            return self.rows_and_last_key(connection, to);
+        }
+        connection.execute_batch("begin").map_err(|error| self.failed(error))?;
+        let done = self.rows_and_last_key(connection, to);
+        connection.execute_batch("rollback").map_err(|error| self.failed(error))?;
+        done
+    }
+
+    fn rows_and_last_key(
+        &mut self,
+        connection: &Connection,
+        to: &mpsc::Sender<Sent>,
+    ) -> Result<Option<KeyTuple>> {
+        if !self.send_rows(connection, to)? {
+            return Ok(None);
+        }
+        let Some((key, lower)) = &self.open_end else { return Ok(None) };
+        let query = sql::last_key(&self.table, key, lower.as_ref());
+        one_key(connection, &self.table, key, &query)
+    }
+
+    /// `false` when the reader has gone.
+    fn send_rows(&mut self, connection: &Connection, to: &mpsc::Sender<Sent>) -> Result<bool> {
+        let mut statement =
+            connection.prepare_cached(&self.query.text).map_err(|error| self.failed(error))?;
+        let mut rows = statement
+            .query(rusqlite::params_from_iter(&self.query.parameters))
+            .map_err(|error| self.failed(error))?;
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
+            for (index, cells) in self.cells.iter_mut().enumerate() {
+                let appended = match row.get_ref(index) {
+                    Ok(cell) => cells.append(cell),
+                    Err(error) => return Err(self.failed(error)),
+                };
+                match appended {
+                    Ok(cell_bytes) => bytes += cell_bytes,
+                    Err(misfit) => return Err(self.misfit(index, &misfit, row)),
+                }
+            }
+            count += 1;
+            if count >= self.batch_rows || bytes >= self.batch_bytes {
+                if to.blocking_send(Sent::Rows(self.batch(count)?)).is_err() {
+                    return Ok(false);
+                }
+                (count, bytes) = (0, 0);
+            }
+        }
+        Ok(count == 0 || to.blocking_send(Sent::Rows(self.batch(count)?)).is_ok())
+    }
+
+    fn batch(&mut self, rows: usize) -> Result<RecordBatch> {
+        let columns: Vec<ArrayRef> = self.cells.iter_mut().map(Cells::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).map_err(
+            |error| ConnectorError::bug("columns of a batch do not match").with_source(error),
+        )
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> ConnectorError {
+        failed(format!("could not read rows of table {}", self.table), error)
+    }
+
+    fn misfit(&self, index: usize, misfit: &Misfit, row: &Row<'_>) -> ConnectorError {
+        let column = self.names.get(index).map_or("", String::as_str);
+        let table = &self.table;
+        let key: Vec<String> = self
+            .key_positions
+            .iter()
+            .filter_map(|position| {
+                let name = self.names.get(*position)?;
+                Some(format!("{name} = {}", shown(row.get_ref(*position).ok()?)))
+            })
+            .collect();
+        let at = if key.is_empty() { String::new() } else { format!(" at {}", key.join(", ")) };
+        data(
+            "value-does-not-fit",
+            format!(
+                "column {column:?} of table {table} holds {}{at} where {} was expected",
+                misfit.found, misfit.expected
+            ),
+        )
+        .with_next("Correct the row, or leave the column out with `exclude`.")
+    }
+}
+
+/// A key's value for a message.
+fn shown(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "null".into(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
+        ValueRef::Blob(bytes) => format!("a blob of {} bytes", bytes.len()),
+    }
+}
+
+/// The error of a read that was asked for in a wire format.
+pub(crate) fn no_wire_format() -> ConnectorError {
+    ConnectorError::new(
+        ErrorClass::Bug,
+        "bug",
+        "a SQLite table was asked for in a wire format that was not offered",
+    )
+}

@@ -1,0 +1,226 @@
+//! The writing end: a SQLite file as [`Sink`].
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use rowferry_core::{
+    Begun, CheckLine, Chunk, Claim, ClaimStart, Column, ColumnPlan, Endpoint, LoadInto,
+    PlanProblem, Prepared, Published, Result, Sealed, Sink, StreamLock, StreamSpec, StreamState,
+    TablePlan, TableRef, TargetTable, WireFormat,
+};
+use rowferry_runtime::ComputePool;
+
+use crate::config::{identity, is_wal, target_file};
+use crate::database::Database;
+use crate::error::failed;
+use crate::lock::TableLock;
+use crate::types::{ENGINE, plan_column};
+use crate::{describe, progress, publish, sql, write};
+
+/// A SQLite file that tables are written to. Cloning shares its connection and its turns.
+#[derive(Clone)]
+pub struct SqliteSink {
+    path: PathBuf,
+    database: Database,
+}
+
+impl SqliteSink {
+    /// Opens the file of `endpoint` for writing, or makes it.
+    ///
+    /// Values are bound on the thread that owns the connection, so `compute` has nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// Class `Refused` when the file or its folder may not be written, `Setup`, slug
+    /// `not-a-database`, when the file is something else.
+    pub async fn open(endpoint: &Endpoint, compute: ComputePool) -> Result<Self> {
+        drop(compute);
+        let path = target_file(endpoint)?;
+        let database = Database::open(path.clone()).await?;
+        Ok(Self { path, database })
+    }
+}
+
+#[async_trait]
+impl Sink for SqliteSink {
+    fn engine(&self) -> &str {
+        ENGINE
+    }
+
+    async fn identity(&self) -> Result<String> {
+        let path = self.path.clone();
+        self.database.ask(move |writing| identity(&writing.connection, &path)).await
+    }
+
+    async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>> {
+        let table = table.clone();
+        self.database
+            .ask(move |writing| {
+                let refused = |error| failed(format!("could not describe table {table}"), error);
+                let Some(found) = describe::find(&writing.connection, &table)? else {
+                    return Ok(None);
+                };
+                if !found.is_table {
+                    return Err(crate::error::setup(
+                        "not-a-table",
+                        format!("target {table} is a view or a virtual table"),
+                    )
+                    .with_next("Name a table, or drop the view."));
+                }
+                let schema = describe::schema(&writing.connection, &found).map_err(refused)?;
+                let dependents =
+                    describe::dependents(&mut writing.connection, &found.name).map_err(refused)?;
+                Ok(Some(TargetTable { schema, dependents, transactional: true }))
+            })
+            .await
+    }
+
+    fn plan_column(
+        &self,
+        source: &Column,
+        target_name: &str,
+        existing: Option<&Column>,
+        _in_key: bool,
+    ) -> Result<Column, PlanProblem> {
+        // Text and blobs compare by bytes here unless a collation says otherwise, so a key needs
+        // no other type than a plain column.
+        plan_column(source, target_name, existing)
+    }
+
+    fn ddl(&self, plan: &TablePlan) -> Vec<String> {
+        let with_key = plan.load != LoadInto::StagingAppend;
+        vec![sql::create_table(&plan.target.name, plan, with_key)]
+    }
+
+    fn accepts(&self, _format: WireFormat, _columns: &[ColumnPlan]) -> bool {
+        false
+    }
+
+    async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
+        progress::check_schema(stream.progress_schema.as_deref())?;
+        let lock = TableLock::take(&self.path, stream)?;
+        Ok(Box::new(SqliteLock { database: self.database.clone(), stream: stream.clone(), lock }))
+    }
+
+    async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
+        write::begin(&self.database, chunk, prepared, settle).await
+    }
+
+    async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {
+        progress::check_schema(progress_schema)?;
+        self.database.ask(|writing| progress::states(&writing.connection, None)).await
+    }
+
+    async fn forget(&self, progress_schema: Option<&str>, stream_id: &str) -> Result<()> {
+        progress::check_schema(progress_schema)?;
+        let stream_id = stream_id.to_owned();
+        self.database
+            .change("could not forget the stream", move |writing| {
+                progress::forget(&writing.connection, &stream_id)
+                    .map_err(|error| failed("could not forget the stream", error))
+            })
+            .await
+    }
+
+    async fn check(&self) -> Result<Vec<CheckLine>> {
+        // A transaction that is begun for writing and rolled back proves the right to write.
+        let turn = self.database.turn().await;
+        let lines = self
+            .database
+            .ask(|writing| {
+                let writable = writing.begin();
+                writing.roll_back();
+                let wal = is_wal(&writing.connection)
+                    .map_err(|error| failed("could not read the journal mode", error))?;
+                let line = |name: &str, found: String| CheckLine {
+                    name: name.to_owned(),
+                    found,
+                    advice: None,
+                    fatal: false,
+                };
+                let mut right = line("right to write", "yes".into());
+                if let Err(error) = writable {
+                    right.found = error.to_string();
+                    right.advice = error.next;
+                    right.fatal = true;
+                }
+                let mode = if wal { "wal" } else { "rollback journal" };
+                Ok(vec![
+                    line("version", format!("SQLite {}", rusqlite::version())),
+                    line("journal mode", mode.into()),
+                    right,
+                ])
+            })
+            .await;
+        drop(turn);
+        lines
+    }
+}
+
+/// The coordinator's hold on one target table.
+struct SqliteLock {
+    database: Database,
+    stream: StreamSpec,
+    lock: TableLock,
+}
+
+#[async_trait]
+impl StreamLock for SqliteLock {
+    async fn state(&mut self) -> Result<Option<StreamState>> {
+        let stream = self.stream.clone();
+        self.database
+            .ask(move |writing| {
+                progress::check_shared(&writing.connection, &stream)?;
+                let states = progress::states(&writing.connection, Some(&stream.stream_id))?;
+                Ok(states.into_iter().next())
+            })
+            .await
+    }
+
+    async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
+        let stream = self.stream.clone();
+        self.database
+            .change("could not claim the stream in the target", move |writing| {
+                progress::claim(&writing.connection, &stream, &start)
+            })
+            .await
+    }
+
+    async fn prepare(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared> {
+        let (plan, claim) = (plan.clone(), claim.clone());
+        self.database
+            .change("could not prepare the target table", move |writing| {
+                publish::prepare(&writing.connection, &plan, &claim)
+            })
+            .await
+    }
+
+    async fn target_rows(&mut self, limit: Option<u64>) -> Result<u64> {
+        let table = self.stream.target_table.clone();
+        self.database
+            .ask(move |writing| publish::target_rows(&writing.connection, &table, limit))
+            .await
+    }
+
+    async fn seal(&mut self, prepared: &Prepared) -> Result<Sealed> {
+        let prepared = prepared.clone();
+        self.database
+            .change("could not seal the staging table", move |writing| {
+                publish::seal(&writing.connection, &prepared)
+            })
+            .await
+    }
+
+    async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published> {
+        let (prepared, watermark) = (prepared.clone(), watermark.map(str::to_owned));
+        self.database
+            .change("could not publish the target table", move |writing| {
+                publish::publish(&writing.connection, &prepared, watermark.as_deref())
+            })
+            .await
+    }
+
+    async fn heartbeat(&mut self) -> Result<()> {
+        self.lock.check()
+    }
+}
