@@ -1,1 +1,30 @@
 //! Source and sink over mysql_async, for MySQL and MariaDB.
+//!
+//! ```text
+//! source   config ─► describe ─► snapshot (N equal views) ─► chunks (keys) ─► read ─► decode
+//! sink     config ─► describe ─► lock, progress ─► write (LOAD DATA or INSERT) ─► publish
+//! ```
+//!
+//! The fork is asked for at connecting; wherever the two differ, the code names both.
+
+mod chunks;
+mod config;
+mod decode;
+mod describe;
+mod error;
+mod lock;
+mod merge;
+mod progress;
+mod publish;
+mod read;
+mod session;
+mod sink;
+mod snapshot;
+mod source;
+mod sql;
+mod staging;
+mod types;
+mod write;
+
+pub use sink::MysqlSink;
+pub use source::MysqlSource;

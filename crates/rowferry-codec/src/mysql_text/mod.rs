@@ -1,0 +1,255 @@
+//! Text that MySQL and MariaDB read: fields of `LOAD DATA` and literals of a multi-row `INSERT`.
+//!
+//! ```text
+//! check    column by column: may this value stand in that column exactly? first bad cell = error
+//! append   row by row: digits, dates and escaped bytes straight into one buffer
+//! ```
+//!
+//! The checks are not optional. `LOAD DATA LOCAL` turns what does not fit into something else with
+//! a warning, and even a strict `INSERT` rounds decimals and cuts trailing blanks with a note, so a
+//! value that the column cannot hold exactly must never be sent.
+
+mod cells;
+mod check;
+mod digits;
+mod json;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use arrow_array::{Array, RecordBatch};
+
+use cells::Cells;
+
+/// Which dialect of text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextForm {
+    /// `LOAD DATA` with its default separators: fields end in tab, rows in line feed, `\N` is NULL.
+    Load,
+    /// Parenthesised rows of literals separated by commas, for a session without
+    /// `NO_BACKSLASH_ESCAPES` and with `utf8mb4`.
+    Insert,
+}
+
+/// What the target column accepts, and so how values are checked and written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextRule {
+    /// Integers, booleans as 0 and 1, decimals without fraction.
+    Integer {
+        /// Least value.
+        min: i128,
+        /// Greatest value.
+        max: i128,
+    },
+    /// Finite floats, written so that the nearest double is the same number.
+    Float,
+    /// Decimals with at most this many digits and fraction digits.
+    Decimal {
+        /// Total digits.
+        precision: u8,
+        /// Fraction digits.
+        scale: u8,
+    },
+    /// Characters.
+    Text {
+        /// Greatest number of characters.
+        chars_max: Option<u32>,
+        /// Greatest number of bytes in UTF-8.
+        bytes_max: Option<u64>,
+        /// The column's character set holds the basic multilingual plane only.
+        bmp_only: bool,
+        /// The column drops trailing blanks, so values may not have any.
+        blanks_dropped: bool,
+    },
+    /// One of the labels.
+    Enum {
+        /// Labels as the column has them.
+        labels: Vec<String>,
+    },
+    /// JSON text.
+    Json {
+        /// The column keeps fractions as doubles: numbers that a double would change are refused.
+        doubles: bool,
+    },
+    /// Bytes.
+    Binary {
+        /// Greatest length.
+        bytes_max: Option<u64>,
+        /// Every value must have exactly `bytes_max` bytes.
+        exact: bool,
+    },
+    /// A number of at most this many bits.
+    Bits {
+        /// Width of the column in bits.
+        bits: u8,
+    },
+    /// Dates from 0001-01-01 to 9999-12-31.
+    Date {
+        /// Also the zero date and the year 0000.
+        zero: bool,
+    },
+    /// Wall clocks from the year 0001 to 9999.
+    DateTime {
+        /// Fraction digits of the column.
+        digits: u8,
+        /// Also the zero date and the year 0000.
+        zero: bool,
+        /// Least and greatest microsecond since 1970 where the column's range is smaller.
+        range: Option<(i64, i64)>,
+    },
+    /// Times and signed durations.
+    Time {
+        /// Fraction digits of the column.
+        digits: u8,
+        /// Greatest absolute value in microseconds.
+        max: i64,
+    },
+    /// A uuid as its 16 bytes.
+    UuidBytes,
+    /// A uuid as 36 lower-case characters.
+    UuidText,
+    /// A year: 0 or 1901 to 2155, always four digits.
+    Year,
+}
+
+/// One column of the target, in the order of the batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextColumn {
+    /// Target column name, for messages.
+    pub name: String,
+    /// Whether NULL is allowed.
+    pub nullable: bool,
+    /// What the column accepts.
+    pub rule: TextRule,
+}
+
+/// Why a batch cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// A value that the column cannot hold exactly. The value itself is not repeated.
+    #[error("column {column:?}, row {row} of the chunk: {reason}")]
+    Value {
+        /// Target column.
+        column: String,
+        /// Row within the chunk, counted from 0.
+        row: u64,
+        /// What does not fit: lowercase, no value.
+        reason: String,
+    },
+    /// The batch does not have the columns that were planned.
+    #[error("column {column:?} cannot be written from {found}")]
+    Shape {
+        /// Target column.
+        column: String,
+        /// Arrow type found.
+        found: String,
+    },
+}
+
+/// Writes batches of one table.
+#[derive(Clone, Debug)]
+pub struct TextEncoder {
+    columns: Vec<TextColumn>,
+    form: TextForm,
+}
+
+impl TextEncoder {
+    /// An encoder for `columns` in the order of the batches.
+    pub fn new(columns: Vec<TextColumn>, form: TextForm) -> Self {
+        Self { columns, form }
+    }
+
+    /// Checks every value of `batch`; `first_row` is the number of its first row in the chunk.
+    ///
+    /// # Nulls
+    ///
+    /// A null in a column that does not allow it is an error.
+    pub fn check(&self, batch: &RecordBatch, first_row: u64) -> Result<(), TextError> {
+        if batch.num_columns() != self.columns.len() {
+            return Err(TextError::Shape {
+                column: String::new(),
+                found: format!("{} columns", batch.num_columns()),
+            });
+        }
+        for (column, array) in self.columns.iter().zip(batch.columns()) {
+            check::column(column, array.as_ref(), first_row)?;
+        }
+        Ok(())
+    }
+
+    /// Appends all rows of a checked batch.
+    pub fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), TextError> {
+        out.reserve(batch.get_array_memory_size());
+        self.append_rows(batch, 0..batch.num_rows(), usize::MAX, out).map(drop)
+    }
+
+    /// Appends rows of a checked batch while `out` stays within `bytes_max`. Returns how many rows
+    /// were appended: fewer than asked when the next one does not fit.
+    pub fn append_rows(
+        &self,
+        batch: &RecordBatch,
+        rows: Range<usize>,
+        bytes_max: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, TextError> {
+        let cells = self.cells(batch)?;
+        let wanted = rows.len();
+        for (done, row) in rows.enumerate() {
+            let before = out.len();
+            match self.form {
+                TextForm::Load => load_row(&cells, row, out),
+                TextForm::Insert => insert_row(&cells, row, out),
+            }
+            if out.len() > bytes_max {
+                out.truncate(before);
+                return Ok(done);
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn cells<'a>(&self, batch: &'a RecordBatch) -> Result<Vec<Cells<'a>>, TextError> {
+        self.columns
+            .iter()
+            .zip(batch.columns())
+            .map(|(column, array)| {
+                Cells::new(&column.rule, array.as_ref()).ok_or_else(|| shape(column, array))
+            })
+            .collect()
+    }
+}
+
+fn shape(column: &TextColumn, array: &dyn Array) -> TextError {
+    TextError::Shape { column: column.name.clone(), found: array.data_type().to_string() }
+}
+
+fn load_row(cells: &[Cells<'_>], row: usize, out: &mut Vec<u8>) {
+    for cell in cells {
+        if cell.is_null(row) {
+            out.extend_from_slice(b"\\N");
+        } else {
+            cell.load(row, out);
+        }
+        out.push(b'\t');
+    }
+    // A row ends where its last field's tab would stand.
+    if let Some(last) = out.last_mut() {
+        *last = b'\n';
+    }
+}
+
+fn insert_row(cells: &[Cells<'_>], row: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(if out.last() == Some(&b')') { b",(" } else { b"(" });
+    for (index, cell) in cells.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        if cell.is_null(row) {
+            out.extend_from_slice(b"null");
+        } else {
+            cell.insert(row, out);
+        }
+    }
+    out.push(b')');
+}

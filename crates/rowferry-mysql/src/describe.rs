@@ -1,0 +1,298 @@
+//! Catalogue queries.
+
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Row, params};
+use rowferry_core::{
+    Column, ConnectorError, ErrorClass, Identity, Index, Key, NativeType, Result, TableListing,
+    TableRef, TableSchema, TargetTable,
+};
+
+use crate::config::Server;
+use crate::error;
+use crate::sql;
+use crate::types::{Flavor, Native};
+
+const COLUMNS: &str = "select column_name, column_type, is_nullable, column_default, extra, \
+    collation_name, column_comment, generation_expression from information_schema.columns \
+    where table_schema = :db and table_name = :name order by ordinal_position";
+
+const INDEXES: &str = "select index_name, non_unique, column_name, sub_part, index_type \
+    from information_schema.statistics where table_schema = :db and table_name = :name \
+    order by index_name, seq_in_index";
+
+/// Describes a table or view; `None` when it does not exist or may not be seen.
+pub(crate) async fn table(
+    server: &Server,
+    conn: &mut Conn,
+    table: &TableRef,
+) -> Result<Option<TargetTable>> {
+    let attempt = || format!("could not describe table {table}");
+    let database = server.database_of(table).to_owned();
+    let params = || params! { "db" => &database, "name" => &table.name };
+    let found: Option<(String, String, Option<String>, Option<u64>, Option<u64>, Option<String>)> =
+        conn.exec_first(
+            "select table_name, table_type, engine, table_rows, data_length, table_comment \
+             from information_schema.tables where table_schema = :db and table_name = :name",
+            params(),
+        )
+        .await
+        .map_err(|error| error::of(error, attempt()))?;
+    let Some((name, kind, engine, rows, bytes, comment)) = found else { return Ok(None) };
+    let is_view = kind == "VIEW";
+    let column_rows: Vec<Row> =
+        conn.exec(COLUMNS, params()).await.map_err(|error| error::of(error, attempt()))?;
+    let json = json_columns(server, conn, &database, &name).await;
+    let columns = column_rows
+        .into_iter()
+        .filter_map(|row| column(server.flavor, &json, row))
+        .collect::<Vec<_>>();
+    let index_rows: Vec<(String, i64, Option<String>, Option<u64>, String)> =
+        conn.exec(INDEXES, params()).await.map_err(|error| error::of(error, attempt()))?;
+    let (keys, indexes) = keys_and_indexes(index_rows);
+    let dependents = if is_view {
+        vec![format!("view {name}")]
+    } else {
+        dependents(conn, &database, &name).await.map_err(|error| error::of(error, attempt()))?
+    };
+    // The engine's count is stale right after a load; it is a hint only.
+    let schema = TableSchema {
+        table: TableRef::new(database, name),
+        columns,
+        keys,
+        indexes,
+        rows_estimated: rows.filter(|_| !is_view),
+        bytes_estimated: bytes.filter(|_| !is_view),
+        comment: comment.filter(|comment| !comment.is_empty() && !is_view),
+    };
+    let transactional =
+        is_view || engine.is_some_and(|engine| engine.eq_ignore_ascii_case("innodb"));
+    Ok(Some(TargetTable { schema, dependents, transactional }))
+}
+
+/// The storage engine of a base table, `None` for views.
+pub(crate) async fn storage_engine(
+    server: &Server,
+    conn: &mut Conn,
+    table: &TableRef,
+) -> Result<Option<String>> {
+    conn.exec_first::<Option<String>, _, _>(
+        "select engine from information_schema.tables \
+         where table_schema = :db and table_name = :name",
+        params! { "db" => server.database_of(table), "name" => &table.name },
+    )
+    .await
+    .map(Option::flatten)
+    .map_err(|error| error::of(error, format!("could not ask for the engine of table {table}")))
+}
+
+fn column(flavor: Flavor, json: &[String], mut row: Row) -> Option<Column> {
+    let name: String = row.take(0)?;
+    let mut declared: String = row.take(1)?;
+    let nullable = row.take::<String, _>(2)? == "YES";
+    let default: Option<String> = row.take::<Option<String>, _>(3)?;
+    let extra = row.take::<String, _>(4)?.to_ascii_lowercase();
+    let collation: Option<String> = row.take::<Option<String>, _>(5)?;
+    let comment: Option<String> = row.take::<Option<String>, _>(6)?;
+    let expression: Option<String> = row.take::<Option<String>, _>(7)?;
+    // MariaDB's JSON is a longtext with a check; its name alone says what the values are.
+    if flavor == Flavor::MariaDb
+        && declared.eq_ignore_ascii_case("longtext")
+        && json.iter().any(|column| *column == name)
+    {
+        "json".clone_into(&mut declared);
+    }
+    let native = Native::parse(&declared);
+    let generated = expression.is_some_and(|text| !text.is_empty())
+        || extra.contains("virtual generated")
+        || extra.contains("stored generated");
+    Some(Column {
+        canonical: native.canonical(flavor),
+        name,
+        native: NativeType { engine: flavor.word().to_owned(), declared },
+        nullable,
+        default: default.filter(|text| text != "NULL"),
+        identity: extra.contains("auto_increment").then_some(Identity::ByDefault),
+        generated,
+        collation,
+        comment: comment.filter(|comment| !comment.is_empty()),
+    })
+}
+
+/// Columns that MariaDB checks to hold JSON. A login that may not see the checks sees texts.
+async fn json_columns(server: &Server, conn: &mut Conn, database: &str, name: &str) -> Vec<String> {
+    if server.flavor == Flavor::MySql {
+        return Vec::new();
+    }
+    let clauses: Vec<String> = conn
+        .exec(
+            "select check_clause from information_schema.check_constraints \
+             where constraint_schema = :db and table_name = :name",
+            params! { "db" => database, "name" => name },
+        )
+        .await
+        .unwrap_or_default();
+    clauses
+        .iter()
+        .filter_map(|clause| clause.trim().strip_prefix("json_valid(`")?.strip_suffix("`)"))
+        .map(|column| column.replace("``", "`"))
+        .collect()
+}
+
+fn keys_and_indexes(
+    rows: Vec<(String, i64, Option<String>, Option<u64>, String)>,
+) -> (Vec<Key>, Vec<Index>) {
+    let mut keys: Vec<Key> = Vec::new();
+    let mut indexes: Vec<Index> = Vec::new();
+    let mut rows = rows.into_iter().peekable();
+    while let Some((name, non_unique, column, prefix, kind)) = rows.next() {
+        let mut parts = vec![(column, prefix)];
+        while let Some((_, _, column, prefix, _)) = rows.next_if(|row| row.0 == name) {
+            parts.push((column, prefix));
+        }
+        // An index over expressions or prefixes is not a key over plain columns.
+        let plain: Option<Vec<String>> = parts
+            .iter()
+            .map(|(column, prefix)| column.clone().filter(|_| prefix.is_none()))
+            .collect();
+        match plain {
+            Some(columns) if non_unique == 0 => {
+                keys.push(Key { primary: name == "PRIMARY", name, columns });
+            }
+            Some(columns) if kind == "BTREE" => {
+                let definition = format!(
+                    "key {} ({})",
+                    sql::quote(&name),
+                    sql::list(columns.iter().map(String::as_str))
+                );
+                indexes.push(Index { name, columns, definition });
+            }
+            Some(_) | None => {
+                let unique = if non_unique == 0 { "unique " } else { "" };
+                let definition =
+                    format!("{unique}{} index {}", kind.to_lowercase(), sql::quote(&name));
+                indexes.push(Index { name, columns: Vec::new(), definition });
+            }
+        }
+    }
+    keys.sort_by(|a, b| b.primary.cmp(&a.primary).then_with(|| a.name.cmp(&b.name)));
+    (keys, indexes)
+}
+
+/// What a swap would cut off: foreign keys of other tables, views, triggers.
+async fn dependents(
+    conn: &mut Conn,
+    database: &str,
+    name: &str,
+) -> Result<Vec<String>, mysql_async::Error> {
+    let params = || params! { "db" => database, "name" => name };
+    let mut found: Vec<String> = conn
+        .exec(
+            "select concat('foreign key ', constraint_schema, '.', table_name, '.', \
+             constraint_name) from information_schema.referential_constraints \
+             where unique_constraint_schema = :db and referenced_table_name = :name \
+             and not (constraint_schema = :db and table_name = :name)",
+            params(),
+        )
+        .await?;
+    let triggers: Vec<String> = conn
+        .exec(
+            "select concat('trigger ', trigger_name) from information_schema.triggers \
+             where event_object_schema = :db and event_object_table = :name",
+            params(),
+        )
+        .await?;
+    found.extend(triggers);
+    // Views name their tables in their text only; a rename keeps them working, since they are
+    // bound by name, so they are no reason to stop.
+    found.sort();
+    Ok(found)
+}
+
+/// Base tables of the connection's database, or of all but the system's when it has none.
+pub(crate) async fn list(server: &Server, conn: &mut Conn) -> Result<Vec<TableListing>> {
+    let attempt = "could not list tables";
+    let filter = if server.database.is_empty() {
+        "table_schema not in ('mysql', 'information_schema', 'performance_schema', 'sys')"
+            .to_owned()
+    } else {
+        format!("table_schema = {}", sql::text(&server.database))
+    };
+    let rows: Vec<(String, String, Option<u64>, Option<u64>)> = conn
+        .query(format!(
+            "select table_schema, table_name, table_rows, data_length \
+             from information_schema.tables where table_type in ('BASE TABLE', \
+             'SYSTEM VERSIONED') and {filter} order by table_schema, table_name"
+        ))
+        .await
+        .map_err(|error| error::of(error, attempt))?;
+    let keys: Vec<(String, String, String)> = conn
+        .query(format!(
+            "select table_schema, table_name, column_name from information_schema.statistics \
+             where index_name = 'PRIMARY' and {filter} order by table_schema, table_name, \
+             seq_in_index"
+        ))
+        .await
+        .map_err(|error| error::of(error, attempt))?;
+    let listings = rows.into_iter().map(|(schema, name, rows_estimated, bytes_estimated)| {
+        let key = keys
+            .iter()
+            .filter(|(db, table, _)| *db == schema && *table == name)
+            .map(|(_, _, column)| column.clone())
+            .collect();
+        TableListing { table: TableRef::new(schema, name), key, rows_estimated, bytes_estimated }
+    });
+    Ok(listings.collect())
+}
+
+/// The error for a table that is not there, with names that are near.
+pub(crate) async fn unknown_table(
+    server: &Server,
+    conn: &mut Conn,
+    table: &TableRef,
+) -> ConnectorError {
+    let database = server.database_of(table);
+    let names: Vec<String> = conn
+        .exec(
+            "select table_name from information_schema.tables where table_schema = :db",
+            params! { "db" => database },
+        )
+        .await
+        .unwrap_or_default();
+    let wanted = table.name.to_lowercase();
+    let mut near: Vec<(usize, &String)> = names
+        .iter()
+        .map(|name| (distance(&wanted, &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= wanted.chars().count() / 3 + 1)
+        .collect();
+    near.sort();
+    let error = ConnectorError::new(
+        ErrorClass::Setup,
+        "unknown-table",
+        format!("table {table} does not exist in database {database:?}"),
+    );
+    let near: Vec<&str> = near.iter().take(3).map(|(_, name)| name.as_str()).collect();
+    if near.is_empty() {
+        error.with_next("List the tables with `rowferry tables`; the user may lack rights on it.")
+    } else {
+        error.with_next(format!("Did you mean {}?", near.join(", ")))
+    }
+}
+
+/// Edits between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut previous = i + 1;
+        for (cell, right) in row.iter_mut().skip(1).zip(&b) {
+            let best = (diagonal + usize::from(left != *right)).min(previous + 1).min(*cell + 1);
+            diagonal = std::mem::replace(cell, best);
+            previous = best;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

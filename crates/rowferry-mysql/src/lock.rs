@@ -1,0 +1,395 @@
+//! The coordinator's hold on one stream: the lock, the claim, and what it prepares.
+//!
+//! Three layers keep a second process out. The named lock of the target table is held by a session
+//! that does nothing else, so it is gone with its owner. The sessions of an owner that lost it are
+//! ended before anything is claimed. And the epoch rises with each claim, so that whatever may still
+//! be alive commits nothing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, params};
+use rowferry_core::{
+    Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, Result,
+    Sealed, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
+};
+
+use crate::config;
+use crate::progress::{self, Progress};
+use crate::sink::SinkState;
+use crate::staging::{self, Secondary};
+use crate::{describe, error, merge, publish, session, sql};
+
+pub(crate) struct MysqlLock {
+    pub(crate) sink: Arc<SinkState>,
+    pub(crate) stream: StreamSpec,
+    pub(crate) progress: Progress,
+    /// Target with its database.
+    target: TableRef,
+    /// Holds the named lock, and is asked for nothing but whether it lives.
+    holder: Option<Conn>,
+    holder_name: String,
+    /// Does the work; a statement at a time commits by itself unless a transaction is begun.
+    work: Option<Conn>,
+    /// Indexes of a table that the run creates, built when it is loaded.
+    pub(crate) indexes: Vec<Secondary>,
+}
+
+impl MysqlLock {
+    /// Takes the lock of the target table, or of the stream where several may write one table.
+    pub(crate) async fn take(sink: Arc<SinkState>, stream: &StreamSpec) -> Result<Self> {
+        let server = Arc::clone(&sink.server);
+        let attempt = || format!("could not lock target table {}", stream.target_table);
+        let target =
+            TableRef::new(server.database_of(&stream.target_table), &stream.target_table.name);
+        let what = if stream.shared_target {
+            stream.stream_id.clone()
+        } else {
+            // Names may differ in case and mean one table; two locks for one table must not be.
+            target.to_string().to_lowercase()
+        };
+        let mut holder = server.open(config::Purpose::Write).await?;
+        holder
+            .query_drop("set autocommit = 1")
+            .await
+            .map_err(|error| error::of(error, attempt()))?;
+        // A lock's name has at most 64 characters, so the table's name is hashed by the server.
+        let name = format!("concat('rowferry.t.', left(sha2({}, 256), 40))", sql::text(&what));
+        let got: Option<Option<u8>> = holder
+            .query_first(format!("select get_lock({name}, 0)"))
+            .await
+            .map_err(|error| error::of(error, attempt()))?;
+        if got.flatten() != Some(1) {
+            config::close(holder).await;
+            return Err(ConnectorError::new(
+                ErrorClass::Busy,
+                "locked",
+                format!("another run is writing target table {}", stream.target_table),
+            )
+            .with_next("Wait until it has finished; `rowferry status` shows it."));
+        }
+        let mut work = session::open(&server, &stream.stream_id).await;
+        if let Err(error) = &work
+            && error.code == "too-many-sessions"
+        {
+            // A dead owner's sessions may hold all slots; we hold the lock, so none is alive.
+            session::end_all(&mut holder, &stream.stream_id).await?;
+            work = session::open(&server, &stream.stream_id).await;
+        }
+        let mut work = work?;
+        work.query_drop("set autocommit = 1").await.map_err(|error| error::of(error, attempt()))?;
+        let progress = Progress::new(&server, stream.progress_schema.as_deref());
+        Ok(Self {
+            sink,
+            stream: stream.clone(),
+            progress,
+            target,
+            holder: Some(holder),
+            holder_name: name,
+            work: Some(work),
+            indexes: Vec::new(),
+        })
+    }
+
+    pub(crate) fn work(&mut self) -> Result<&mut Conn> {
+        self.work.as_mut().filter(|conn| !conn.is_disconnected()).ok_or_else(|| {
+            ConnectorError::new(
+                ErrorClass::Transient,
+                "connection-lost",
+                "the session that works for this stream is gone",
+            )
+        })
+    }
+
+    /// Runs one statement of the coordinator.
+    pub(crate) async fn execute(&mut self, statement: &str, attempt: &str) -> Result<()> {
+        self.work()?.query_drop(statement).await.map_err(|error| error::of(error, attempt))
+    }
+
+    /// Raises the epoch in its own transaction, which waits for commits in flight.
+    async fn raise(&mut self, start: &ClaimStart) -> Result<(i64, i64, Phase)> {
+        let attempt = format!("could not claim the copy into {}", self.target);
+        let (stream, progress) = (self.stream.clone(), self.progress.clone());
+        let (source_table, target_table) =
+            (stream.source_table.to_string(), self.target.to_string());
+        let fingerprint = serde_json::to_string(&stream.fingerprint).unwrap_or_default();
+        self.execute("start transaction", &attempt).await?;
+        let conn = self.work()?;
+        let lost = |error| error::of(error, attempt.clone());
+        let before: Option<(i64, i64, String)> = conn
+            .exec_first(
+                format!(
+                    "select run, epoch, phase from {} where stream_id = ? for update",
+                    progress.stream
+                ),
+                (&stream.stream_id,),
+            )
+            .await
+            .map_err(lost)?;
+        let (run, epoch, phase) = match (&before, start) {
+            (None, ClaimStart::Continue) => {
+                return Err(ConnectorError::new(
+                    ErrorClass::Conflict,
+                    "state-missing",
+                    format!("{attempt}: its row in the progress table is gone"),
+                )
+                .with_next("Start anew with --restart."));
+            }
+            (None, ClaimStart::NewRun) => (1, 1, Phase::Loading),
+            (Some((run, epoch, _)), ClaimStart::NewRun) => (run + 1, epoch + 1, Phase::Loading),
+            (Some((run, epoch, phase)), ClaimStart::Continue) => {
+                (*run, epoch + 1, Phase::from_word(phase).unwrap_or(Phase::Loading))
+            }
+        };
+        let statement = match (&before, start) {
+            (None, _) => format!(
+                "insert into {} (stream_id, format_version, tool_version, job, source_id, \
+                 source_table, target_table, run, run_key, epoch, owner, phase, plan_fingerprint, \
+                 `rows`, started_at, updated_at) values (:id, :format, :tool, :job, :source_id, \
+                 :source_table, :target_table, :run, :run_key, :epoch, :owner, :phase, \
+                 :fingerprint, 0, utc_timestamp(6), utc_timestamp(6))",
+                progress.stream
+            ),
+            (Some(_), ClaimStart::NewRun) => format!(
+                "update {} set format_version = :format, tool_version = :tool, job = :job, \
+                 source_id = :source_id, source_table = :source_table, \
+                 target_table = :target_table, run = :run, run_key = :run_key, epoch = :epoch, \
+                 owner = :owner, phase = :phase, plan_fingerprint = :fingerprint, \
+                 staging_name = null, started_at = utc_timestamp(6), \
+                 updated_at = utc_timestamp(6) where stream_id = :id",
+                progress.stream
+            ),
+            (Some(_), ClaimStart::Continue) => format!(
+                "update {} set tool_version = :tool, epoch = :epoch, owner = :owner, \
+                 updated_at = utc_timestamp(6) where stream_id = :id and run = :run",
+                progress.stream
+            ),
+        };
+        let values = params! {
+            "id" => &stream.stream_id,
+            "format" => Progress::format_version(),
+            "tool" => &stream.tool_version,
+            "job" => &stream.job,
+            "source_id" => &stream.source_id,
+            "source_table" => source_table,
+            "target_table" => target_table,
+            "run" => run,
+            "run_key" => &stream.run_key,
+            "epoch" => epoch,
+            "owner" => &stream.owner,
+            "phase" => phase.word(),
+            "fingerprint" => fingerprint,
+        };
+        conn.exec_drop(statement, values).await.map_err(lost)?;
+        if *start == ClaimStart::NewRun {
+            let receipts = format!("delete from {} where stream_id = ?", progress.chunk);
+            conn.exec_drop(receipts, (&stream.stream_id,)).await.map_err(lost)?;
+        }
+        conn.query_drop("commit").await.map_err(lost)?;
+        Ok((run, epoch, phase))
+    }
+
+    /// Drops what earlier runs of this stream left, but the tables of `run`.
+    async fn drop_older(&mut self, run: i64) -> Result<()> {
+        let keep = staging::name(&self.sink.server, &self.target, &self.stream.stream_id, run);
+        for table in staging::siblings(self.work()?, &keep).await? {
+            if table != keep {
+                let statement = format!("drop table if exists {}", sql::table(&table));
+                self.execute(&statement, "could not drop an older staging table").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a table holds no row.
+    async fn is_empty(&mut self, table: &TableRef) -> Result<bool> {
+        let query = format!("select 1 from {} limit 1", sql::table(table));
+        let found: Option<u8> = self
+            .work()?
+            .query_first(query)
+            .await
+            .map_err(|error| error::of(error, format!("could not read table {table}")))?;
+        Ok(found.is_none())
+    }
+
+    /// Makes the staging table; true when receipts of this run had filled one that is gone.
+    async fn make_staging(
+        &mut self,
+        plan: &TablePlan,
+        claim: &Claim,
+        table: &TableRef,
+    ) -> Result<bool> {
+        let written: u64 = claim.receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
+        let there = staging::exists(self.work()?, table).await?;
+        if there && (written == 0 || !self.is_empty(table).await?) {
+            return Ok(false);
+        }
+        // A finished swap has no staging table any more: publishing looks at the catalogue itself.
+        if !there && claim.phase != Phase::Loading {
+            return Ok(false);
+        }
+        let attempt = format!("could not create staging table {table}");
+        let drop_first = format!("drop table if exists {}", sql::table(table));
+        self.execute(&drop_first, &attempt).await?;
+        let target = self.target.clone();
+        let same_shape =
+            plan.target_existing.is_some() && staging::exists(self.work()?, &target).await?;
+        let create = if same_shape {
+            // The target keeps its shape: keys, indexes, defaults, columns that are not copied.
+            format!("create table {} like {}", sql::table(table), sql::table(&target))
+        } else {
+            staging::create(&self.sink.server, plan, table)
+        };
+        self.execute(&create, &attempt).await?;
+        Ok(written > 0)
+    }
+}
+
+#[async_trait]
+impl StreamLock for MysqlLock {
+    async fn state(&mut self) -> Result<Option<StreamState>> {
+        let (progress, stream_id) = (self.progress.clone(), self.stream.stream_id.clone());
+        let filter = format!(
+            "stream_id = {} or lower(target_table) = lower({})",
+            sql::text(&stream_id),
+            sql::text(&self.target.to_string())
+        );
+        let shared = self.stream.shared_target;
+        let states = progress.states(self.work()?, &filter).await?;
+        if let Some(other) = states.iter().find(|state| state.stream_id != stream_id)
+            && !shared
+        {
+            return Err(ConnectorError::new(
+                ErrorClass::Conflict,
+                "target-shared",
+                format!(
+                    "target table {} belongs to the copy of {} by job {:?}",
+                    self.target, other.source_table, other.job
+                ),
+            )
+            .with_next(
+                "Choose another target, set `shared_target: true` to merge shards, or forget the \
+                 other stream with `rowferry state reset`.",
+            ));
+        }
+        Ok(states.into_iter().find(|state| state.stream_id == stream_id))
+    }
+
+    async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
+        let (progress, stream_id) = (self.progress.clone(), self.stream.stream_id.clone());
+        self.sink.forget_idle(&stream_id);
+        let work = self.work()?;
+        session::end_all(work, &stream_id).await?;
+        progress.create(work).await?;
+        let (run, epoch, phase) = self.raise(&start).await?;
+        if start == ClaimStart::NewRun {
+            self.drop_older(run).await?;
+        }
+        let receipts = progress.receipts(self.work()?, &stream_id, run, None).await?;
+        Ok(Claim { run, epoch, phase, receipts })
+    }
+
+    async fn prepare(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared> {
+        let server = Arc::clone(&self.sink.server);
+        let target = self.target.clone();
+        let exists = staging::exists(self.work()?, &target).await?;
+        // What the run creates gets the source's indexes; what was there keeps its own.
+        self.indexes = if exists { Vec::new() } else { staging::secondaries(plan) };
+        let mut staging_lost = false;
+        let load_table = match plan.load {
+            LoadInto::Target => target.clone(),
+            LoadInto::StagingReplace | LoadInto::StagingAppend => {
+                let table = staging::name(&server, &target, &self.stream.stream_id, claim.run);
+                staging_lost = self.make_staging(plan, claim, &table).await?;
+                table
+            }
+        };
+        if plan.load != LoadInto::StagingReplace && !exists {
+            let create = staging::create(&server, plan, &target);
+            self.execute(&create, &format!("could not create target table {target}")).await?;
+        }
+        if plan.write == WriteMode::Upsert {
+            let found = describe::table(&server, self.work()?, &target).await?;
+            if let Some(found) = found {
+                merge::check_key(&found.schema, &plan.key)?;
+            }
+        }
+        if load_table != target {
+            let statement = format!(
+                "update {} set staging_name = {} where stream_id = {} and epoch = {}",
+                self.progress.stream,
+                sql::text(&load_table.to_string()),
+                sql::text(&self.stream.stream_id),
+                claim.epoch
+            );
+            self.execute(&statement, "could not record the staging table").await?;
+        }
+        Ok(Prepared {
+            stream: plan.stream.clone(),
+            run: claim.run,
+            epoch: claim.epoch,
+            target,
+            load_table,
+            load: plan.load,
+            columns: plan.columns.clone(),
+            key: plan.key.clone(),
+            key_enforced: plan.key_enforced,
+            write: plan.write,
+            replace: plan.replace,
+            keep_old: plan.keep_old,
+            insert_batch_rows: plan.insert_batch_rows,
+            staging_lost,
+        })
+    }
+
+    async fn target_rows(&mut self, limit: Option<u64>) -> Result<u64> {
+        let target = self.target.clone();
+        if !staging::exists(self.work()?, &target).await? {
+            return Ok(0);
+        }
+        publish::count(self.work()?, &target, limit).await
+    }
+
+    async fn seal(&mut self, prepared: &Prepared) -> Result<Sealed> {
+        publish::seal(self, prepared).await
+    }
+
+    async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published> {
+        publish::publish(self, prepared, watermark).await
+    }
+
+    async fn heartbeat(&mut self) -> Result<()> {
+        let lost = || {
+            ConnectorError::new(
+                ErrorClass::Transient,
+                "lock-lost",
+                format!("the lock of target table {} is gone", self.target),
+            )
+        };
+        let query = format!("select is_used_lock({}) = connection_id()", self.holder_name);
+        let holder = self.holder.as_mut().ok_or_else(lost)?;
+        let held: Option<Option<u8>> = holder.query_first(query).await.map_err(|error| {
+            error::of(error, format!("could not ask for the lock of {}", self.target))
+        })?;
+        if held.flatten() == Some(1) { Ok(()) } else { Err(lost()) }
+    }
+}
+
+impl Drop for MysqlLock {
+    fn drop(&mut self) {
+        self.sink.forget_idle(&self.stream.stream_id);
+        for conn in [self.work.take(), self.holder.take()].into_iter().flatten() {
+            config::cut(conn);
+        }
+    }
+}
+
+/// The error of a run that may not go on, or nothing.
+pub(crate) fn still_ours(found: Option<(i64, i64)>, prepared: &Prepared) -> Result<()> {
+    if found == Some((prepared.run, prepared.epoch)) {
+        Ok(())
+    } else {
+        Err(progress::fenced(&prepared.target))
+    }
+}

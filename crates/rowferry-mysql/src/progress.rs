@@ -1,0 +1,300 @@
+//! The two progress tables in the target: one row per stream, one row per durable chunk.
+//!
+//! Their texts have a binary collation, so that no two streams or keys are ever taken for one.
+
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Row, params};
+use rowferry_core::{
+    ChunkNo, ChunkTotals, ConnectorError, Digest, ErrorClass, Fingerprint, KeyTuple, Phase,
+    Receipt, Result, StreamState, TableRef,
+};
+
+use crate::config::Server;
+use crate::error;
+use crate::sql;
+use crate::types::Flavor;
+
+/// Layout of the two tables; raised when an older release could not read them.
+const FORMAT_VERSION: i32 = 1;
+/// No such table.
+const NO_SUCH_TABLE: u16 = 1146;
+
+const STREAM_COLUMNS: &str = "stream_id, job, source_table, target_table, run, epoch, run_key, \
+    phase, plan_fingerprint, staging_name, watermark, `rows`, \
+    date_format(started_at, '%Y-%m-%dT%H:%i:%sZ') as started, \
+    date_format(updated_at, '%Y-%m-%dT%H:%i:%sZ') as updated, \
+    timestampdiff(second, updated_at, utc_timestamp(6)) as age, owner";
+
+/// Where the progress tables are.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    /// Quoted name of the stream table.
+    pub(crate) stream: String,
+    /// Quoted name of the chunk table.
+    pub(crate) chunk: String,
+    collation: &'static str,
+    share: &'static str,
+}
+
+impl Progress {
+    /// The tables in `schema`, else in the connection's own database.
+    pub(crate) fn new(server: &Server, schema: Option<&str>) -> Self {
+        let schema = schema.unwrap_or(&server.database);
+        let name = |name: &str| sql::table(&TableRef::new(schema, name));
+        Self {
+            stream: name("_rowferry_stream"),
+            chunk: name("_rowferry_chunk"),
+            collation: server.flavor.binary_collation(),
+            share: match server.flavor {
+                Flavor::MySql => "for share",
+                Flavor::MariaDb => "lock in share mode",
+            },
+        }
+    }
+
+    /// Creates the tables where they are missing. Two processes may do so at once.
+    pub(crate) async fn create(&self, conn: &mut Conn) -> Result<()> {
+        for statement in [self.stream_ddl(), self.chunk_ddl()] {
+            conn.query_drop(statement).await.map_err(|error| {
+                error::of(error, "could not create the progress tables")
+                    .with_next("Grant CREATE on this database, or name another `progress_schema`.")
+            })?;
+        }
+        let newest: Option<i32> = conn
+            .query_first(format!("select max(format_version) from {}", self.stream))
+            .await
+            .map(Option::flatten)
+            .map_err(|error| error::of(error, "could not read the progress tables"))?;
+        if newest.is_some_and(|version| version > FORMAT_VERSION) {
+            return Err(ConnectorError::new(
+                ErrorClass::Conflict,
+                "newer-state",
+                "the progress tables were written by a newer release",
+            )
+            .with_next("Run that release, or a newer one."));
+        }
+        Ok(())
+    }
+
+    fn stream_ddl(&self) -> String {
+        format!(
+            "create table if not exists {} (\
+             stream_id char(32) not null primary key, format_version int not null, \
+             tool_version varchar(40) not null, job varchar(255) not null, \
+             source_id varchar(700) not null, source_table varchar(300) not null, \
+             target_table varchar(300) not null, run bigint not null, run_key varchar(500) null, \
+             epoch bigint not null, owner varchar(300) not null, phase varchar(20) not null, \
+             plan_fingerprint longtext not null, staging_name varchar(300) null, \
+             watermark longtext null, `rows` bigint unsigned not null, digest varchar(80) null, \
+             started_at datetime(6) not null, updated_at datetime(6) not null) \
+             engine = InnoDB character set utf8mb4 collate {}",
+            self.stream, self.collation
+        )
+    }
+
+    fn chunk_ddl(&self) -> String {
+        format!(
+            "create table if not exists {} (\
+             stream_id char(32) not null, run bigint not null, chunk_no bigint not null, \
+             `lower` longtext null, `upper` longtext null, last_key longtext null, \
+             rows_read bigint unsigned not null, rows_written bigint unsigned not null, \
+             rows_rejected bigint unsigned not null, duplicates bigint unsigned not null, \
+             bytes bigint unsigned not null, digest varchar(80) null, digest_kind varchar(20) null, \
+             epoch bigint not null, committed_at datetime(6) not null, \
+             primary key (stream_id, run, chunk_no)) \
+             engine = InnoDB character set utf8mb4 collate {}",
+            self.chunk, self.collation
+        )
+    }
+
+    /// Streams that match `filter` (SQL after `where`), in the order of job and table. Empty when
+    /// the tables do not exist.
+    pub(crate) async fn states(&self, conn: &mut Conn, filter: &str) -> Result<Vec<StreamState>> {
+        let query = format!(
+            "select {STREAM_COLUMNS}, (select count(*) from {} c where c.stream_id = s.stream_id \
+             and c.run = s.run) as chunks, (select cast(sum(c.rows_written) as unsigned) from {} c \
+             where c.stream_id = s.stream_id and c.run = s.run) as rows_chunks \
+             from {} s where {filter} order by job, target_table, stream_id",
+            self.chunk, self.chunk, self.stream
+        );
+        let rows: Vec<Row> = match conn.query(query).await {
+            Err(error) if error::is_code(&error, NO_SUCH_TABLE) => return Ok(Vec::new()),
+            other => {
+                other.map_err(|error| error::of(error, "could not read the progress tables"))?
+            }
+        };
+        rows.into_iter().map(|row| state(row).ok_or_else(|| unreadable("a stream row"))).collect()
+    }
+
+    /// Receipts of a run, in the order of their numbers.
+    pub(crate) async fn receipts(
+        &self,
+        conn: &mut Conn,
+        stream_id: &str,
+        run: i64,
+        chunk: Option<ChunkNo>,
+    ) -> Result<Vec<Receipt>> {
+        let only = chunk.map(|no| format!(" and chunk_no = {}", no.0)).unwrap_or_default();
+        let query = format!(
+            "select chunk_no, `lower`, `upper`, last_key, rows_read, rows_written, rows_rejected, \
+             duplicates, bytes, digest, digest_kind from {} where stream_id = {} and run = {run}\
+             {only} order by chunk_no",
+            self.chunk,
+            sql::text(stream_id)
+        );
+        let rows: Vec<Row> = conn
+            .query(query)
+            .await
+            .map_err(|error| error::of(error, "could not read the receipts"))?;
+        rows.into_iter().map(|row| receipt(row).ok_or_else(|| unreadable("a receipt"))).collect()
+    }
+
+    /// Writes a receipt inside the chunk's transaction: exactly one row, without a warning.
+    pub(crate) async fn record(
+        &self,
+        conn: &mut Conn,
+        stream_id: &str,
+        run: i64,
+        epoch: i64,
+        receipt: &Receipt,
+    ) -> Result<(), mysql_async::Error> {
+        let totals = &receipt.totals;
+        let json = |tuple: &Option<KeyTuple>| tuple.as_ref().map(KeyTuple::to_json);
+        conn.exec_drop(
+            format!(
+                "insert into {} (stream_id, run, chunk_no, `lower`, `upper`, last_key, rows_read, \
+                 rows_written, rows_rejected, duplicates, bytes, digest, digest_kind, epoch, \
+                 committed_at) values (:stream_id, :run, :no, :lo, :up, :last_key, :rows_read, \
+                 :rows_written, :rows_rejected, :duplicates, :bytes, :digest, :digest_kind, :epoch, \
+                 utc_timestamp(6))",
+                self.chunk
+            ),
+            params! {
+                "stream_id" => stream_id,
+                "run" => run,
+                "no" => receipt.no.0,
+                "lo" => json(&receipt.lower),
+                "up" => json(&receipt.upper),
+                "last_key" => json(&totals.last_key),
+                "rows_read" => totals.rows_read,
+                "rows_written" => totals.rows_written,
+                "rows_rejected" => totals.rows_rejected,
+                "duplicates" => totals.duplicates,
+                "bytes" => totals.bytes,
+                "digest" => totals.digest.as_ref().map(digest_text),
+                "digest_kind" => totals.digest.as_ref().map(|digest| digest.kind.clone()),
+                "epoch" => epoch,
+            },
+        )
+        .await
+    }
+
+    /// The run and epoch of a stream under a shared lock, held until the transaction ends.
+    pub(crate) async fn epoch_shared(
+        &self,
+        conn: &mut Conn,
+        stream_id: &str,
+    ) -> Result<Option<(i64, i64)>, mysql_async::Error> {
+        let lock = self.share;
+        conn.query_first(self.epoch_query(stream_id, lock)).await
+    }
+
+    /// The run and epoch of a stream under an exclusive lock.
+    pub(crate) async fn epoch_exclusive(
+        &self,
+        conn: &mut Conn,
+        stream_id: &str,
+    ) -> Result<Option<(i64, i64)>, mysql_async::Error> {
+        conn.query_first(self.epoch_query(stream_id, "for update")).await
+    }
+
+    fn epoch_query(&self, stream_id: &str, lock: &str) -> String {
+        let id = sql::text(stream_id);
+        format!("select run, epoch from {} where stream_id = {id} {lock}", self.stream)
+    }
+
+    /// The row's version columns for a new or taken-over stream.
+    pub(crate) const fn format_version() -> i32 {
+        FORMAT_VERSION
+    }
+}
+
+/// The error of a process whose epoch is no longer the row's.
+pub(crate) fn fenced(target: &TableRef) -> ConnectorError {
+    ConnectorError::new(
+        ErrorClass::Fenced,
+        "fenced",
+        format!("another process has taken over the copy into {target}"),
+    )
+    .with_next("Nothing is lost: the other process goes on from the last durable chunk.")
+}
+
+fn unreadable(what: &str) -> ConnectorError {
+    ConnectorError::new(
+        ErrorClass::Conflict,
+        "state-unreadable",
+        format!("{what} in the progress tables cannot be read"),
+    )
+    .with_next("Look at the row, or start anew with --restart.")
+}
+
+fn digest_text(digest: &Digest) -> String {
+    format!("{}:{:032x}", digest.count, digest.sum)
+}
+
+fn digest_of(text: &str, kind: String) -> Option<Digest> {
+    let (count, sum) = text.split_once(':')?;
+    Some(Digest { kind, count: count.parse().ok()?, sum: u128::from_str_radix(sum, 16).ok()? })
+}
+
+fn state(mut row: Row) -> Option<StreamState> {
+    let rows: u64 = row.take("rows")?;
+    let rows_chunks: Option<u64> = row.take("rows_chunks")?;
+    let phase = Phase::from_word(&row.take::<String, _>("phase")?)?;
+    Some(StreamState {
+        stream_id: row.take("stream_id")?,
+        job: row.take("job")?,
+        source_table: row.take("source_table")?,
+        target_table: row.take("target_table")?,
+        run: row.take("run")?,
+        epoch: row.take("epoch")?,
+        run_key: row.take("run_key")?,
+        fingerprint: fingerprint(&row.take::<String, _>("plan_fingerprint")?)?,
+        staging: row.take::<Option<String>, _>("staging_name")?.map(|name| TableRef::parse(&name)),
+        watermark: row.take("watermark")?,
+        rows: if phase == Phase::Done { rows } else { rows_chunks.unwrap_or(0) },
+        chunks: row.take("chunks")?,
+        started_at: row.take("started")?,
+        updated_at: row.take("updated")?,
+        age_seconds: row.take("age")?,
+        owner: row.take("owner")?,
+        phase,
+    })
+}
+
+fn fingerprint(text: &str) -> Option<Fingerprint> {
+    serde_json::from_str(text).ok()
+}
+
+fn receipt(mut row: Row) -> Option<Receipt> {
+    // A bound that is there but cannot be read must not become an open end.
+    let mut bound = |name: &str| -> Option<Option<KeyTuple>> {
+        match row.take::<Option<String>, _>(name)? {
+            None => Some(None),
+            Some(text) => KeyTuple::from_json(&text).map(Some),
+        }
+    };
+    let (lower, upper, last_key) = (bound("lower")?, bound("upper")?, bound("last_key")?);
+    let digest: Option<String> = row.take("digest")?;
+    let kind: Option<String> = row.take("digest_kind")?;
+    let totals = ChunkTotals {
+        rows_read: row.take("rows_read")?,
+        rows_written: row.take("rows_written")?,
+        rows_rejected: row.take("rows_rejected")?,
+        duplicates: row.take("duplicates")?,
+        bytes: row.take("bytes")?,
+        last_key,
+        digest: digest.zip(kind).and_then(|(text, kind)| digest_of(&text, kind)),
+    };
+    Some(Receipt { no: ChunkNo(row.take("chunk_no")?), lower, upper, totals })
+}

@@ -1,0 +1,170 @@
+//! Reading one chunk: the binary protocol streams rows, each is decoded as it comes.
+//!
+//! Floats are the reason for the binary protocol: as text they have six digits.
+
+use async_trait::async_trait;
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{BinaryProtocol, QueryResult, Row};
+use rowferry_core::{
+    Chunk, ChunkReader, ConnectorError, Digest, ErrorClass, KeyColumns, KeyRange, KeyTuple,
+    Payload, ReadSpec, Result, TableSchema,
+};
+
+use crate::chunks;
+use crate::decode::BatchBuilder;
+use crate::error;
+use crate::snapshot::{self, Lease};
+use crate::sql;
+
+/// Rows for which a batch's builders have room at the start; they grow from there.
+const ROWS_AT_FIRST: u64 = 4_096;
+
+/// A chunk being read.
+pub(crate) struct MysqlReader {
+    lease: Lease,
+    builder: BatchBuilder,
+    table: TableSchema,
+    batch_rows: usize,
+    batch_bytes: usize,
+    /// Key and lower bound, when the range is an unbounded span.
+    unbounded: Option<(KeyColumns, Option<KeyTuple>)>,
+    last_key: Option<KeyTuple>,
+    finished: bool,
+}
+
+impl MysqlReader {
+    /// Sends the query; rows come with [`ChunkReader::next`].
+    pub(crate) async fn start(
+        mut lease: Lease,
+        table: &TableSchema,
+        chunk: &Chunk,
+        spec: &ReadSpec,
+    ) -> Result<Self> {
+        let query = query(table, chunk, spec)?;
+        let builder =
+            BatchBuilder::new(&spec.columns, as_usize(spec.batch_rows.min(ROWS_AT_FIRST)))?;
+        let pinned = lease.sessions().is_pinned();
+        lease.busy = true;
+        let conn = lease.conn()?;
+        if !pinned {
+            snapshot::open_view(conn).await?;
+        }
+        conn.exec_iter(query, ())
+            .await
+            .map(drop)
+            .map_err(|error| error::of(error, format!("could not read table {}", chunk.table)))?;
+        let unbounded = match &chunk.range {
+            KeyRange::Span { key, lower, upper: None } => Some((key.clone(), lower.clone())),
+            KeyRange::Span { .. }
+            | KeyRange::Whole
+            | KeyRange::NullKeys { .. }
+            | KeyRange::Blocks { .. } => None,
+        };
+        Ok(Self {
+            lease,
+            builder,
+            table: table.clone(),
+            batch_rows: as_usize(spec.batch_rows).max(1),
+            batch_bytes: as_usize(spec.batch_bytes).max(1),
+            unbounded,
+            last_key: None,
+            finished: false,
+        })
+    }
+
+    /// After the last row: the greatest key of the same view, and the end of a chunk's own view.
+    async fn finish(&mut self) -> Result<()> {
+        self.finished = true;
+        let attempt = format!("could not read the last key of table {}", self.table.table);
+        if let Some((key, lower)) = self.unbounded.take() {
+            let query = chunks::greatest_query(&self.table, &key, lower.as_ref());
+            let row: Option<Row> = self
+                .lease
+                .conn()?
+                .query_first(query)
+                .await
+                .map_err(|error| error::of(error, attempt.clone()))?;
+            self.last_key = row.map(|row| chunks::tuple(&key, row)).transpose()?;
+        }
+        if !self.lease.sessions().is_pinned() {
+            let conn = self.lease.conn()?;
+            conn.query_drop("commit").await.map_err(|error| error::of(error, attempt))?;
+        }
+        self.lease.busy = false;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ChunkReader for MysqlReader {
+    async fn next(&mut self) -> Result<Option<Payload>> {
+        if self.finished {
+            return Ok(None);
+        }
+        let attempt = || format!("could not read table {}", self.table.table);
+        let mut result = QueryResult::<'_, '_, BinaryProtocol>::new(self.lease.conn()?);
+        let mut complete = false;
+        while self.builder.rows() < self.batch_rows && self.builder.bytes() < self.batch_bytes {
+            match result.next().await.map_err(|error| error::of(error, attempt()))? {
+                Some(row) => self.builder.push(&row)?,
+                None => {
+                    complete = true;
+                    break;
+                }
+            }
+        }
+        drop(result);
+        if complete {
+            self.finish().await?;
+        }
+        if self.builder.rows() == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Payload::Batch(self.builder.finish()?)))
+    }
+
+    fn last_key(&self) -> Option<KeyTuple> {
+        self.last_key.clone()
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        None
+    }
+}
+
+fn query(table: &TableSchema, chunk: &Chunk, spec: &ReadSpec) -> Result<String> {
+    if spec.columns.is_empty() {
+        return Err(ConnectorError::new(
+            ErrorClass::Setup,
+            "no-columns",
+            format!("no column of table {} is to be read", chunk.table),
+        ));
+    }
+    let names = sql::list(spec.columns.iter().map(|column| column.name.as_str()));
+    let (hint, order) = match &chunk.range {
+        KeyRange::Span { key, .. } => (
+            chunks::force_index(table, key),
+            if spec.ordered { chunks::ascending(key) } else { String::new() },
+        ),
+        KeyRange::NullKeys { key } if spec.ordered => (String::new(), chunks::ascending(key)),
+        KeyRange::NullKeys { .. } | KeyRange::Whole => (String::new(), String::new()),
+        KeyRange::Blocks { .. } => {
+            return Err(ConnectorError::bug("this server has no blocks to read by"));
+        }
+    };
+    let conditions: Vec<String> = sql::range(&chunk.range)
+        .into_iter()
+        .chain(spec.predicate.iter().map(|filter| sql::predicate(filter, &table.columns)))
+        .map(|condition| format!("({condition})"))
+        .collect();
+    let filter = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" where {}", conditions.join(" and "))
+    };
+    Ok(format!("select {names} from {}{hint}{filter}{order}", sql::table(&table.table)))
+}
+
+fn as_usize(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}

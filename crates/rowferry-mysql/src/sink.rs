@@ -1,0 +1,222 @@
+//! The writing end.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use mysql_async::prelude::Queryable as _;
+use rowferry_core::{
+    Begun, CheckLine, Chunk, Column, ColumnPlan, Endpoint, PlanProblem, Prepared, Result, Sink,
+    StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+};
+use rowferry_runtime::ComputePool;
+
+use crate::config::{self, Purpose, Server};
+use crate::lock::MysqlLock;
+use crate::progress::Progress;
+use crate::write::{self, WriteSession};
+use crate::{describe, error, session, sql, staging, types};
+
+/// What the writers of one sink share.
+pub(crate) struct SinkState {
+    pub(crate) server: Arc<Server>,
+    /// Tables for which `LOAD DATA` changed or refused a value.
+    insert_only: Mutex<HashSet<TableRef>>,
+    /// Sessions that committed and wait for the next chunk, by stream.
+    idle: Mutex<HashMap<String, Vec<WriteSession>>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The data are plain collections: a panic elsewhere leaves them whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SinkState {
+    pub(crate) fn is_insert_only(&self, table: &TableRef) -> bool {
+        locked(&self.insert_only).contains(table)
+    }
+
+    pub(crate) fn set_insert_only(&self, table: &TableRef) {
+        locked(&self.insert_only).insert(table.clone());
+    }
+
+    pub(crate) fn take_idle(&self, stream_id: &str) -> Option<WriteSession> {
+        locked(&self.idle).get_mut(stream_id)?.pop()
+    }
+
+    pub(crate) fn give_idle(&self, stream_id: &str, session: WriteSession) {
+        locked(&self.idle).entry(stream_id.to_owned()).or_default().push(session);
+    }
+
+    /// Closes the waiting sessions of a stream.
+    pub(crate) fn forget_idle(&self, stream_id: &str) {
+        for session in locked(&self.idle).remove(stream_id).unwrap_or_default() {
+            config::cut(session.conn);
+        }
+    }
+}
+
+/// A MySQL or MariaDB server that tables are written to.
+pub struct MysqlSink {
+    state: Arc<SinkState>,
+}
+
+impl std::fmt::Debug for MysqlSink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MysqlSink").field("address", &self.state.server.address).finish()
+    }
+}
+
+impl MysqlSink {
+    /// Connects once, to learn which fork and version the server is.
+    ///
+    /// # Errors
+    ///
+    /// Class `Transient` when it cannot be reached, `Refused` for login and TLS, `Setup` for an
+    /// unknown database.
+    pub async fn connect(endpoint: &Endpoint, compute: ComputePool) -> Result<Self> {
+        let state = SinkState {
+            server: Server::reach(endpoint, compute).await?,
+            insert_only: Mutex::default(),
+            idle: Mutex::default(),
+        };
+        Ok(Self { state: Arc::new(state) })
+    }
+}
+
+#[async_trait]
+impl Sink for MysqlSink {
+    fn engine(&self) -> &str {
+        self.state.server.flavor.word()
+    }
+
+    async fn identity(&self) -> Result<String> {
+        self.state.server.identity().await
+    }
+
+    async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>> {
+        let mut conn = self.state.server.open(Purpose::Read).await?;
+        let found = describe::table(&self.state.server, &mut conn, table).await?;
+        config::close(conn).await;
+        Ok(found)
+    }
+
+    fn plan_column(
+        &self,
+        source: &Column,
+        target_name: &str,
+        existing: Option<&Column>,
+        in_key: bool,
+    ) -> Result<Column, PlanProblem> {
+        types::plan_column(source, target_name, existing, in_key, self.state.server.flavor)
+    }
+
+    fn ddl(&self, plan: &TablePlan) -> Vec<String> {
+        if plan.target_existing.is_some() {
+            return Vec::new();
+        }
+        let target = sql::table(&plan.target);
+        let create = staging::create(&self.state.server, plan, &plan.target);
+        let indexes = staging::secondaries(plan);
+        std::iter::once(create)
+            .chain(
+                indexes.into_iter().map(|index| format!("alter table {target} {}", index.clause)),
+            )
+            .collect()
+    }
+
+    fn accepts(&self, _format: WireFormat, _columns: &[ColumnPlan]) -> bool {
+        false
+    }
+
+    async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
+        Ok(Box::new(MysqlLock::take(Arc::clone(&self.state), stream).await?))
+    }
+
+    async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
+        write::begin(&self.state, chunk, prepared, settle).await
+    }
+
+    async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {
+        let mut conn = self.state.server.open(Purpose::Read).await?;
+        let progress = Progress::new(&self.state.server, progress_schema);
+        let streams = progress.states(&mut conn, "true").await?;
+        config::close(conn).await;
+        Ok(streams)
+    }
+
+    async fn forget(&self, progress_schema: Option<&str>, stream_id: &str) -> Result<()> {
+        let attempt = || format!("could not forget stream {stream_id}");
+        let mut conn = self.state.server.open(Purpose::Write).await?;
+        let progress = Progress::new(&self.state.server, progress_schema);
+        let filter = format!("stream_id = {}", sql::text(stream_id));
+        session::end_all(&mut conn, stream_id).await?;
+        for state in progress.states(&mut conn, &filter).await? {
+            let target = TableRef::parse(&state.target_table);
+            let sample = staging::name(&self.state.server, &target, stream_id, state.run);
+            for table in staging::siblings(&mut conn, &sample).await? {
+                conn.query_drop(format!("drop table if exists {}", sql::table(&table)))
+                    .await
+                    .map_err(|error| error::of(error, attempt()))?;
+            }
+            for table in [&progress.chunk, &progress.stream] {
+                conn.query_drop(format!("delete from {table} where {filter}"))
+                    .await
+                    .map_err(|error| error::of(error, attempt()))?;
+            }
+        }
+        conn.query_drop("commit").await.map_err(|error| error::of(error, attempt()))?;
+        config::close(conn).await;
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<Vec<CheckLine>> {
+        let server = &self.state.server;
+        let mut conn = server.open(Purpose::Write).await?;
+        let attempt = || format!("could not check {}", server.address);
+        let grants: Vec<String> =
+            conn.query("show grants").await.map_err(|error| error::of(error, attempt()))?;
+        let settings: Option<(String, String, u8)> = conn
+            .query_first("select @@sql_mode, @@binlog_format, @@read_only")
+            .await
+            .unwrap_or_default();
+        config::close(conn).await;
+        let mut lines = vec![line("version", &server.version, None)];
+        // `GRANT … ON … TO 'user'@'host' IDENTIFIED BY …` may end in a hash: only rights are shown.
+        let rights: Vec<&str> = grants
+            .iter()
+            .filter_map(|grant| grant.strip_prefix("GRANT ")?.split_once(" TO ").map(|(g, _)| g))
+            .collect();
+        lines.push(line("rights", &rights.join("; "), None));
+        let load = if server.local_infile { "on" } else { "off" };
+        let advice = "Set local_infile=1 on the server: rows are loaded twice as fast.";
+        lines.push(line("local_infile", load, (!server.local_infile).then_some(advice)));
+        let packet = server.packet_bytes.to_string();
+        let small = server.packet_bytes < 16 << 20;
+        let advice = "Raise max_allowed_packet to 16M or more: a row must fit into one packet.";
+        lines.push(line("max_allowed_packet", &packet, small.then_some(advice)));
+        if let Some((mode, binlog, read_only)) = settings {
+            lines.push(line("sql_mode of our sessions", &mode, None));
+            let statement = binlog.eq_ignore_ascii_case("statement");
+            let advice = "Set binlog_format to ROW or MIXED; STATEMENT cannot log this copy.";
+            lines.push(line("binlog_format", &binlog, statement.then_some(advice)));
+            let mut line = line(
+                "read_only",
+                if read_only == 1 { "on" } else { "off" },
+                (read_only == 1).then_some("Connect to the primary; this server takes no writes."),
+            );
+            line.fatal = read_only == 1;
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+}
+
+fn line(name: &str, found: &str, advice: Option<&str>) -> CheckLine {
+    CheckLine {
+        name: name.to_owned(),
+        found: found.to_owned(),
+        advice: advice.map(str::to_owned),
+        fatal: false,
+    }
+}

@@ -1,0 +1,515 @@
+//! Writing one chunk: one transaction, rows then receipt then fence.
+//!
+//! ```text
+//! begin    (settle: lock the stream row, look for the receipt)      no row written yet
+//! write    batch ─► compute pool: check, encode ─► LOAD DATA stream or INSERT statements
+//! commit   end of stream: warnings = 0 and affected = sent
+//!          (upsert: merge from the session's own table)
+//!          receipt row ─► epoch under a shared lock, still ours ─► COMMIT
+//! ```
+//!
+//! `LOAD DATA LOCAL` ignores strict mode: it stores something else and counts a warning. So any
+//! warning rolls the chunk back, and the chunk is read again and written by strict INSERT, which
+//! names the column that did not fit. Any error poisons the writer: its socket is closed, which
+//! rolls back, and the session is never used again; after a deadlock the next statement would
+//! otherwise start a transaction of its own.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable as _;
+use rowferry_codec::mysql_text::{TextColumn, TextEncoder, TextError, TextForm};
+use rowferry_core::{
+    Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
+    Prepared, Receipt, Result, TableRef, WriteMode,
+};
+use rowferry_runtime::{RuntimeError, Task};
+use tokio::sync::mpsc;
+
+use crate::config::{self, Server};
+use crate::merge::{self, Merge};
+use crate::progress::{self, Progress};
+use crate::sink::SinkState;
+use crate::types::{self, Flavor, Native};
+use crate::{error, session, sql};
+
+/// Bytes of one packet of a load: large enough that its header and its copy do not show, small
+/// enough that the server parses one while the next is encoded.
+const PIECE_BYTES: usize = 512 << 10;
+/// Packets that may wait for the socket: two keep it busy while a batch is encoded.
+const PIECES_QUEUED: usize = 2;
+/// Bytes of one INSERT: past this a statement's fixed cost no longer shows.
+const STATEMENT_BYTES: usize = 1 << 20;
+/// Room for what stands around the rows in a packet.
+const STATEMENT_MARGIN: usize = 4 << 10;
+
+/// A session that is set up for one stream and load table.
+pub(crate) struct WriteSession {
+    pub(crate) conn: Conn,
+    pub(crate) merge: Option<Merge>,
+}
+
+impl WriteSession {
+    /// Opens a session; for an upsert with its own table to merge from, made before any transaction.
+    pub(crate) async fn open(server: &Server, prepared: &Prepared) -> Result<Self> {
+        let mut conn = session::open(server, &prepared.stream.stream_id).await?;
+        let merge = if prepared.write == WriteMode::Upsert && prepared.load == LoadInto::Target {
+            Some(merge::prepare(server, &mut conn, prepared).await?)
+        } else {
+            None
+        };
+        Ok(Self { conn, merge })
+    }
+}
+
+/// Starts a chunk, or finds that an earlier attempt is durable.
+pub(crate) async fn begin(
+    sink: &Arc<SinkState>,
+    chunk: &Chunk,
+    prepared: &Prepared,
+    settle: bool,
+) -> Result<Begun> {
+    let stream_id = &prepared.stream.stream_id;
+    let mut session = match sink.take_idle(stream_id) {
+        // After a failure the idle ones may be dead too.
+        Some(session) if !settle => session,
+        Some(stale) => {
+            config::cut(stale.conn);
+            WriteSession::open(&sink.server, prepared).await?
+        }
+        None => WriteSession::open(&sink.server, prepared).await?,
+    };
+    let progress = Progress::new(&sink.server, prepared.stream.progress_schema.as_deref());
+    if settle && let Some(receipt) = settled(&mut session.conn, &progress, chunk, prepared).await? {
+        sink.give_idle(stream_id, session);
+        return Ok(Begun::AlreadyDurable(receipt));
+    }
+    if let Some(merge) = &session.merge {
+        merge.empty(&mut session.conn).await.map_err(|error| {
+            error::of(error, format!("could not begin chunk {} of {}", chunk.no.0, prepared.target))
+        })?;
+    }
+    let writer = MysqlWriter::new(Arc::clone(sink), progress, session, chunk, prepared)?;
+    Ok(Begun::Writer(Box::new(writer)))
+}
+
+/// The receipt of an earlier attempt. The exclusive lock waits for a COMMIT that is in flight.
+async fn settled(
+    conn: &mut Conn,
+    progress: &Progress,
+    chunk: &Chunk,
+    prepared: &Prepared,
+) -> Result<Option<Receipt>> {
+    let stream_id = &prepared.stream.stream_id;
+    let attempt = || format!("could not settle chunk {} of {}", chunk.no.0, prepared.target);
+    let epoch = progress
+        .epoch_exclusive(conn, stream_id)
+        .await
+        .map_err(|error| error::of(error, attempt()))?;
+    if epoch != Some((prepared.run, prepared.epoch)) {
+        return Err(progress::fenced(&prepared.target));
+    }
+    let receipts = progress.receipts(conn, stream_id, prepared.run, Some(chunk.no)).await?;
+    conn.query_drop("rollback").await.map_err(|error| error::of(error, attempt()))?;
+    Ok(receipts.into_iter().next())
+}
+
+/// How rows get to the server.
+enum Way {
+    /// One `LOAD DATA LOCAL` for the whole chunk, started with its first rows.
+    Load(Option<Load>),
+    /// Multi-row INSERT statements.
+    Insert,
+}
+
+struct Load {
+    pieces: mpsc::Sender<Bytes>,
+    task: Task<(WriteSession, Result<(), mysql_async::Error>)>,
+}
+
+struct MysqlWriter {
+    sink: Arc<SinkState>,
+    progress: Progress,
+    /// `None` while a load has it.
+    session: Option<WriteSession>,
+    chunk: Chunk,
+    prepared: Prepared,
+    table: TableRef,
+    names: String,
+    encoder: Arc<TextEncoder>,
+    way: Way,
+    rows: u64,
+}
+
+impl MysqlWriter {
+    fn new(
+        sink: Arc<SinkState>,
+        progress: Progress,
+        session: WriteSession,
+        chunk: &Chunk,
+        prepared: &Prepared,
+    ) -> Result<Self> {
+        let loads = sink.server.local_infile && !sink.is_insert_only(&prepared.load_table);
+        let form = if loads { TextForm::Load } else { TextForm::Insert };
+        let table =
+            session.merge.as_ref().map_or(&prepared.load_table, |merge| &merge.table).clone();
+        let encoder = TextEncoder::new(text_columns(prepared, sink.server.flavor)?, form);
+        Ok(Self {
+            sink,
+            progress,
+            session: Some(session),
+            chunk: chunk.clone(),
+            table,
+            names: names(prepared),
+            encoder: Arc::new(encoder),
+            way: if loads { Way::Load(None) } else { Way::Insert },
+            rows: 0,
+            prepared: prepared.clone(),
+        })
+    }
+
+    fn attempt(&self) -> String {
+        format!("could not write chunk {} of {}", self.chunk.no.0, self.prepared.target)
+    }
+
+    fn data_error(&self, error: TextError) -> ConnectorError {
+        match error {
+            TextError::Value { .. } => ConnectorError::new(
+                ErrorClass::Data,
+                "value-not-representable",
+                format!("{}: {error}", self.attempt()),
+            ),
+            TextError::Shape { .. } => ConnectorError::bug(format!("{}: {error}", self.attempt())),
+        }
+    }
+
+    fn session(&mut self) -> Result<&mut WriteSession> {
+        self.session
+            .as_mut()
+            .ok_or_else(|| ConnectorError::bug("a writer was used again after an error"))
+    }
+
+    async fn load(&mut self, batch: RecordBatch) -> Result<()> {
+        let encoder = Arc::clone(&self.encoder);
+        let first_row = self.rows;
+        let encoded = self.sink.server.compute.run(move || {
+            let mut out = Vec::new();
+            encoder.check(&batch, first_row)?;
+            encoder.append(&batch, &mut out).map(|()| out)
+        });
+        let bytes = encoded.await.map_err(panicked)?.map_err(|error| self.data_error(error))?;
+        let mut bytes = Bytes::from(bytes);
+        let piece_bytes = PIECE_BYTES.min(self.sink.server.packet_bytes / 2).max(1);
+        let pieces = self.load_stream()?;
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(piece_bytes.min(bytes.len()));
+            if pieces.send(piece).await.is_err() {
+                // The statement ended early; its answer says why.
+                return match self.end_load().await {
+                    Err(error) => Err(error),
+                    Ok(()) => Err(ConnectorError::bug("a load ended before its rows")),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// The open end of the load, which is started with the first rows.
+    fn load_stream(&mut self) -> Result<mpsc::Sender<Bytes>> {
+        if let Way::Load(Some(load)) = &self.way {
+            return Ok(load.pieces.clone());
+        }
+        let statement = load_statement(&self.table, &self.prepared, self.sink.server.flavor);
+        let mut session = self
+            .session
+            .take()
+            .ok_or_else(|| ConnectorError::bug("a writer was used again after an error"))?;
+        let (pieces, queue) = mpsc::channel::<Bytes>(PIECES_QUEUED);
+        // Set for this statement only, and blind to the file name that the server asks for.
+        session.conn.set_infile_handler(async move {
+            let pieces = stream::unfold(queue, async |mut queue| {
+                queue.recv().await.map(|piece| (Ok(piece), queue))
+            });
+            Ok(pieces.boxed())
+        });
+        let task = rowferry_runtime::spawn("load data", async move {
+            let result = session.conn.query_drop(statement).await;
+            (session, result)
+        });
+        self.way = Way::Load(Some(Load { pieces: pieces.clone(), task }));
+        Ok(pieces)
+    }
+
+    /// Ends the load and looks at its answer: nothing changed, nothing left out.
+    async fn end_load(&mut self) -> Result<()> {
+        let Way::Load(load) = &mut self.way else { return Ok(()) };
+        let Some(Load { pieces, task }) = load.take() else { return Ok(()) };
+        drop(pieces);
+        let (session, result) = task.join().await.map_err(panicked)?;
+        let warnings = session.conn.get_warnings();
+        let affected = session.conn.affected_rows();
+        match result {
+            Ok(()) if warnings == 0 && affected == self.rows => {
+                self.session = Some(session);
+                Ok(())
+            }
+            Err(error) if !error::is_server_answer(&error) => Err(error::of(error, self.attempt())),
+            Ok(()) => {
+                config::cut(session.conn);
+                Err(self.replay(format!(
+                    "{warnings} warnings, {affected} of {} rows taken by LOAD DATA",
+                    self.rows
+                )))
+            }
+            Err(error) => {
+                config::cut(session.conn);
+                let error = error::of(error, self.attempt());
+                if error.class.is_retryable() {
+                    return Err(error);
+                }
+                Err(self.replay(error.server.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// From now on this table is written by INSERT, which says exactly what does not fit.
+    fn replay(&self, words: String) -> ConnectorError {
+        tracing::info!(table = %self.prepared.target, %words, "writing by INSERT from here on");
+        self.sink.set_insert_only(&self.prepared.load_table);
+        ConnectorError::new(ErrorClass::Transient, "load-refused", self.attempt())
+            .with_server(words)
+            .replay()
+    }
+
+    async fn insert(&mut self, batch: RecordBatch) -> Result<()> {
+        let encoder = Arc::clone(&self.encoder);
+        let (first_row, total) = (self.rows, batch.num_rows());
+        let checked =
+            self.sink.server.compute.run(move || encoder.check(&batch, first_row).map(|()| batch));
+        let batch = checked.await.map_err(panicked)?.map_err(|error| self.data_error(error))?;
+        let head = format!("insert into {} ({}) values ", sql::table(&self.table), self.names);
+        let packet = self.sink.server.packet_bytes.saturating_sub(STATEMENT_MARGIN);
+        let rows_max = usize::try_from(self.prepared.insert_batch_rows).unwrap_or(1).max(1);
+        let mut from = 0;
+        while from < total {
+            let (encoder, batch, mut text) =
+                (Arc::clone(&self.encoder), batch.clone(), head.clone().into_bytes());
+            let upto = (from + rows_max).min(total);
+            let encoded = self.sink.server.compute.run(move || {
+                let some = encoder.append_rows(
+                    &batch,
+                    from..upto,
+                    STATEMENT_BYTES.min(packet),
+                    &mut text,
+                )?;
+                // A row larger than a statement should be has one of its own.
+                let rows = match some {
+                    0 => encoder.append_rows(&batch, from..from + 1, packet, &mut text)?,
+                    rows => rows,
+                };
+                Ok((text, rows))
+            });
+            let (text, rows) =
+                encoded.await.map_err(panicked)?.map_err(|error| self.data_error(error))?;
+            if rows == 0 {
+                return Err(self.too_large(first_row + from as u64));
+            }
+            self.execute(text, rows as u64).await?;
+            from += rows;
+        }
+        Ok(())
+    }
+
+    fn too_large(&self, row: u64) -> ConnectorError {
+        ConnectorError::new(
+            ErrorClass::Data,
+            "row-too-large",
+            format!("{}: row {row} of the chunk does not fit into one packet", self.attempt()),
+        )
+        .with_next("Raise max_allowed_packet on the server.")
+    }
+
+    async fn execute(&mut self, statement: Vec<u8>, rows: u64) -> Result<()> {
+        let attempt = self.attempt();
+        let conn = &mut self.session()?.conn;
+        conn.query_drop(statement).await.map_err(|error| error::of(error, attempt.clone()))?;
+        let affected = conn.affected_rows();
+        merge::no_warnings(conn, &attempt).await?;
+        if affected != rows {
+            return Err(ConnectorError::new(ErrorClass::Data, "rows-missing", attempt)
+                .with_server(format!("{affected} of {rows} rows were taken")));
+        }
+        Ok(())
+    }
+
+    /// Everything up to, and not including, COMMIT.
+    async fn seal(&mut self, receipt: &Receipt) -> Result<()> {
+        self.end_load().await?;
+        let attempt = self.attempt();
+        let (progress, prepared, rows) = (self.progress.clone(), self.prepared.clone(), self.rows);
+        let session = self.session()?;
+        if let Some(merge) = &session.merge
+            && rows > 0
+        {
+            merge.run(&mut session.conn, &prepared, rows, &attempt).await?;
+        }
+        let conn = &mut session.conn;
+        let stream_id = &prepared.stream.stream_id;
+        match progress.record(conn, stream_id, prepared.run, prepared.epoch, receipt).await {
+            // An earlier attempt's receipt: it is durable, and `begin` will find it.
+            Err(error) if error::is_code(&error, 1062) => {
+                return Err(ConnectorError::new(ErrorClass::Unknown, "already-durable", attempt));
+            }
+            other => other.map_err(|error| error::of(error, attempt.clone()))?,
+        }
+        if conn.affected_rows() != 1 || conn.get_warnings() != 0 {
+            return Err(ConnectorError::bug(format!("{attempt}: the receipt was not stored")));
+        }
+        let epoch = progress
+            .epoch_shared(conn, stream_id)
+            .await
+            .map_err(|error| error::of(error, attempt))?;
+        if epoch != Some((prepared.run, prepared.epoch)) {
+            return Err(progress::fenced(&prepared.target));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for MysqlWriter {
+    fn drop(&mut self) {
+        // Not committed: closing the socket rolls back. A running load ends with its task.
+        if let Some(session) = self.session.take() {
+            config::cut(session.conn);
+        }
+    }
+}
+
+#[async_trait]
+impl ChunkWriter for MysqlWriter {
+    async fn write(&mut self, payload: Payload) -> Result<()> {
+        let batch = match payload {
+            Payload::Batch(batch) => batch,
+            Payload::Wire { .. } => {
+                return Err(ConnectorError::bug("this sink accepts no wire format"));
+            }
+        };
+        let rows = batch.num_rows() as u64;
+        if rows == 0 {
+            return Ok(());
+        }
+        match self.way {
+            Way::Load(_) => self.load(batch).await?,
+            Way::Insert => self.insert(batch).await?,
+        }
+        self.rows += rows;
+        Ok(())
+    }
+
+    async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
+        if totals.rows_written != self.rows {
+            return Err(ConnectorError::bug(format!(
+                "{}: {} rows were counted and {} were written",
+                self.attempt(),
+                totals.rows_written,
+                self.rows
+            )));
+        }
+        let receipt = Receipt::of(&self.chunk, totals);
+        self.seal(&receipt).await?;
+        let attempt = self.attempt();
+        match self.session()?.conn.query_drop("commit").await {
+            Ok(()) => {}
+            Err(error) if error::is_server_answer(&error) => return Err(error::of(error, attempt)),
+            Err(error) => {
+                return Err(ConnectorError::new(ErrorClass::Unknown, "commit-unknown", attempt)
+                    .with_server("no answer to COMMIT")
+                    .with_source(error));
+            }
+        }
+        if let Some(session) = self.session.take() {
+            self.sink.give_idle(&self.prepared.stream.stream_id, session);
+        }
+        Ok(receipt)
+    }
+}
+
+fn panicked(error: RuntimeError) -> ConnectorError {
+    ConnectorError::bug("a task of the writer ended without an answer").with_source(error)
+}
+
+/// Quoted target columns in the order of the batches.
+pub(crate) fn names(prepared: &Prepared) -> String {
+    sql::list(prepared.columns.iter().map(|column| column.target.name.as_str()))
+}
+
+fn text_columns(prepared: &Prepared, flavor: Flavor) -> Result<Vec<TextColumn>> {
+    prepared
+        .columns
+        .iter()
+        .map(|column| {
+            let rule = types::rule(&column.source, &column.target, flavor).map_err(|reason| {
+                ConnectorError::new(
+                    ErrorClass::Setup,
+                    "type-mismatch",
+                    format!("column {:?}: {reason}", column.target.name),
+                )
+            })?;
+            let in_primary = prepared.key_enforced && prepared.key.contains(&column.target.name);
+            let nullable = column.target.nullable && !in_primary;
+            Ok(TextColumn { name: column.target.name.clone(), nullable, rule })
+        })
+        .collect()
+}
+
+/// The load reads raw bytes. Columns whose characters are not utf8mb4, and those that refuse bytes
+/// without a character set, go through a variable that says what the bytes are.
+fn load_statement(table: &TableRef, prepared: &Prepared, flavor: Flavor) -> String {
+    let mut fields = Vec::with_capacity(prepared.columns.len());
+    let mut sets = Vec::new();
+    for (index, column) in prepared.columns.iter().enumerate() {
+        let name = sql::quote(&column.target.name);
+        let native = Native::parse(&column.target.native.declared);
+        let utf8mb4 = column
+            .target
+            .collation
+            .as_deref()
+            .is_none_or(|collation| types::charset(collation) == "utf8mb4");
+        let through = match &native {
+            Native::Json => flavor == Flavor::MySql,
+            Native::Uuid | Native::Enum(_) => true,
+            Native::Char(_) | Native::VarChar(_) | Native::Text(_) => !utf8mb4,
+            Native::Int { .. }
+            | Native::Float { .. }
+            | Native::Double { .. }
+            | Native::Decimal { .. }
+            | Native::Bit(_)
+            | Native::Binary(_)
+            | Native::VarBinary(_)
+            | Native::Blob(_)
+            | Native::Date
+            | Native::Time(_)
+            | Native::DateTime(_)
+            | Native::Timestamp(_)
+            | Native::Year
+            | Native::Other => false,
+        };
+        if through {
+            fields.push(format!("@v{index}"));
+            sets.push(format!("{name} = convert(@v{index} using utf8mb4)"));
+        } else {
+            fields.push(name);
+        }
+    }
+    let set = if sets.is_empty() { String::new() } else { format!(" set {}", sets.join(", ")) };
+    format!(
+        "load data local infile 'rowferry' into table {} character set binary \
+         fields terminated by '\\t' escaped by '\\\\' lines terminated by '\\n' ({}){set}",
+        sql::table(table),
+        fields.join(", ")
+    )
+}
