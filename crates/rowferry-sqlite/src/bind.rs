@@ -102,7 +102,27 @@ impl<'a> Values<'a> {
             DataType::Timestamp(_, zone) => {
                 Self::Timestamp { array: array.as_primitive_opt()?, digits, utc: zone.is_some() }
             }
-            _ => return None,
+            DataType::Null
+            | DataType::Float16
+            | DataType::Date64
+            | DataType::Time32(_)
+            | DataType::Interval(_)
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::List(_)
+            | DataType::ListView(_)
+            | DataType::FixedSizeList(..)
+            | DataType::LargeList(_)
+            | DataType::LargeListView(_)
+            | DataType::Struct(_)
+            | DataType::Union(..)
+            | DataType::Dictionary(..)
+            | DataType::Decimal32(..)
+            | DataType::Decimal64(..)
+            | DataType::Map(..)
+            | DataType::RunEndEncoded(..) => return None,
         })
     }
 

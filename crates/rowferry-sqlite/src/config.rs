@@ -11,7 +11,7 @@ use crate::error::failed;
 
 /// How long a connection waits for another one's lock. Longer than a checkpoint or a chunk of
 /// another process takes, shorter than a user's patience; guessed.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Page cache of a writing connection, in KiB: a chunk's index pages stay in memory.
 const WRITER_CACHE_KIB: i64 = 32 << 10;

@@ -52,6 +52,7 @@ pub(crate) fn conflict(code: &'static str, attempt: impl Into<String>) -> Connec
     ConnectorError::new(ErrorClass::Conflict, code, attempt)
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the driver may add errors of its own kind")]
 fn server_words(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(code, words) => {
@@ -66,6 +67,7 @@ fn server_words(error: &rusqlite::Error) -> String {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "SQLite may add codes; unknown ones are bugs")]
 fn classify(error: &rusqlite::Error) -> (ErrorClass, &'static str, Option<&'static str>) {
     let Some(code) = error.sqlite_error_code() else {
         return (ErrorClass::Bug, "bug", None);

@@ -126,12 +126,13 @@ fn busy(file: &mut File, stream: &StreamSpec) -> ConnectorError {
 }
 
 fn unlockable(path: &Path, error: &std::io::Error) -> ConnectorError {
-    let class = match error.kind() {
+    let refused = matches!(
+        error.kind(),
         std::io::ErrorKind::PermissionDenied
-        | std::io::ErrorKind::ReadOnlyFilesystem
-        | std::io::ErrorKind::NotFound => ErrorClass::Refused,
-        _ => ErrorClass::Transient,
-    };
+            | std::io::ErrorKind::ReadOnlyFilesystem
+            | std::io::ErrorKind::NotFound
+    );
+    let class = if refused { ErrorClass::Refused } else { ErrorClass::Transient };
     ConnectorError::new(class, "lock-file", format!("could not lock {}", path.display()))
         .with_server(error.to_string())
         .with_next("Give this user the right to write to the folder of the target file.")

@@ -32,6 +32,10 @@ pub(crate) struct Query {
 }
 
 impl Query {
+    fn push(&mut self, parts: &[&str]) {
+        self.text.extend(parts.iter().copied());
+    }
+
     fn parameter(&mut self, value: Value) {
         self.parameters.push(value);
         self.text.push('?');
@@ -58,7 +62,7 @@ pub(crate) fn select_range(
         KeyRange::NullKeys { key } => {
             let nulls: Vec<String> =
                 key.0.iter().map(|column| format!("{} is null", own(&column.name))).collect();
-            query.text.push_str(&format!(" where ({})", nulls.join(" or ")));
+            query.push(&[" where (", &nulls.join(" or "), ")"]);
             has_where = true;
         }
         KeyRange::Blocks { .. } => {
@@ -131,7 +135,7 @@ fn push_span(
         let Some(bound) = bound else { continue };
         let names: Vec<String> = key.0.iter().map(|column| own(&column.name)).collect();
         query.text.push_str(word);
-        query.text.push_str(&format!("({}) {operator} (", names.join(", ")));
+        query.push(&["(", &names.join(", "), ") ", operator, " ("]);
         for (index, value) in bound.0.iter().enumerate() {
             if index > 0 {
                 query.text.push_str(", ");
@@ -144,7 +148,7 @@ fn push_span(
     // A comparison with a null is unknown, but (5, null) > (1, 2) is true: those rows belong to
     // the chunk of null keys alone.
     for column in key.0.iter().filter(|column| column.nullable) {
-        query.text.push_str(&format!("{word}{} is not null", own(&column.name)));
+        query.push(&[word, &own(&column.name), " is not null"]);
         word = " and ";
     }
     word == " and "
@@ -184,7 +188,7 @@ fn push_predicate(query: &mut Query, predicate: &Predicate, columns: &[Column]) 
             number_value(number)
         }
     };
-    query.text.push_str(&format!("{} {} ", own(&predicate.column), predicate.comparison.sql()));
+    query.push(&[&own(&predicate.column), " ", predicate.comparison.sql(), " "]);
     query.parameter(value);
     Ok(())
 }
@@ -244,21 +248,17 @@ fn column_definition(column: &ColumnPlan, in_key: bool, rowid: bool) -> String {
     if rowid {
         return format!("{name} INTEGER PRIMARY KEY");
     }
-    let mut text = format!("{name} {}", type_name(&target.native.declared));
-    if let Some(collation) = &target.collation {
-        text.push_str(&format!(" collate {}", quote(collation)));
-    }
+    let mut parts = vec![name.clone(), type_name(&target.native.declared)];
+    parts.extend(target.collation.iter().map(|collation| format!("collate {}", quote(collation))));
     if in_key || !target.nullable {
-        text.push_str(" not null");
+        parts.push("not null".to_owned());
     }
-    if let Some(default) = &target.default {
-        text.push_str(&format!(" default ({default})"));
-    }
+    parts.extend(target.default.iter().map(|default| format!("default ({default})")));
     if let Some(CanonicalType::Enum { labels }) = &column.source.canonical {
         let labels: Vec<String> = labels.iter().map(|label| literal(label)).collect();
-        text.push_str(&format!(" check ({name} in ({}))", labels.join(", ")));
+        parts.push(format!("check ({name} in ({}))", labels.join(", ")));
     }
-    text.trim_end().to_owned()
+    parts.join(" ")
 }
 
 /// A declared type as DDL says it. What is more than words, digits and brackets is quoted whole.

@@ -130,16 +130,24 @@ pub(crate) fn declared(canonical: &CanonicalType) -> String {
 /// How values of `source` are bound to a column declared as `target`, or why they would not
 /// survive there.
 pub(crate) fn binding(source: &CanonicalType, target: &str) -> Result<Binding, String> {
+    surviving(source, target)
+        .ok_or_else(|| format!("{} values do not survive in {target:?}", source.name()))
+}
+
+fn surviving(source: &CanonicalType, target: &str) -> Option<Binding> {
     let affinity = affinity(target);
     let meaning = canonical(target);
     let is_text = affinity == Affinity::Text;
-    let numeric = matches!(affinity, Affinity::Integer | Affinity::Numeric | Affinity::None);
-    let refused = || Err(format!("{} values do not survive in {target:?}", source.name()));
+    let binary = target.trim().is_empty() || matches!(meaning, Some(CanonicalType::Binary { .. }));
+    let integer = || (!is_text && affinity != Affinity::Real).then_some(Binding::Integer);
     let iso = |accepted: bool| {
         let (_, sizes) = split(target);
-        if accepted { Ok(Binding::Iso(digits_or(sizes.first(), 0))) } else { refused() }
+        accepted.then(|| Binding::Iso(digits_or(sizes.first(), 0)))
     };
     match source {
+        CanonicalType::UInt64 if is_text => Some(Binding::Digits),
+        CanonicalType::Bits { bits: 64 } if binary => Some(Binding::BigEndian),
+        // Of the last two a value beyond i64 is refused when it comes.
         CanonicalType::Boolean
         | CanonicalType::Int8
         | CanonicalType::Int16
@@ -147,52 +155,25 @@ pub(crate) fn binding(source: &CanonicalType, target: &str) -> Result<Binding, S
         | CanonicalType::Int64
         | CanonicalType::UInt8
         | CanonicalType::UInt16
-        | CanonicalType::UInt32 => {
-            if numeric {
-                Ok(Binding::Integer)
-            } else {
-                refused()
-            }
-        }
-        CanonicalType::UInt64 if is_text => Ok(Binding::Digits),
-        CanonicalType::Bits { bits: 64 } if meaning.as_ref().is_some_and(is_binary) => {
-            Ok(Binding::BigEndian)
-        }
-        // Beyond i64 the single value is refused.
-        CanonicalType::UInt64 | CanonicalType::Bits { .. } => {
-            if numeric {
-                Ok(Binding::Integer)
-            } else {
-                refused()
-            }
-        }
+        | CanonicalType::UInt32
+        | CanonicalType::UInt64
+        | CanonicalType::Bits { .. } => integer(),
         CanonicalType::Float32 | CanonicalType::Float64 => {
-            if matches!(affinity, Affinity::Real | Affinity::None) {
-                Ok(Binding::Real)
-            } else {
-                refused()
-            }
+            matches!(affinity, Affinity::Real | Affinity::None).then_some(Binding::Real)
         }
         CanonicalType::Decimal { .. } | CanonicalType::DecimalText => match affinity {
-            Affinity::Text | Affinity::None => Ok(Binding::Digits),
-            Affinity::Integer | Affinity::Numeric => Ok(Binding::Numeric),
-            Affinity::Real => refused(),
+            Affinity::Text | Affinity::None => Some(Binding::Digits),
+            Affinity::Integer | Affinity::Numeric => Some(Binding::Numeric),
+            Affinity::Real => None,
         },
         CanonicalType::Text { .. } | CanonicalType::Enum { .. } | CanonicalType::Json { .. } => {
             match (affinity, meaning) {
-                (Affinity::Text | Affinity::None, _) => Ok(Binding::Text),
-                (_, Some(CanonicalType::Json { .. })) => Ok(Binding::GuardedText),
-                _ => refused(),
+                (Affinity::Text | Affinity::None, _) => Some(Binding::Text),
+                (_, Some(CanonicalType::Json { .. })) => Some(Binding::GuardedText),
+                _ => None,
             }
         }
-        CanonicalType::Binary { .. } => {
-            let untyped = target.trim().is_empty();
-            if untyped || meaning.as_ref().is_some_and(is_binary) {
-                Ok(Binding::Blob)
-            } else {
-                refused()
-            }
-        }
+        CanonicalType::Binary { .. } => binary.then_some(Binding::Blob),
         CanonicalType::Date => iso(is_text || matches!(meaning, Some(CanonicalType::Date))),
         CanonicalType::Time { .. } => {
             iso(is_text || matches!(meaning, Some(CanonicalType::Time { .. })))
@@ -211,12 +192,10 @@ pub(crate) fn binding(source: &CanonicalType, target: &str) -> Result<Binding, S
             Some(CanonicalType::Instant { .. }) => true,
             _ => is_text,
         }),
-        CanonicalType::Uuid => match meaning {
-            Some(meaning) if is_binary(&meaning) => Ok(Binding::Blob),
-            Some(CanonicalType::Uuid) => Ok(Binding::UuidText),
-            _ if is_text => Ok(Binding::UuidText),
-            _ => refused(),
-        },
+        CanonicalType::Uuid if binary => Some(Binding::Blob),
+        CanonicalType::Uuid => {
+            (is_text || matches!(meaning, Some(CanonicalType::Uuid))).then_some(Binding::UuidText)
+        }
     }
 }
 
@@ -286,10 +265,6 @@ fn decimal(sizes: &[u32]) -> CanonicalType {
 
 fn binary(sizes: &[u32]) -> CanonicalType {
     CanonicalType::Binary { bytes: sizes.first().copied(), fixed: false }
-}
-
-fn is_binary(canonical: &CanonicalType) -> bool {
-    matches!(canonical, CanonicalType::Binary { .. })
 }
 
 fn digits_or(size: Option<&u32>, default: u8) -> u8 {

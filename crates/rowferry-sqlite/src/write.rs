@@ -321,24 +321,24 @@ fn insert_text(prepared: &Prepared, merge: Merge) -> String {
     let names: Vec<&str> =
         prepared.columns.iter().map(|column| column.target.name.as_str()).collect();
     let marks = vec!["?"; names.len()].join(", ");
-    let mut text = format!(
+    let text = format!(
         "insert into {} ({}) values ({marks})",
         quote(&prepared.load_table.name),
         quote_list(names.iter().copied())
     );
-    if merge == Merge::OnConflict {
-        let set = |name: &&str| format!("{} = excluded.{}", quote(name), quote(name));
-        let is_key = |name: &&str| prepared.key.iter().any(|key| key == name);
-        let mut sets: Vec<String> = names.iter().filter(|name| !is_key(name)).map(set).collect();
-        if sets.is_empty() {
-            // Nothing but the key: setting it to itself is an update that changes nothing, where
-            // `do nothing` would also pass over other conflicts.
-            sets = names.iter().map(set).collect();
-        }
-        let key = quote_list(prepared.key.iter().map(String::as_str));
-        text.push_str(&format!(" on conflict ({key}) do update set {}", sets.join(", ")));
+    if merge != Merge::OnConflict {
+        return text;
     }
-    text
+    let set = |name: &&str| format!("{} = excluded.{}", quote(name), quote(name));
+    let is_key = |name: &&str| prepared.key.iter().any(|key| key == name);
+    let mut sets: Vec<String> = names.iter().filter(|name| !is_key(name)).map(set).collect();
+    if sets.is_empty() {
+        // Nothing but the key: setting it to itself is an update that changes nothing, where
+        // `do nothing` would also pass over other conflicts.
+        sets = names.iter().map(set).collect();
+    }
+    let key = quote_list(prepared.key.iter().map(String::as_str));
+    format!("{text} on conflict ({key}) do update set {}", sets.join(", "))
 }
 
 fn delete_text(prepared: &Prepared) -> String {
