@@ -1,1 +1,32 @@
-//! For tests only: throw-away servers, faulty source and sink, oracles.
+//! For tests only: throw-away servers, faulty source and sink, a TCP fault proxy, oracles.
+//!
+//! A test asks for a server and gets its own database in it:
+//!
+//! ```no_run
+//! # fn main() {
+//! let Some(server) = rowferry_testkit::postgres() else { return };
+//! let database = server.database("orders");
+//! database.exec("create table t (id bigint primary key)");
+//! let endpoint = database.endpoint();
+//! # }
+//! ```
+//!
+//! Preparation and comparison go through the databases' own clients and never through rowferry, so
+//! that an error of ours cannot hide itself. Everything here panics on failure: these are tests.
+
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    reason = "test equipment reports by panicking and by its skipped: lines"
+)]
+
+mod client;
+mod database;
+mod launch;
+mod mysqld;
+mod postgres;
+mod server;
+mod watchdog;
+
+pub use database::Database;
+pub use server::{Engine, Server, mariadb, mysql, postgres, sqlite};

@@ -1,0 +1,83 @@
+//! A throw-away PostgreSQL. It refuses to run as root, so root lends it another user.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, is_root, run, start};
+use crate::server::{Engine, Server};
+
+pub(crate) fn launch() -> Result<Server, Reason> {
+    let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
+    let owner = is_root().then(unprivileged);
+    let folder = folder(Engine::Postgres, owner)?;
+    let data = folder.join("data");
+    let password_file = folder.join("password");
+    std::fs::write(&password_file, PASSWORD)?;
+    run(
+        as_user(owner, programs.join("initdb"))
+            .args(["--no-sync", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8"])
+            .args(["--username", USER, "--pwfile"])
+            .arg(&password_file)
+            .arg(&data),
+        &folder,
+    )?;
+    let port = free_port()?;
+    let server = as_user(owner, programs.join("postgres"));
+    let mut command = words(&server);
+    command.extend(["-D".into(), data.into(), "-p".into(), port.to_string().into()]);
+    for setting in [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "full_page_writes=off",
+        "synchronous_commit=off",
+        // nextest runs tests side by side, each with several connections.
+        "max_connections=300",
+        "max_wal_size=4GB",
+        "wal_level=logical",
+        "timezone=UTC",
+        "log_min_messages=warning",
+    ] {
+        command.extend(["-c".into(), setting.into()]);
+    }
+    start(Engine::Postgres, port, &folder, &command)
+}
+
+/// Debian's folders, newest version first, then the folder of a build from source.
+fn usual_places() -> Vec<PathBuf> {
+    let mut places: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let version = entry.file_name().to_str()?.parse().ok()?;
+            let programs = entry.path().join("bin");
+            programs.join("initdb").exists().then_some((version, programs))
+        })
+        .collect();
+    places.sort_unstable_by(|left, right| right.cmp(left));
+    let mut places: Vec<PathBuf> = places.into_iter().map(|(_, place)| place).collect();
+    places.push("/usr/local/pgsql/bin".into());
+    places
+}
+
+fn unprivileged() -> &'static str {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    if users.lines().any(|line| line.starts_with("postgres:")) { "postgres" } else { "nobody" }
+}
+
+/// `setpriv` becomes the server by exec, so that the pid stays the one the watchdog stops.
+fn as_user(user: Option<&str>, program: PathBuf) -> Command {
+    let Some(user) = user else { return Command::new(program) };
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", user, "--clear-groups", "--"]).arg(program);
+    command
+}
+
+fn words(command: &Command) -> Vec<OsString> {
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(std::ffi::OsStr::to_owned)
+        .collect()
+}

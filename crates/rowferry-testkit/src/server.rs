@@ -1,0 +1,217 @@
+//! One server per engine and test process, or one that is shared by environment variable.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rowferry_core::{Endpoint, EndpointKind, Secret};
+
+use crate::database::Database;
+use crate::launch::Reason;
+use crate::watchdog::Watched;
+use crate::{client, mysqld, postgres as pg};
+
+/// A database engine that tests run against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB.
+    Mariadb,
+    /// MySQL.
+    Mysql,
+    /// SQLite.
+    Sqlite,
+}
+
+impl Engine {
+    /// The word in `skipped:` lines and database names.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mariadb => "mariadb",
+            Self::Mysql => "mysql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
+    /// The environment variable that names a server to share.
+    pub const fn url_variable(self) -> Option<&'static str> {
+        match self {
+            Self::Postgres => Some("ROWFERRY_TEST_POSTGRES_URL"),
+            Self::Mariadb => Some("ROWFERRY_TEST_MARIADB_URL"),
+            Self::Mysql => Some("ROWFERRY_TEST_MYSQL_URL"),
+            Self::Sqlite => None,
+        }
+    }
+
+    pub(crate) const fn scheme(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mariadb => "mariadb",
+            Self::Mysql => "mysql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
+    const fn endpoint_kind(self) -> EndpointKind {
+        match self {
+            Self::Postgres => EndpointKind::Postgres,
+            Self::Mariadb | Self::Mysql => EndpointKind::Mysql,
+            Self::Sqlite => EndpointKind::Sqlite,
+        }
+    }
+}
+
+/// A running server on a loopback port. Its user may do everything.
+#[derive(Debug)]
+pub struct Server {
+    pub(crate) engine: Engine,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    /// `None` when the server belongs to somebody else.
+    pub(crate) process: Option<Watched>,
+}
+
+static POSTGRES: OnceLock<Option<Server>> = OnceLock::new();
+static MARIADB: OnceLock<Option<Server>> = OnceLock::new();
+static MYSQL: OnceLock<Option<Server>> = OnceLock::new();
+
+/// PostgreSQL, started on first use; `None` after a `skipped:` line when there is none.
+pub fn postgres() -> Option<&'static Server> {
+    POSTGRES.get_or_init(|| obtain(Engine::Postgres, pg::launch)).as_ref()
+}
+
+/// MariaDB, started on first use; `None` after a `skipped:` line when there is none.
+pub fn mariadb() -> Option<&'static Server> {
+    MARIADB.get_or_init(|| obtain(Engine::Mariadb, mysqld::launch_mariadb)).as_ref()
+}
+
+/// MySQL, started on first use; `None` after a `skipped:` line when there is none.
+pub fn mysql() -> Option<&'static Server> {
+    MYSQL.get_or_init(|| obtain(Engine::Mysql, mysqld::launch_mysql)).as_ref()
+}
+
+/// A SQLite database: the file `NAME.db` in `folder`, made by the first statement.
+pub fn sqlite(folder: &Path, name: &str) -> Database {
+    Database::sqlite(folder.join(format!("{name}.db")))
+}
+
+fn obtain(engine: Engine, launch: fn() -> Result<Server, Reason>) -> Option<Server> {
+    let shared = engine.url_variable().and_then(variable);
+    let server = match shared {
+        Some(url) => Server::shared(engine, &url),
+        None => launch(),
+    };
+    match server {
+        Ok(server) => Some(server),
+        Err(reason) => {
+            eprintln!("skipped: {} ({reason})", engine.word());
+            let excused = engine == Engine::Mysql && variable("ROWFERRY_MYSQL_SKIP").is_some();
+            let required = variable("ROWFERRY_REQUIRE_DBS").is_some_and(|value| value == "1")
+                || variable("CI").is_some_and(|value| value == "true");
+            assert!(
+                excused || !required,
+                "no {} to test against, and this run requires one: {reason}",
+                engine.word()
+            );
+            None
+        }
+    }
+}
+
+/// An environment variable that is set and not empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Server {
+    /// A server that someone else started: `scheme://user:password@127.0.0.1:port`.
+    fn shared(engine: Engine, url: &str) -> Result<Self, Reason> {
+        let parts = || {
+            let (_, rest) = url.split_once("://")?;
+            let (login, place) = rest.split_once('@')?;
+            let (user, password) = login.split_once(':')?;
+            let (_, port) = place.split('/').next()?.split_once(':')?;
+            Some((user.to_owned(), password.to_owned(), port.parse().ok()?))
+        };
+        let (user, password, port) = parts()
+            .ok_or_else(|| Reason::new("its URL is not scheme://user:password@host:port"))?;
+        Ok(Self { engine, port, user, password, process: None })
+    }
+
+    /// Which engine this is.
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Loopback port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// URL without a database: what the environment variable for sharing holds.
+    pub fn url(&self) -> String {
+        let Self { port, user, password, .. } = self;
+        format!("{}://{user}:{password}@127.0.0.1:{port}", self.engine.scheme())
+    }
+
+    /// A fresh, empty database whose name starts with `name`; dropped with the value.
+    pub fn database(&self, name: &str) -> Database {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let clock = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.subsec_nanos());
+        let name = format!("{name}_{}_{number}_{clock:x}", std::process::id());
+        let maintenance = self.maintenance();
+        let sql = match self.engine {
+            Engine::Postgres => format!("create database \"{name}\" template template0"),
+            Engine::Mariadb | Engine::Mysql => {
+                format!("create database `{name}` character set utf8mb4")
+            }
+            Engine::Sqlite => unreachable!("SQLite has no server"),
+        };
+        maintenance.exec(&sql);
+        Database::on_server(self.endpoint(&name), self.engine)
+    }
+
+    /// The database that every server has, for statements about the server itself.
+    pub fn maintenance(&self) -> Database {
+        let name = match self.engine {
+            Engine::Postgres => "postgres",
+            Engine::Mariadb | Engine::Mysql | Engine::Sqlite => "mysql",
+        };
+        Database::borrowed(self.endpoint(name), self.engine)
+    }
+
+    fn endpoint(&self, database: &str) -> Endpoint {
+        Endpoint {
+            host: "127.0.0.1".to_owned(),
+            port: self.port,
+            database: database.to_owned(),
+            user: self.user.clone(),
+            password: Some(Secret::new(&self.password)),
+            application: "rowferry-test".to_owned(),
+            ..Endpoint::empty(self.engine.endpoint_kind())
+        }
+    }
+
+    /// Waits until the server answers a query.
+    pub(crate) fn wait_ready(mut self) -> Result<Self, Reason> {
+        // A cold MySQL on a busy machine with two cores needed 9 seconds.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
+        while std::time::Instant::now() < deadline {
+            if self.process.as_mut().is_some_and(Watched::has_ended) {
+                return Err(Reason::new("it ended right after its start"));
+            }
+            let database = self.maintenance();
+            if client::run(self.engine, database.endpoint_ref(), "select 1").is_ok() {
+                return Ok(self);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        Err(Reason::new("it did not answer within 90 seconds"))
+    }
+}
