@@ -1,0 +1,549 @@
+//! The command line as it is written: one struct per command, no decisions. [`crate::settle`] turns
+//! it into a job and the options of a run.
+//!
+//! Every flag has an environment twin: `--chunk-rows` is also `ROWFERRY_CHUNK_ROWS`. That is one
+//! rule in [`parse`] and not an attribute per flag, so that no flag can miss it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::units;
+
+/// Moves tables between databases: exactly, chunk by chunk, resumable.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rowferry",
+    version,
+    max_term_width = 100,
+    after_help = "Every flag can be set in the environment: --chunk-rows is ROWFERRY_CHUNK_ROWS.\n\n\
+        Examples:\n  \
+        rowferry copy postgres://app@db1/shop sqlite:shop.db --table public.orders\n  \
+        rowferry run config/demo.yaml"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How much is said on stderr, and how.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Talk {
+    /// Form of log lines on stderr
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORM")]
+    #[arg(help_heading = "Output")]
+    pub(crate) log_format: LogFormat,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Copy tables from one database to another, without a file
+    Copy(Box<CopyArgs>),
+    /// Run the jobs of a file once
+    Run(Box<RunArgs>),
+    /// Show types, statements and chunks before any row moves
+    Plan(Box<PlanArgs>),
+    /// Connect to both ends and say what is missing
+    Check(CheckArgs),
+    /// List the tables of a database
+    Tables(TablesArgs),
+    /// Show what ran, how far and how fast
+    Status(StatusArgs),
+    /// List, show or reset the durable state of streams
+    State(StateArgs),
+    /// Run the jobs of a file on their interval until stopped
+    Worker(Box<WorkerArgs>),
+    /// Validate or show a job file, or print its schema
+    Config(ConfigArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    #[command(flatten)]
+    Later(Later),
+}
+
+/// Commands that are documented as coming, so that they are refused by name.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Later {
+    #[command(hide = true)]
+    Verify(Rest),
+    #[command(hide = true)]
+    Drift(Rest),
+    #[command(hide = true)]
+    Repair(Rest),
+    #[command(hide = true)]
+    Sync(Rest),
+    #[command(hide = true)]
+    Bench(Rest),
+    #[command(hide = true)]
+    Man(Rest),
+}
+
+/// Anything.
+#[derive(Debug, Args)]
+pub(crate) struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub(crate) rest: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowferry copy postgres://app@db1/shop mysql://app@db2/shop --table public.orders\n  \
+    rowferry copy sqlite:a.db sqlite:b.db --table users=dim_users --write upsert")]
+pub(crate) struct CopyArgs {
+    /// URL, env:NAME, or a connection of --config
+    pub(crate) source: String,
+    /// URL, env:NAME, or a connection of --config
+    pub(crate) target: String,
+    /// Copy every table of the source
+    #[arg(long, help_heading = "Tables")]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) tables: TableNames,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) control: Control,
+    #[command(flatten)]
+    pub(crate) output: RunOutput,
+    /// File whose connections may be named
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the job file that would do the same
+    #[arg(long, help_heading = "Output")]
+    pub(crate) print_config: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry run config/demo.yaml\n  \
+    rowferry run jobs.yaml --job shop --table orders --output json")]
+pub(crate) struct RunArgs {
+    /// Job file; else `SYNC_CONFIG_PATH`, else rowferry.yaml
+    pub(crate) file: Option<PathBuf>,
+    /// Only this job; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Tables")]
+    pub(crate) job: Vec<String>,
+    #[command(flatten)]
+    pub(crate) tables: TableNames,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) control: Control,
+    #[command(flatten)]
+    pub(crate) output: RunOutput,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry plan jobs.yaml --job shop\n  \
+    rowferry plan postgres://app@db1/shop sqlite:shop.db --table public.orders")]
+pub(crate) struct PlanArgs {
+    /// A job file, or a source and a target as `copy` takes them
+    #[arg(num_args = 0..=2, value_names = ["FILE | SOURCE", "TARGET"])]
+    pub(crate) ends: Vec<String>,
+    /// Plan every table of the source
+    #[arg(long, help_heading = "Tables")]
+    pub(crate) all: bool,
+    /// Only this job of the file; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Tables")]
+    pub(crate) job: Vec<String>,
+    #[command(flatten)]
+    pub(crate) tables: TableNames,
+    #[command(flatten)]
+    pub(crate) shape: Shape,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) control: Control,
+    #[command(flatten)]
+    pub(crate) output: RunOutput,
+    /// File whose connections may be named
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry check jobs.yaml\n  \
+    rowferry check postgres://app@db1/shop sqlite:shop.db")]
+pub(crate) struct CheckArgs {
+    /// A job file, or a source and a target URL
+    #[arg(num_args = 0..=2, value_names = ["FILE | SOURCE", "TARGET"])]
+    pub(crate) ends: Vec<String>,
+    /// Only this job of the file; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) job: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry tables sqlite:shop.db\n  \
+    rowferry tables env:SHOP_URL --output json")]
+pub(crate) struct TablesArgs {
+    /// URL or env:NAME
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry status\n  \
+    rowferry status --target sqlite:shop.db --output json")]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) place: StatePlace,
+    /// Runs to show
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) last: u32,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Where durable state is read from.
+#[derive(Debug, Args)]
+pub(crate) struct StatePlace {
+    /// Read the state kept in this target (URL or env:NAME) instead of the ledger
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    /// Schema of the progress tables in the target
+    #[arg(long, value_name = "NAME")]
+    pub(crate) progress_schema: Option<String>,
+    /// Ledger file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry state list --target sqlite:shop.db\n  \
+    rowferry state reset 1f0c --target sqlite:shop.db --yes")]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    pub(crate) action: StateAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StateAction {
+    /// List the streams
+    #[command(after_help = "Examples:\n  rowferry state list\n  \
+        rowferry state list --target sqlite:shop.db")]
+    List {
+        #[command(flatten)]
+        place: StatePlace,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one stream
+    #[command(after_help = "Examples:\n  rowferry state show orders\n  \
+        rowferry state show 1f0c --target sqlite:shop.db")]
+    Show {
+        /// Stream id or its start, or a source or target table
+        stream: String,
+        #[command(flatten)]
+        place: StatePlace,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Forget a stream, in the target and in the ledger; its rows stay
+    #[command(after_help = "Examples:\n  rowferry state reset orders --target sqlite:shop.db\n  \
+        rowferry state reset 1f0c --target env:LAKE_URL --yes")]
+    Reset {
+        /// Stream id or its start, or a source or target table
+        stream: String,
+        #[command(flatten)]
+        place: StatePlace,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    #[command(hide = true)]
+    Accept(Rest),
+    #[command(hide = true)]
+    Unlock(Rest),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry worker jobs.yaml\n  \
+    rowferry worker jobs.yaml --every 5m --log-format json")]
+pub(crate) struct WorkerArgs {
+    /// Job file; else `SYNC_CONFIG_PATH`, else rowferry.yaml
+    pub(crate) file: Option<PathBuf>,
+    /// Interval of jobs that do not state one
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) every: Option<Duration>,
+    /// Only this job; may be repeated
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Tables")]
+    pub(crate) job: Vec<String>,
+    #[command(flatten)]
+    pub(crate) tables: TableNames,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    /// Ledger file
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    pub(crate) state: Option<PathBuf>,
+    /// Let an empty or shrunken source replace the target
+    #[arg(long, help_heading = "Run")]
+    pub(crate) accept_shrink: bool,
+    #[command(flatten)]
+    pub(crate) output: RunOutput,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry config validate jobs.yaml\n  \
+    rowferry config schema > rowferry.schema.json")]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub(crate) action: ConfigAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigAction {
+    /// Read a job file and say what is wrong with it
+    #[command(after_help = "Examples:\n  rowferry config validate\n  \
+        rowferry config validate jobs.yaml")]
+    Validate {
+        /// Job file; else `SYNC_CONFIG_PATH`, else rowferry.yaml
+        file: Option<PathBuf>,
+    },
+    /// Print a job file as it is understood, secrets as ***
+    #[command(after_help = "Examples:\n  rowferry config show\n  rowferry config show jobs.yaml")]
+    Show {
+        /// Job file; else `SYNC_CONFIG_PATH`, else rowferry.yaml
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON schema of job files
+    #[command(after_help = "Examples:\n  rowferry config schema\n  \
+        rowferry config schema > rowferry.schema.json")]
+    Schema,
+    #[command(hide = true)]
+    Migrate(Rest),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  rowferry completions bash\n  \
+    rowferry completions zsh > _rowferry")]
+pub(crate) struct CompletionsArgs {
+    /// Shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `--table`, the same everywhere.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TableNames {
+    /// Table, or source=target; repeatable or with commas
+    #[arg(long = "table", visible_alias = "tables", value_name = "NAME", value_delimiter = ',')]
+    #[arg(help_heading = "Tables")]
+    pub(crate) names: Vec<String>,
+}
+
+/// What is copied and how it is written; overrides every table of a job file.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Tables")]
+pub(crate) struct Shape {
+    /// What a run makes of the target
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<ModeWord>,
+    /// How rows meet rows that are there
+    #[arg(long, value_enum)]
+    pub(crate) write: Option<WriteWord>,
+    /// Columns that identify a row
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) key: Vec<String>,
+    /// Columns in whose order chunks are cut
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) cut_by: Vec<String>,
+    /// Columns to copy; the others stay
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) include: Vec<String>,
+    /// Columns to leave out
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+    /// Column of the source and its name in the target
+    #[arg(long, value_name = "A=B", value_delimiter = ',')]
+    pub(crate) rename: Vec<String>,
+    /// One comparison: column, operator, literal
+    #[arg(long = "where", value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+}
+
+/// Limits and parallelism.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Speed")]
+pub(crate) struct Limits {
+    /// Chunks in flight, or auto
+    #[arg(long, value_name = "N", value_parser = units::workers)]
+    pub(crate) workers: Option<units::Workers>,
+    /// Tables at once
+    #[arg(long, value_name = "N", value_parser = units::count)]
+    pub(crate) parallel_tables: Option<u64>,
+    /// Rows of a chunk
+    #[arg(long, value_name = "ROWS", value_parser = units::count)]
+    pub(crate) chunk_rows: Option<u64>,
+    /// Bytes of a chunk
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) chunk_bytes: Option<u64>,
+    /// Bytes of rows in flight
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) memory_budget: Option<u64>,
+    /// How far one read view reaches
+    #[arg(long, value_enum, value_name = "SCOPE")]
+    pub(crate) consistency: Option<ConsistencyWord>,
+    /// Retry transient failures this long
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) retry_for: Option<Duration>,
+}
+
+/// Run, resume, run again.
+#[derive(Clone, Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line are what they are")]
+#[command(next_help_heading = "Run")]
+pub(crate) struct Control {
+    /// Ledger file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Name of the logical run
+    #[arg(long, value_name = "KEY")]
+    pub(crate) run_key: Option<String>,
+    /// Start anew whatever is there
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Age up to which an unfinished run goes on
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) resume_within: Option<Duration>,
+    /// Let a shrunken source replace the target
+    #[arg(long)]
+    pub(crate) accept_shrink: bool,
+    /// Stop and save after this long, exit 75
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) deadline: Option<Duration>,
+    /// When another run holds the lock
+    #[arg(long, value_enum, value_name = "DO")]
+    pub(crate) on_locked: Option<OnLocked>,
+    /// Exit 99 when there was nothing to do
+    #[arg(long)]
+    pub(crate) exit_skip: bool,
+    /// Plan only
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Output of commands that move rows.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct RunOutput {
+    #[command(flatten)]
+    pub(crate) form: Output,
+    /// Write the whole report as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Progress on stderr
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW")]
+    pub(crate) progress: ProgressWord,
+}
+
+/// Form of results on stdout.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
+    /// Form of results on stdout
+    #[arg(long, value_enum, default_value = "text", value_name = "FORM")]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressWord {
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeWord {
+    Full,
+    Incremental,
+    #[value(hide = true)]
+    Snapshot,
+    #[value(hide = true)]
+    Cdc,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WriteWord {
+    Replace,
+    Append,
+    Upsert,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConsistencyWord {
+    Auto,
+    Table,
+    Chunk,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnLocked {
+    Fail,
+    Skip,
+    Wait,
+}
+
+/// The command with the environment twin of every flag.
+pub(crate) fn command() -> clap::Command {
+    with_environment(Cli::command())
+}
+
+/// Reads the process's own arguments. Ends the process on a usage error (exit 2) and after
+/// `--help` and `--version`.
+pub(crate) fn parse() -> Cli {
+    let matches = command().get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn with_environment(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| {
+        let Some(long) = arg.get_long() else { return arg };
+        let name = format!("ROWFERRY_{}", long.replace('-', "_").to_uppercase());
+        // clap keeps names for the life of the process; there are some fifty short ones.
+        let name: &'static str = Box::leak(name.into_boxed_str());
+        let arg = arg.env(name).hide_env(true);
+        // `ROWFERRY_RESTART=0` must mean what it says.
+        if matches!(arg.get_action(), ArgAction::SetTrue) {
+            arg.value_parser(FalseyValueParser::new())
+        } else {
+            arg
+        }
+    });
+    let names: Vec<String> =
+        command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_environment))
+}
+
+#[cfg(test)]
+#[path = "args_tests.rs"]
+mod tests;

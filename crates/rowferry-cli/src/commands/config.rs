@@ -1,0 +1,28 @@
+//! `config`: what a job file means, before anything is connected.
+
+use crate::args::ConfigAction;
+use crate::failure::{Failure, Result};
+use crate::{exit, job_file, out};
+
+pub(super) fn run(action: &ConfigAction) -> Result<u8> {
+    match action {
+        ConfigAction::Validate { file } => {
+            let file = job_file::load(file.as_deref())?;
+            for warning in file.jobs.iter().flat_map(|job| &job.warnings) {
+                out::talk(&format!("warning: {warning}"));
+            }
+            let tables: usize = file.jobs.iter().map(|job| job.tables.len()).sum();
+            out::result(&format!(
+                "{}: {} jobs, {tables} table entries, no mistakes",
+                file.path.display(),
+                file.jobs.len()
+            ));
+        }
+        ConfigAction::Show { file } => {
+            out::result(&job_file::print(&job_file::load(file.as_deref())?.jobs));
+        }
+        ConfigAction::Schema => out::result(&job_file::schema()),
+        ConfigAction::Migrate(_) => return Err(Failure::not_supported_yet("config migrate")),
+    }
+    Ok(exit::OK)
+}

@@ -1,0 +1,60 @@
+//! One file per command. A command gives back how the process ends; only [`crate::main`] ends it.
+
+mod check;
+mod completions;
+mod config;
+mod copy;
+mod plan;
+mod run;
+mod state;
+mod status;
+mod tables;
+mod worker;
+
+use crate::args::{Cli, Command, Later, OutputFormat};
+use crate::ending::Ending;
+use crate::failure::{Failure, Result};
+
+/// Runs the command that was asked for.
+pub(crate) fn dispatch(cli: Cli) -> Ending {
+    match cli.command {
+        Command::Copy(args) => copy::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Check(args) => told(check::run(&args), args.output.output),
+        Command::Tables(args) => told(tables::run(&args), args.output.output),
+        Command::Status(args) => told(status::run(&args), args.output.output),
+        Command::State(args) => state::run(args.action),
+        Command::Worker(args) => worker::run(&args),
+        Command::Config(args) => told(config::run(&args.action), OutputFormat::Text),
+        Command::Completions(args) => completions::run(&args),
+        Command::Later(later) => {
+            told(Err(Failure::not_supported_yet(later_name(&later))), OutputFormat::Text)
+        }
+    }
+}
+
+/// The ending of a command that does not move rows.
+fn told(result: Result<u8>, output: OutputFormat) -> Ending {
+    match result {
+        Ok(code) => Ending::of(code),
+        Err(failure) => Ending::failed(&failure, output),
+    }
+}
+
+const fn later_name(later: &Later) -> &'static str {
+    match later {
+        Later::Verify(_) => "verify",
+        Later::Drift(_) => "drift",
+        Later::Repair(_) => "repair",
+        Later::Sync(_) => "sync",
+        Later::Bench(_) => "bench",
+        Later::Man(_) => "man",
+    }
+}
+
+/// A value of ours as one JSON line.
+fn json_line(value: &impl serde::Serialize) -> String {
+    // Plain structs with text keys always serialize.
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,71 @@
+//! `status`: what ran, how far, how fast.
+
+use rowferry_ledger::RunRow;
+
+use crate::args::{OutputFormat, StatusArgs};
+use crate::block_on::block_on;
+use crate::failure::Result;
+use crate::history::{History, PastRun};
+use crate::{exit, out, state_path, summary, units};
+
+pub(super) fn run(args: &StatusArgs) -> Result<u8> {
+    if args.place.target.is_some() {
+        return super::state::list(&args.place, args.output);
+    }
+    let path = state_path::settle(args.place.state.as_deref(), None);
+    if !path.exists() {
+        out::talk(&format!("nothing has run yet: there is no ledger at {}", path.display()));
+        return Ok(exit::OK);
+    }
+    let runs = block_on(async { History::open(&path).await?.runs(args.last).await })?;
+    match args.output.output {
+        OutputFormat::Json => out::result(&super::json_line(&runs)),
+        OutputFormat::Text if runs.is_empty() => out::talk("nothing has run yet"),
+        OutputFormat::Text => out::result(&render(&runs)),
+    }
+    Ok(exit::OK)
+}
+
+fn render(runs: &[PastRun]) -> String {
+    let header =
+        ["started", "job", "table", "target", "written", "resumed", "rows/s", "time", "status"];
+    let mut table = summary::plain_table(&header, &[4, 5, 6, 7]);
+    for PastRun { run, tables } in runs {
+        let totals = &run.totals;
+        table.add_row([
+            run.started_at.clone(),
+            run.job.clone(),
+            format!("{} tables", totals.tables.max(tables.len() as u64)),
+            run.command.clone(),
+            units::grouped(totals.rows_written),
+            String::new(),
+            String::new(),
+            String::new(),
+            run_status(run),
+        ]);
+        for of_run in tables {
+            let error = of_run.error_code.as_ref().map(|code| format!(": {code}"));
+            table.add_row([
+                String::new(),
+                String::new(),
+                of_run.source.clone(),
+                of_run.target.clone(),
+                units::grouped(of_run.rows_written),
+                units::grouped(of_run.chunks_resumed),
+                units::grouped(summary::whole(of_run.rows_per_second)),
+                units::seconds(of_run.seconds),
+                format!("{}{}", of_run.status, error.unwrap_or_default()),
+            ]);
+        }
+    }
+    summary::trimmed(&table)
+}
+
+/// A run without an end is running, or its process was killed: the ledger cannot tell.
+fn run_status(run: &RunRow) -> String {
+    match (&run.finished_at, run.exit_code) {
+        (Some(_), Some(code)) => format!("{} ({code})", run.status),
+        (Some(_), None) => run.status.clone(),
+        (None, _) => "running or killed".to_owned(),
+    }
+}

@@ -1,0 +1,109 @@
+//! Job files and connection strings: the configuration crate's answers in our terms.
+
+use std::path::{Path, PathBuf};
+
+use rowferry_config::{ConfigError, ConfigErrors, ProcessEnv};
+use rowferry_core::{Endpoint, Job, Predicate};
+
+use crate::failure::{Failure, Result};
+
+/// What `run` reads when no file is named.
+const DEFAULT_FILE: &str = "rowferry.yaml";
+/// Variable that names the file, as the .NET engine's users set it.
+const PATH_VARIABLE: &str = "SYNC_CONFIG_PATH";
+
+/// A job file that was read.
+#[derive(Debug)]
+pub(crate) struct JobFile {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Its jobs, in its order.
+    pub(crate) jobs: Vec<Job>,
+    /// The ledger that it names.
+    pub(crate) state: Option<PathBuf>,
+}
+
+/// Reads the named file, else the one of `SYNC_CONFIG_PATH`, else `rowferry.yaml`.
+pub(crate) fn load(named: Option<&Path>) -> Result<JobFile> {
+    let path = match named {
+        Some(path) => path.to_owned(),
+        None => std::env::var_os(PATH_VARIABLE)
+            .filter(|path| !path.is_empty())
+            .map_or_else(|| PathBuf::from(DEFAULT_FILE), PathBuf::from),
+    };
+    let file = rowferry_config::load_file(&path, &ProcessEnv).map_err(|errors| failure(&errors))?;
+    Ok(JobFile { path, jobs: file.jobs, state: file.state })
+}
+
+/// A URL or `env:NAME`; relative paths are taken against the current folder.
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint> {
+    let (endpoint, warnings) = parse(text)?;
+    for warning in warnings {
+        crate::out::talk(&format!("warning: {warning}"));
+    }
+    Ok(endpoint)
+}
+
+fn parse(text: &str) -> Result<(Endpoint, Vec<String>)> {
+    rowferry_config::parse_endpoint(text, &ProcessEnv, Path::new(""))
+        .map_err(|error| failure(&error.into()))
+}
+
+/// Both ends of a `copy`.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) source: Endpoint,
+    pub(crate) target: Endpoint,
+    pub(crate) warnings: Vec<String>,
+    /// The ledger that the file of connections names.
+    pub(crate) state: Option<PathBuf>,
+}
+
+impl Ends {
+    /// Reads both ends: URLs, `env:NAME`, or connections of the file `config`.
+    pub(crate) fn read(source: &str, target: &str, config: Option<&Path>) -> Result<Self> {
+        let file = config
+            .map(|path| rowferry_config::load_file(path, &ProcessEnv))
+            .transpose()
+            .map_err(|errors| failure(&errors))?;
+        let mut warnings = Vec::new();
+        let mut end = |text: &str| {
+            let known = file.as_ref().and_then(|file| file.connections.get(text));
+            if let Some(endpoint) = known {
+                return Ok(endpoint.clone());
+            }
+            let (endpoint, told) = parse(text)?;
+            warnings.extend(told);
+            Ok(endpoint)
+        };
+        let (source, target) = (end(source)?, end(target)?);
+        warnings.dedup();
+        Ok(Self { source, target, warnings, state: file.and_then(|file| file.state) })
+    }
+}
+
+/// One comparison of a column with a literal.
+pub(crate) fn predicate(text: &str) -> Result<Predicate> {
+    rowferry_config::parse_predicate(text).map_err(|error| failure(&error.into()))
+}
+
+/// The job file that says the same as `jobs`, secrets as `***`.
+pub(crate) fn print(jobs: &[Job]) -> String {
+    rowferry_config::print_config(jobs)
+}
+
+/// The JSON schema of job files.
+pub(crate) fn schema() -> String {
+    rowferry_config::schema()
+}
+
+/// All mistakes of a file as one failure: the first one's slug, everyone's words.
+fn failure(errors: &ConfigErrors) -> Failure {
+    let first = errors.0.first();
+    let code = first.map_or("config", |error| error.slug);
+    let lines: Vec<String> = errors.0.iter().map(ToString::to_string).collect();
+    let mut next: Vec<&str> =
+        errors.0.iter().filter_map(|error: &ConfigError| error.next.as_deref()).collect();
+    next.dedup();
+    Failure::setup(code, lines.join("\n  "), next.join("\n        "))
+}

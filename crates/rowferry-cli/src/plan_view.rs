@@ -1,0 +1,229 @@
+//! What `plan` shows of a table, as text and as JSON, from one value.
+
+use rowferry_core::{
+    Consistency, Job, LoadInto, Mode, PlanProblem, Settings, TablePlan, WriteMode,
+};
+use rowferry_engine::PlannedTable;
+use serde::Serialize;
+
+use crate::{summary, units};
+
+/// One job with its tables.
+#[derive(Debug, Serialize)]
+pub(crate) struct JobView {
+    pub(crate) job: String,
+    pub(crate) source: String,
+    pub(crate) target: String,
+    /// Chunks in flight.
+    pub(crate) workers: usize,
+    /// Connections at the source and at the target while chunks are copied.
+    pub(crate) connections_source: usize,
+    pub(crate) connections_target: usize,
+    pub(crate) tables: Vec<TableView>,
+}
+
+/// One table.
+#[derive(Debug, Serialize)]
+pub(crate) struct TableView {
+    source: String,
+    target: String,
+    target_exists: bool,
+    mode: &'static str,
+    write: &'static str,
+    load: &'static str,
+    consistency: &'static str,
+    key: Vec<String>,
+    cut_by: Vec<String>,
+    rows_estimated: Option<u64>,
+    chunks_estimated: Option<u64>,
+    columns: Vec<ColumnView>,
+    ddl: Vec<String>,
+    warnings: Vec<String>,
+    problems: Vec<PlanProblem>,
+}
+
+#[derive(Debug, Serialize)]
+struct ColumnView {
+    name: String,
+    source_type: String,
+    meaning: String,
+    target_name: String,
+    target_type: String,
+    nullable: bool,
+}
+
+impl JobView {
+    /// What `planned` means for `job` with this many workers.
+    pub(crate) fn new(job: &Job, planned: &[PlannedTable], workers: usize) -> Self {
+        let at_once = job.settings.parallel_tables.min(planned.len()).max(1);
+        Self {
+            job: job.name.clone(),
+            source: job.source.to_string(),
+            target: job.target.to_string(),
+            workers,
+            // Each table being copied has a prober, and a lock with a heartbeat of its own.
+            connections_source: workers + at_once + 1,
+            connections_target: workers + at_once + 1,
+            tables: planned.iter().map(|table| TableView::new(job, table)).collect(),
+        }
+    }
+
+    /// Whether some table cannot be copied as asked.
+    pub(crate) fn has_problems(&self) -> bool {
+        self.tables.iter().any(|table| !table.problems.is_empty())
+    }
+
+    /// As text.
+    pub(crate) fn render(&self) -> String {
+        let mut lines = vec![
+            format!("job {}: {} -> {}", self.job, self.source, self.target),
+            format!(
+                "{} workers, up to {} source and {} target connections",
+                self.workers, self.connections_source, self.connections_target
+            ),
+        ];
+        for table in &self.tables {
+            lines.push(String::new());
+            lines.extend(table.lines());
+        }
+        lines.join("\n")
+    }
+}
+
+impl TableView {
+    fn new(job: &Job, planned: &PlannedTable) -> Self {
+        let plan = planned.plan.as_ref();
+        let rows_estimated = plan.and_then(|plan| plan.source.rows_estimated);
+        Self {
+            source: planned.source.to_string(),
+            target: planned.target.to_string(),
+            target_exists: plan.is_some_and(|plan| plan.target_existing.is_some()),
+            mode: match job.mode {
+                Mode::Full => "full",
+                Mode::Incremental => "incremental",
+            },
+            write: plan.map_or("", |plan| write_word(plan.write)),
+            load: plan.map_or("", |plan| load_words(plan.load)),
+            consistency: consistency_word(job.settings.consistency),
+            key: plan.map(|plan| plan.key.clone()).unwrap_or_default(),
+            cut_by: plan
+                .and_then(|plan| plan.cut_by.as_ref())
+                .map(rowferry_core::KeyColumns::names)
+                .unwrap_or_default(),
+            rows_estimated,
+            chunks_estimated: plan.and_then(|plan| chunks(plan, &job.settings)),
+            columns: plan.map(columns).unwrap_or_default(),
+            ddl: planned.ddl.clone(),
+            warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
+            problems: planned.problems.clone(),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let exists = if self.target_exists { " (exists)" } else { "" };
+        let mut lines = vec![format!("table {} -> {}{exists}", self.source, self.target)];
+        if !self.columns.is_empty() {
+            let list = |names: &[String]| {
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            };
+            lines.push(self.render_columns());
+            lines.push(format!(
+                "  mode {}, write {}, load {}, consistency {}",
+                self.mode, self.write, self.load, self.consistency
+            ));
+            lines.push(format!("  key: {}; cut by: {}", list(&self.key), list(&self.cut_by)));
+            lines.push(format!("  {}", self.render_estimate()));
+        }
+        for statement in &self.ddl {
+            let statement = statement.trim_end_matches(';').replace('\n', "\n  ");
+            lines.push(format!("  {statement};"));
+        }
+        lines.extend(self.warnings.iter().map(|warning| format!("  note: {warning}")));
+        for problem in &self.problems {
+            lines.push(format!("  error[{}]: {problem}", problem.code));
+            if !problem.next.is_empty() {
+                lines.push(format!("    next: {}", problem.next));
+            }
+        }
+        lines
+    }
+
+    fn render_columns(&self) -> String {
+        let header =
+            ["", "column", "source type", "meaning", "target column", "target type", "null"];
+        let mut table = summary::plain_table(&header, &[]);
+        for column in &self.columns {
+            table.add_row([
+                "",
+                &column.name,
+                &column.source_type,
+                &column.meaning,
+                &column.target_name,
+                &column.target_type,
+                if column.nullable { "yes" } else { "no" },
+            ]);
+        }
+        summary::trimmed(&table)
+    }
+
+    fn render_estimate(&self) -> String {
+        match (self.rows_estimated, self.chunks_estimated) {
+            (Some(rows), Some(chunks)) => {
+                format!("about {} rows in {} chunks", units::grouped(rows), units::grouped(chunks))
+            }
+            (Some(rows), None) => format!("about {} rows", units::grouped(rows)),
+            (None, _) => "number of rows not known; chunks are cut while copying".to_owned(),
+        }
+    }
+}
+
+fn columns(plan: &TablePlan) -> Vec<ColumnView> {
+    plan.columns
+        .iter()
+        .map(|column| ColumnView {
+            name: column.source.name.clone(),
+            source_type: column.source.native.declared.clone(),
+            meaning: column
+                .source
+                .canonical
+                .as_ref()
+                .map_or_else(String::new, rowferry_core::CanonicalType::name),
+            target_name: column.target.name.clone(),
+            target_type: column.target.native.declared.clone(),
+            nullable: column.target.nullable,
+        })
+        .collect()
+}
+
+/// Rows by statistics over the rows that fit a chunk.
+fn chunks(plan: &TablePlan, settings: &Settings) -> Option<u64> {
+    let rows = plan.source.rows_estimated?;
+    let by_bytes =
+        plan.source.row_bytes_estimated().map_or(u64::MAX, |bytes| settings.chunk_bytes / bytes);
+    let rows_per_chunk = settings.chunk_rows.min(by_bytes).max(1);
+    Some(rows.div_ceil(rows_per_chunk).max(1))
+}
+
+const fn write_word(write: WriteMode) -> &'static str {
+    match write {
+        WriteMode::Replace => "replace",
+        WriteMode::Append => "append",
+        WriteMode::Upsert => "upsert",
+    }
+}
+
+const fn load_words(load: LoadInto) -> &'static str {
+    match load {
+        LoadInto::StagingReplace => "into staging, then replace",
+        LoadInto::StagingAppend => "into staging, then append",
+        LoadInto::Target => "into the target",
+    }
+}
+
+const fn consistency_word(consistency: Consistency) -> &'static str {
+    match consistency {
+        Consistency::Auto => "auto",
+        Consistency::Table => "table",
+        Consistency::Chunk => "chunk",
+    }
+}

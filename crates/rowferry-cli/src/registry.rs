@@ -1,0 +1,59 @@
+//! From an endpoint to its connector. The only place in the program that names databases.
+
+use std::sync::Arc;
+
+use rowferry_core::{Endpoint, EndpointKind, Sink, Source};
+use rowferry_engine::JobEnds;
+use rowferry_mysql::{MysqlSink, MysqlSource};
+use rowferry_postgres::{PostgresSink, PostgresSource};
+use rowferry_runtime::ComputePool;
+use rowferry_sqlite::{SqliteSink, SqliteSource};
+use rowferry_synthetic::{GenerateSource, NullSink};
+
+use crate::failure::{Failure, Result};
+
+/// Connects the reading end.
+pub(crate) async fn source(endpoint: &Endpoint, compute: &ComputePool) -> Result<Arc<dyn Source>> {
+    let compute = compute.clone();
+    Ok(match endpoint.kind {
+        EndpointKind::Postgres => Arc::new(PostgresSource::connect(endpoint, compute).await?),
+        EndpointKind::Mysql => Arc::new(MysqlSource::connect(endpoint, compute).await?),
+        EndpointKind::Sqlite => Arc::new(SqliteSource::open(endpoint, compute).await?),
+        EndpointKind::Generate => Arc::new(GenerateSource::open(&endpoint.generate)?),
+        EndpointKind::Null => {
+            return Err(Failure::setup(
+                "not-a-source",
+                "null: can only be written to",
+                "Name a database or `generate:` as the source.",
+            ));
+        }
+    })
+}
+
+/// Connects the writing end.
+pub(crate) async fn sink(endpoint: &Endpoint, compute: &ComputePool) -> Result<Arc<dyn Sink>> {
+    let compute = compute.clone();
+    Ok(match endpoint.kind {
+        EndpointKind::Postgres => Arc::new(PostgresSink::connect(endpoint, compute).await?),
+        EndpointKind::Mysql => Arc::new(MysqlSink::connect(endpoint, compute).await?),
+        EndpointKind::Sqlite => Arc::new(SqliteSink::open(endpoint, compute).await?),
+        EndpointKind::Null => Arc::new(NullSink::new()),
+        EndpointKind::Generate => {
+            return Err(Failure::setup(
+                "not-a-target",
+                "generate: can only be read from",
+                "Name a database or `null:` as the target.",
+            ));
+        }
+    })
+}
+
+/// Connects both ends at once.
+pub(crate) async fn ends(
+    from: &Endpoint,
+    into: &Endpoint,
+    compute: &ComputePool,
+) -> Result<JobEnds> {
+    let (source, sink) = tokio::join!(source(from, compute), sink(into, compute));
+    Ok(JobEnds { source: source?, sink: sink? })
+}

@@ -1,0 +1,192 @@
+//! From the command line as written to what a run needs: every choice made once, here.
+//! Precedence: flag, environment (clap reads it as the flag), file, default.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rowferry_core::{Consistency, Job, Mode, Settings, TableRef, WriteMode};
+use rowferry_engine::RunOptions;
+
+use crate::args::{
+    ConsistencyWord, Control, Limits, ModeWord, OnLocked, OutputFormat, ProgressWord, RunOutput,
+    Shape, TableNames, WriteWord,
+};
+use crate::failure::{Failure, Result};
+use crate::units::Workers;
+use crate::{job_file, state_path};
+
+/// Everything a run was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Command word, for the ledger.
+    pub(crate) command: &'static str,
+    /// Jobs in the order of the file.
+    pub(crate) jobs: Vec<Job>,
+    /// Tables to keep; empty = all.
+    pub(crate) only: Vec<String>,
+    /// What the engine is told.
+    pub(crate) options: RunOptions,
+    /// Ledger.
+    pub(crate) state: PathBuf,
+    /// When another run holds a lock.
+    pub(crate) on_locked: OnLocked,
+    /// Exit 99 when there was nothing to do.
+    pub(crate) exit_skip: bool,
+    /// Stop and save after this long.
+    pub(crate) deadline: Option<Duration>,
+    /// Form of the result.
+    pub(crate) output: OutputFormat,
+    /// Where the whole report goes.
+    pub(crate) report: Option<PathBuf>,
+    /// Progress on stderr.
+    pub(crate) progress: ProgressWord,
+}
+
+impl Request {
+    /// Settles jobs that came from a file or from two URLs. `state_of_file` is the ledger that the
+    /// job file names.
+    pub(crate) fn new(
+        command: &'static str,
+        jobs: Vec<Job>,
+        only: Vec<String>,
+        control: &Control,
+        output: &RunOutput,
+        state_of_file: Option<&Path>,
+    ) -> Self {
+        Self {
+            command,
+            jobs,
+            only,
+            options: options(control),
+            state: state_path::settle(control.state.as_deref(), state_of_file),
+            on_locked: control.on_locked.unwrap_or(OnLocked::Fail),
+            exit_skip: control.exit_skip,
+            deadline: control.deadline,
+            output: output.form.output,
+            report: output.report.clone(),
+            progress: output.progress,
+        }
+    }
+}
+
+fn options(control: &Control) -> RunOptions {
+    // Airflow names the logical run for us: a retry of the task then continues, the next run does not.
+    let of_airflow = || std::env::var("AIRFLOW_CTX_DAG_RUN_ID").ok();
+    let run_key = control.run_key.clone().or_else(of_airflow).filter(|key| !key.is_empty());
+    RunOptions {
+        run_key,
+        restart: control.restart,
+        resume_within: control.resume_within.unwrap_or(RunOptions::RESUME_WITHIN),
+        accept_shrink: control.accept_shrink,
+        shutdown_grace: RunOptions::SHUTDOWN_GRACE,
+    }
+}
+
+/// Keeps the jobs that were asked for by name.
+pub(crate) fn keep_jobs(jobs: Vec<Job>, names: &[String]) -> Result<Vec<Job>> {
+    for name in names {
+        if !jobs.iter().any(|job| job.name == *name) {
+            let known: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+            let next = match rowferry_core::nearest(name, known.iter().copied()) {
+                Some(near) => format!("Did you mean {near:?}?"),
+                None => format!("The file has: {}.", known.join(", ")),
+            };
+            return Err(Failure::setup("unknown-job", format!("no job is called {name:?}"), next));
+        }
+    }
+    Ok(jobs.into_iter().filter(|job| names.is_empty() || names.contains(&job.name)).collect())
+}
+
+/// Tables of a file's jobs to keep. Renaming belongs to `copy`; in a file it has its own key.
+pub(crate) fn only(tables: &TableNames) -> Result<Vec<String>> {
+    match tables.names.iter().find(|name| name.contains('=')) {
+        None => Ok(tables.names.clone()),
+        Some(name) => Err(Failure::usage(
+            "table-rename",
+            format!("--table {name:?} renames a table of a job file"),
+            "Set `target:` of the table in the file, or use `rowferry copy`.",
+        )),
+    }
+}
+
+/// `source` or `source=target`.
+pub(crate) fn table_pair(text: &str) -> (TableRef, Option<TableRef>) {
+    match text.split_once('=') {
+        Some((source, target)) => (TableRef::parse(source), Some(TableRef::parse(target))),
+        None => (TableRef::parse(text), None),
+    }
+}
+
+/// Lets the flags override what the job says.
+pub(crate) fn apply(job: &mut Job, shape: &Shape, limits: &Limits) -> Result<()> {
+    apply_shape(job, shape)?;
+    apply_limits(&mut job.settings, limits);
+    Ok(())
+}
+
+fn apply_shape(job: &mut Job, shape: &Shape) -> Result<()> {
+    match shape.mode {
+        None => {}
+        Some(ModeWord::Full) => job.mode = Mode::Full,
+        Some(ModeWord::Incremental) => job.mode = Mode::Incremental,
+        Some(ModeWord::Snapshot) => return Err(Failure::not_supported_yet("mode: snapshot")),
+        Some(ModeWord::Cdc) => return Err(Failure::not_supported_yet("mode: cdc")),
+    }
+    let write = shape.write.map(|word| match word {
+        WriteWord::Replace => WriteMode::Replace,
+        WriteWord::Append => WriteMode::Append,
+        WriteWord::Upsert => WriteMode::Upsert,
+    });
+    let filter = shape.filter.as_deref().map(job_file::predicate).transpose()?;
+    for table in &mut job.tables {
+        table.write = write.or(table.write);
+        if filter.is_some() {
+            table.predicate.clone_from(&filter);
+        }
+        for (ours, theirs) in [
+            (&shape.key, &mut table.key),
+            (&shape.cut_by, &mut table.cut_by),
+            (&shape.include, &mut table.include),
+            (&shape.exclude, &mut table.exclude),
+        ] {
+            if !ours.is_empty() {
+                theirs.clone_from(ours);
+            }
+        }
+        for pair in &shape.rename {
+            let (from, to) = pair
+                .split_once('=')
+                .filter(|(a, b)| !a.is_empty() && !b.is_empty())
+                .ok_or_else(|| {
+                Failure::usage(
+                    "rename-form",
+                    format!("--rename {pair:?} is not of the form a=b"),
+                    "Write the source's column, =, and the target's column.",
+                )
+            })?;
+            table.rename.insert(from.to_owned(), to.to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn apply_limits(settings: &mut Settings, limits: &Limits) {
+    match limits.workers {
+        None => {}
+        Some(Workers::Auto) => settings.workers = None,
+        Some(Workers::Count(count)) => settings.workers = Some(count),
+    }
+    if let Some(count) = limits.parallel_tables {
+        settings.parallel_tables = usize::try_from(count).unwrap_or(usize::MAX);
+    }
+    settings.chunk_rows = limits.chunk_rows.unwrap_or(settings.chunk_rows);
+    settings.chunk_bytes = limits.chunk_bytes.unwrap_or(settings.chunk_bytes);
+    settings.memory_budget = limits.memory_budget.unwrap_or(settings.memory_budget);
+    settings.retry_for = limits.retry_for.unwrap_or(settings.retry_for);
+    settings.consistency = match limits.consistency {
+        None => settings.consistency,
+        Some(ConsistencyWord::Auto) => Consistency::Auto,
+        Some(ConsistencyWord::Table) => Consistency::Table,
+        Some(ConsistencyWord::Chunk) => Consistency::Chunk,
+    };
+}
