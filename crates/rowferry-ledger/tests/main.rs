@@ -40,6 +40,7 @@ fn chunk(no: i64) -> ChunkRow {
 }
 
 /// A closed ledger with some pages of history.
+#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 async fn filled(path: &Path) {
     let ledger = Ledger::open(path).await.unwrap();
     for number in 0..200 {

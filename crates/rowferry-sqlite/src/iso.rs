@@ -308,7 +308,7 @@ mod tests {
     fn known_dates_have_their_known_text() {
         assert_eq!(date(0), "1970-01-01");
         assert_eq!(date(19_782), "2024-02-29");
-        assert_eq!(date(-719_529), "0001-01-01 BC");
+        assert_eq!(date(-719_528), "0001-01-01 BC");
         assert_eq!(timestamp(-1, 0, false), "1969-12-31 23:59:59.999999");
         assert_eq!(timestamp(1_500_000, 0, false), "1970-01-01 00:00:01.500");
         assert_eq!(timestamp(1_500_000, 6, true), "1970-01-01 00:00:01.500000+00:00");
