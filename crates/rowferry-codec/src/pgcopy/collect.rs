@@ -1,0 +1,182 @@
+//! Gathering COPY messages into whole tuples, without looking at values.
+//!
+//! The server puts the header before the first tuple and then sends one tuple per message, but the
+//! protocol promises neither. So the collector follows the lengths itself: it knows at any byte
+//! whether it stands before a tuple, and a tuple that is cut by a message boundary stays behind
+//! for the next [`RawTuples::take`].
+
+use bytes::{Bytes, BytesMut};
+
+use super::{CodecError, HEADER, TRAILER};
+
+/// Bytes of the fixed part of the header.
+const HEADER_BYTES: usize = HEADER.len();
+
+/// Whole tuples in wire form, without header and trailer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tuples {
+    /// Rows in `bytes`.
+    pub rows: usize,
+    /// The tuples, one after another.
+    pub bytes: Bytes,
+}
+
+/// Collects the messages of one COPY stream into [`Tuples`]. Cheap enough for an IO task: one copy
+/// and one look at each length.
+#[derive(Debug, Default)]
+pub struct RawTuples {
+    buffer: BytesMut,
+    /// Bytes of `buffer` that hold whole tuples.
+    whole: usize,
+    rows: usize,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Header,
+    Tuples,
+    Finished,
+}
+
+impl RawTuples {
+    /// A collector that stands before the header.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the bytes of one message.
+    ///
+    /// # Errors
+    ///
+    /// [`CodecError::Stream`] when the bytes cannot belong to a COPY binary stream.
+    pub fn push(&mut self, message: &[u8]) -> Result<(), CodecError> {
+        if self.stage == Stage::Tuples
+            && self.whole == self.buffer.len()
+            && let Walk::Tuple(length) = walk_tuple(message)?
+            && length == message.len()
+        {
+            self.buffer.extend_from_slice(message);
+            self.whole = self.buffer.len();
+            self.rows += 1;
+            return Ok(());
+        }
+        self.buffer.extend_from_slice(message);
+        self.advance()
+    }
+
+    /// Whole rows collected since the last [`Self::take`].
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes collected since the last [`Self::take`].
+    pub fn bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Takes the whole tuples collected so far.
+    pub fn take(&mut self) -> Tuples {
+        let bytes = self.buffer.split_to(self.whole).freeze();
+        self.whole = 0;
+        Tuples { rows: std::mem::take(&mut self.rows), bytes }
+    }
+
+    /// Whether the trailer was seen: every row came.
+    pub fn is_finished(&self) -> bool {
+        self.stage == Stage::Finished
+    }
+
+    fn advance(&mut self) -> Result<(), CodecError> {
+        if self.stage == Stage::Header && !self.strip_header()? {
+            return Ok(());
+        }
+        while self.stage == Stage::Tuples {
+            let rest = self.buffer.get(self.whole..).unwrap_or_default();
+            match walk_tuple(rest)? {
+                Walk::Tuple(length) => {
+                    self.whole += length;
+                    self.rows += 1;
+                }
+                Walk::Trailer => {
+                    if rest.len() > TRAILER.len() {
+                        return Err(CodecError::Stream { rule: "bytes after the trailer" });
+                    }
+                    self.buffer.truncate(self.whole);
+                    self.stage = Stage::Finished;
+                }
+                Walk::Partial => return Ok(()),
+            }
+        }
+        if self.whole < self.buffer.len() {
+            return Err(CodecError::Stream { rule: "bytes after the trailer" });
+        }
+        Ok(())
+    }
+
+    /// Drops the header from the buffer; `false` = it has not come completely.
+    fn strip_header(&mut self) -> Result<bool, CodecError> {
+        const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+        /// Set when tuples carry object ids, up to version 11.
+        const HAS_OIDS: u32 = 1 << 16;
+        let seen = self.buffer.len().min(SIGNATURE.len());
+        if self.buffer.get(..seen) != SIGNATURE.get(..seen) {
+            return Err(CodecError::Stream { rule: "the signature is missing" });
+        }
+        let word = |at: usize| {
+            let bytes = self.buffer.get(at..)?.first_chunk::<4>()?;
+            Some(u32::from_be_bytes(*bytes))
+        };
+        let (Some(flags), Some(extension)) = (word(SIGNATURE.len()), word(SIGNATURE.len() + 4))
+        else {
+            return Ok(false);
+        };
+        if flags & HAS_OIDS != 0 || flags >> 16 != 0 {
+            return Err(CodecError::Stream { rule: "the header has an unknown flag" });
+        }
+        let header = HEADER_BYTES.saturating_add(extension as usize);
+        if self.buffer.len() < header {
+            return Ok(false);
+        }
+        drop(self.buffer.split_to(header));
+        self.stage = Stage::Tuples;
+        Ok(true)
+    }
+}
+
+enum Walk {
+    /// A whole tuple of so many bytes.
+    Tuple(usize),
+    Trailer,
+    /// More bytes are needed.
+    Partial,
+}
+
+/// Follows the lengths of the tuple at the start of `bytes`.
+#[inline]
+fn walk_tuple(bytes: &[u8]) -> Result<Walk, CodecError> {
+    let Some((count, _)) = bytes.split_first_chunk::<2>() else { return Ok(Walk::Partial) };
+    let count = i16::from_be_bytes(*count);
+    if count < 0 {
+        return match count {
+            -1 => Ok(Walk::Trailer),
+            _ => Err(CodecError::Stream { rule: "a negative field count" }),
+        };
+    }
+    let mut at = 2_usize;
+    for _ in 0..count {
+        let Some(length) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) else {
+            return Ok(Walk::Partial);
+        };
+        at += 4;
+        match i32::from_be_bytes(*length) {
+            -1 => {}
+            length => match usize::try_from(length) {
+                Ok(length) => at += length,
+                Err(_) => return Err(CodecError::Stream { rule: "a negative field length" }),
+            },
+        }
+    }
+    Ok(if at <= bytes.len() { Walk::Tuple(at) } else { Walk::Partial })
+}

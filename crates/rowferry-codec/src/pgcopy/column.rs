@@ -1,0 +1,125 @@
+//! What a column is on the server.
+
+use std::fmt;
+
+use rowferry_core::CanonicalType;
+
+/// Type of a column on the server, domains followed to their base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PgType {
+    /// `boolean`.
+    Bool,
+    /// `smallint`.
+    Int2,
+    /// `integer`.
+    Int4,
+    /// `bigint`.
+    Int8,
+    /// `oid`.
+    Oid,
+    /// `real`.
+    Float4,
+    /// `double precision`.
+    Float8,
+    /// `numeric`.
+    Numeric {
+        /// Declared precision and scale; `None` = any.
+        precision_scale: Option<(u16, i16)>,
+    },
+    /// `text`, `name`.
+    Text,
+    /// `varchar`.
+    Varchar {
+        /// Declared length in characters.
+        chars: Option<u32>,
+    },
+    /// `char(n)`.
+    Bpchar {
+        /// Declared length in characters.
+        chars: Option<u32>,
+    },
+    /// `bytea`.
+    Bytea,
+    /// `date`.
+    Date,
+    /// `time without time zone`.
+    Time {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
+    /// `timestamp without time zone`.
+    Timestamp {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
+    /// `timestamp with time zone`.
+    TimestampTz {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
+    /// `interval`.
+    Interval,
+    /// `uuid`.
+    Uuid,
+    /// `json`.
+    Json,
+    /// `jsonb`.
+    Jsonb,
+    /// `bit(n)`.
+    Bit {
+        /// Declared length in bits.
+        bits: u32,
+    },
+    /// An enum type.
+    Enum {
+        /// Labels in sort order.
+        labels: Vec<String>,
+    },
+}
+
+impl fmt::Display for PgType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sized = |f: &mut fmt::Formatter<'_>, word: &str, chars: Option<u32>| match chars {
+            Some(chars) => write!(f, "{word}({chars})"),
+            None => f.write_str(word),
+        };
+        match self {
+            Self::Bool => f.write_str("boolean"),
+            Self::Int2 => f.write_str("smallint"),
+            Self::Int4 => f.write_str("integer"),
+            Self::Int8 => f.write_str("bigint"),
+            Self::Oid => f.write_str("oid"),
+            Self::Float4 => f.write_str("real"),
+            Self::Float8 => f.write_str("double precision"),
+            Self::Numeric { precision_scale: Some((precision, scale)) } => {
+                write!(f, "numeric({precision},{scale})")
+            }
+            Self::Numeric { precision_scale: None } => f.write_str("numeric"),
+            Self::Text => f.write_str("text"),
+            Self::Varchar { chars } => sized(f, "varchar", *chars),
+            Self::Bpchar { chars } => sized(f, "char", *chars),
+            Self::Bytea => f.write_str("bytea"),
+            Self::Date => f.write_str("date"),
+            Self::Time { digits } => write!(f, "time({digits})"),
+            Self::Timestamp { digits } => write!(f, "timestamp({digits})"),
+            Self::TimestampTz { digits } => write!(f, "timestamptz({digits})"),
+            Self::Interval => f.write_str("interval"),
+            Self::Uuid => f.write_str("uuid"),
+            Self::Json => f.write_str("json"),
+            Self::Jsonb => f.write_str("jsonb"),
+            Self::Bit { bits } => write!(f, "bit({bits})"),
+            Self::Enum { labels } => write!(f, "enum of {}", labels.len()),
+        }
+    }
+}
+
+/// A column on both sides of the codec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnCodec {
+    /// Name, for messages and for the Arrow field.
+    pub name: String,
+    /// What the Arrow array holds.
+    pub canonical: CanonicalType,
+    /// What the column is on the server.
+    pub pg: PgType,
+}
