@@ -92,15 +92,19 @@ fn quoted_name(server: &ServerError) -> Option<String> {
     let message = server.message.as_str();
     let after = |word: &str| {
         let (_, rest) = message.rsplit_once(word)?;
-        let name = rest.trim_start().trim_start_matches(['\'', '`']);
+        let rest = rest.split_once(" at row").map_or(rest, |(name, _)| name).trim_start();
+        // MariaDB says `database`.`table`.`column`.
+        let rest = rest.rsplit_once("`.`").map_or(rest, |(_, column)| column);
+        let name = rest.trim_start_matches(['\'', '`']);
         name.split(['\'', '`']).next().map(str::to_owned).filter(|name| !name.is_empty())
     };
     match server.code {
         1062 | 1586 => after("for key").map(|name| format!("key {name:?}")),
-        1264 | 1265 | 1292 | 1366 | 1406 | 3140 | 3156 => after("column").map(|name| {
-            let name = name.rsplit('.').next().unwrap_or_default().to_owned();
-            format!("column {name:?}")
-        }),
+        // A message of this kind ends in the value and names no column.
+        1292 if message.starts_with("Truncated") => None,
+        1264 | 1265 | 1292 | 1366 | 1406 | 3140 | 3156 => {
+            after("for column").map(|name| format!("column {name:?}"))
+        }
         1451 | 1452 | 3819 | 4025 => after("onstraint").map(|name| format!("constraint {name:?}")),
         _ => None,
     }

@@ -74,7 +74,7 @@ impl MysqlLock {
             && error.code == "too-many-sessions"
         {
             // A dead owner's sessions may hold all slots; we hold the lock, so none is alive.
-            session::end_all(&mut holder, &stream.stream_id).await?;
+            session::end_all(&server, &mut holder, &stream.stream_id).await?;
             work = session::open(&server, &stream.stream_id).await;
         }
         let mut work = work?;
@@ -279,8 +279,9 @@ impl StreamLock for MysqlLock {
     async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
         let (progress, stream_id) = (self.progress.clone(), self.stream.stream_id.clone());
         self.sink.forget_idle(&stream_id);
+        let server = Arc::clone(&self.sink.server);
         let work = self.work()?;
-        session::end_all(work, &stream_id).await?;
+        session::end_all(&server, work, &stream_id).await?;
         progress.create(work).await?;
         let (run, epoch, phase) = self.raise(&start).await?;
         if start == ClaimStart::NewRun {

@@ -1,6 +1,6 @@
 //! Sessions that write, and how the next owner of a stream finds and ends them.
 //!
-//! Each holds a named lock of the server, `rowferry.s.<stream>.<slot>`. Who holds a name is known to
+//! Each holds a named lock of the server, `rowferry.s.<database and stream>.<slot>`. Who holds a name is known to
 //! the server itself (`is_used_lock`), so a session that is gone, or another program's session that
 //! got its number, can never be taken for ours; and since a session's locks are given back after its
 //! rollback, a free name means that nothing of its transaction is left.
@@ -23,8 +23,11 @@ const ROLLBACK_PAUSE: Duration = Duration::from_millis(100);
 /// Unknown thread: it ended by itself.
 const NO_SUCH_THREAD: u16 = 1094;
 
-fn slot_name(stream_id: &str, slot: u16) -> String {
-    format!("rowferry.s.{stream_id}.{slot}")
+/// The name as an expression: lock names are the whole server's, so the database is part of it, and
+/// they have at most 64 characters, so it is hashed.
+fn slot_name(database: &str, stream_id: &str, slot: u16) -> String {
+    let what = sql::text(&format!("{}:{stream_id}", database.to_lowercase()));
+    format!("concat('rowferry.s.', left(sha2({what}, 256), 40), '.{slot}')")
 }
 
 /// Opens a session for writing that the next owner of the stream can find.
@@ -32,7 +35,7 @@ pub(crate) async fn open(server: &Server, stream_id: &str) -> Result<Conn> {
     let attempt = "could not mark a writing session";
     let mut conn = server.open(Purpose::Write).await?;
     for slot in 0..SLOTS {
-        let name = sql::text(&slot_name(stream_id, slot));
+        let name = slot_name(&server.database, stream_id, slot);
         let got: Option<Option<u8>> = conn
             .query_first(format!("select get_lock({name}, 0)"))
             .await
@@ -46,11 +49,11 @@ pub(crate) async fn open(server: &Server, stream_id: &str) -> Result<Conn> {
 }
 
 /// Ends all sessions of a stream but `conn` itself, and waits until they have rolled back.
-pub(crate) async fn end_all(conn: &mut Conn, stream_id: &str) -> Result<()> {
+pub(crate) async fn end_all(server: &Server, conn: &mut Conn, stream_id: &str) -> Result<()> {
     let attempt = "could not end the sessions of the previous owner";
     let holders = (0..SLOTS)
         .map(|slot| {
-            format!("select is_used_lock({}) as id", sql::text(&slot_name(stream_id, slot)))
+            format!("select is_used_lock({}) as id", slot_name(&server.database, stream_id, slot))
         })
         .collect::<Vec<_>>()
         .join(" union all ");

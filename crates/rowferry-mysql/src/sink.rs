@@ -150,7 +150,7 @@ impl Sink for MysqlSink {
         let mut conn = self.state.server.open(Purpose::Write).await?;
         let progress = Progress::new(&self.state.server, progress_schema);
         let filter = format!("stream_id = {}", sql::text(stream_id));
-        session::end_all(&mut conn, stream_id).await?;
+        session::end_all(&self.state.server, &mut conn, stream_id).await?;
         for state in progress.states(&mut conn, &filter).await? {
             let target = TableRef::parse(&state.target_table);
             let sample = staging::name(&self.state.server, &target, stream_id, state.run);

@@ -1,1 +1,210 @@
+use std::sync::Arc;
 
+use arrow_array::{
+    ArrayRef, BinaryArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float32Array,
+    Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+};
+use proptest::prelude::*;
+
+use super::*;
+
+fn batch(array: ArrayRef) -> RecordBatch {
+    RecordBatch::try_from_iter([("c", array)]).unwrap()
+}
+
+fn encoder(rule: TextRule, form: TextForm) -> TextEncoder {
+    TextEncoder::new(vec![TextColumn { name: "c".to_owned(), nullable: true, rule }], form)
+}
+
+fn text() -> TextRule {
+    TextRule::Text { chars_max: None, bytes_max: None, bmp_only: false, blanks_dropped: false }
+}
+
+/// One column written as text; rows end in a line feed.
+fn written(rule: TextRule, array: ArrayRef) -> String {
+    let batch = batch(array);
+    let encoder = encoder(rule, TextForm::Load);
+    encoder.check(&batch, 0).unwrap();
+    let mut out = Vec::new();
+    encoder.append(&batch, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn refused(rule: TextRule, array: ArrayRef) -> String {
+    match encoder(rule, TextForm::Load).check(&batch(array), 100).unwrap_err() {
+        TextError::Value { row, reason, .. } => format!("{row}: {reason}"),
+        TextError::Shape { found, .. } => panic!("{found}"),
+    }
+}
+
+/// Fields of a load file, read by the rules of the manual.
+fn fields(bytes: &[u8]) -> Vec<Option<Vec<u8>>> {
+    let mut fields = Vec::new();
+    let mut field = Vec::new();
+    let mut null = false;
+    let mut bytes = bytes.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => match bytes.next().unwrap() {
+                b'N' => null = true,
+                b'0' => field.push(0),
+                b't' => field.push(b'\t'),
+                b'n' => field.push(b'\n'),
+                other => field.push(*other),
+            },
+            b'\t' | b'\n' => {
+                let value = std::mem::take(&mut field);
+                fields.push((!std::mem::take(&mut null)).then_some(value));
+            }
+            other => field.push(*other),
+        }
+    }
+    fields
+}
+
+#[test]
+fn dates_and_times_are_written_as_the_servers_show_them() {
+    let dates = Date32Array::from(vec![0, -1, 19_782, -719_162, 2_932_896, i32::MIN + 1]);
+    assert_eq!(
+        written(TextRule::Date { zero: true }, Arc::new(dates)),
+        "1970-01-01\n1969-12-31\n2024-02-29\n0001-01-01\n9999-12-31\n0000-00-00\n"
+    );
+    let times = TimestampMicrosecondArray::from(vec![-1, 1_709_251_199_123_456]);
+    let rule = TextRule::DateTime { digits: 6, zero: false, range: None };
+    assert_eq!(
+        written(rule, Arc::new(times)),
+        "1969-12-31 23:59:59.999999\n2024-02-29 23:59:59.123456\n"
+    );
+    let spans = DurationMicrosecondArray::from(vec![-3_020_399_000_000, 500_000, -1_000_000]);
+    assert_eq!(
+        written(TextRule::Time { digits: 1, max: 3_020_399_000_000 }, Arc::new(spans)),
+        "-838:59:59.0\n00:00:00.5\n-00:00:01.0\n"
+    );
+}
+
+#[test]
+fn numbers_keep_every_digit() {
+    let decimals = Decimal128Array::from(vec![-5, 12_345, 0, i128::from(u64::MAX) * 100])
+        .with_precision_and_scale(38, 2)
+        .unwrap();
+    assert_eq!(
+        written(TextRule::Decimal { precision: 38, scale: 2 }, Arc::new(decimals)),
+        "-0.05\n123.45\n0.00\n18446744073709551615.00\n"
+    );
+    let floats = Float32Array::from(vec![f32::MAX, 0.1]);
+    assert_eq!(
+        written(TextRule::Float, Arc::new(floats)),
+        "3.4028234663852886e38\n1.0000000149011612e-1\n"
+    );
+    let bits = UInt64Array::from(vec![513]);
+    assert_eq!(written(TextRule::Bits { bits: 10 }, Arc::new(bits)), "\u{2}\u{1}\n");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_its_row() {
+    let check = |rule, array: ArrayRef, words: &str| {
+        let found = refused(rule, array);
+        assert!(found.starts_with("101: ") && found.contains(words), "{found}");
+    };
+    check(
+        TextRule::Integer { min: -128, max: 127 },
+        Arc::new(Int64Array::from(vec![127, 128])),
+        "outside",
+    );
+    check(TextRule::Float, Arc::new(Float64Array::from(vec![1.0, f64::NAN])), "not finite");
+    let decimals = |values: Vec<i128>| -> ArrayRef {
+        Arc::new(Decimal128Array::from(values).with_precision_and_scale(20, 3).unwrap())
+    };
+    let rule = TextRule::Decimal { precision: 5, scale: 2 };
+    check(rule.clone(), decimals(vec![1_230, 1_239]), "fraction digits");
+    check(rule, decimals(vec![999_990, 1_000_000]), "does not fit");
+    let rule = TextRule::Text {
+        chars_max: Some(2),
+        bytes_max: None,
+        bmp_only: false,
+        blanks_dropped: false,
+    };
+    check(rule, Arc::new(StringArray::from(vec!["äö", "abc"])), "longer than 2");
+    check(
+        TextRule::Enum { labels: vec!["a".to_owned(), "b".to_owned()] },
+        Arc::new(StringArray::from(vec!["a", "1"])),
+        "label",
+    );
+    check(
+        TextRule::DateTime { digits: 3, zero: false, range: None },
+        Arc::new(TimestampMicrosecondArray::from(vec![1_000, 1_001])),
+        "fraction digits",
+    );
+    check(
+        TextRule::Date { zero: false },
+        Arc::new(Date32Array::from(vec![0, i32::MAX])),
+        "infinite",
+    );
+    check(
+        TextRule::Json { doubles: true },
+        Arc::new(StringArray::from(vec!["[1.10, 1e2, \"1e999\"]", "[0.1234567890123456789]"])),
+        "double",
+    );
+}
+
+#[test]
+fn a_null_in_a_column_without_nulls_is_refused() {
+    let column = TextColumn { name: "c".to_owned(), nullable: false, rule: TextRule::Float };
+    let encoder = TextEncoder::new(vec![column], TextForm::Load);
+    let array: ArrayRef = Arc::new(Float64Array::from(vec![Some(1.0), None]));
+    assert!(encoder.check(&batch(array), 0).is_err());
+}
+
+#[test]
+fn statements_stop_where_the_next_row_does_not_fit() {
+    let batch = batch(Arc::new(StringArray::from(vec!["aaaa", "bbbb", "o'\\\0"])));
+    let encoder = encoder(text(), TextForm::Insert);
+    let mut out = Vec::new();
+    assert_eq!(encoder.append_rows(&batch, 0..3, 17, &mut out).unwrap(), 2);
+    assert_eq!(out, b"('aaaa'),('bbbb')");
+    out.clear();
+    assert_eq!(encoder.append_rows(&batch, 2..3, 17, &mut out).unwrap(), 1);
+    assert_eq!(out, b"('o\\'\\\\\\0')");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_survive_the_load_text(
+        values in proptest::collection::vec(proptest::option::of(
+            proptest::collection::vec(any::<u8>(), 0..40)), 1..20)
+    ) {
+        let array = BinaryArray::from_iter(values.iter());
+        let encoder = encoder(TextRule::Binary { bytes_max: None, exact: false }, TextForm::Load);
+        let mut out = Vec::new();
+        encoder.append(&batch(Arc::new(array)), &mut out).unwrap();
+        prop_assert_eq!(fields(&out), values);
+    }
+
+    #[test]
+    fn any_decimal_is_its_own_text(value in any::<i128>(), scale in 0_u8..38) {
+        let value = value % 10_i128.pow(37);
+        let mut out = Vec::new();
+        digits::decimal(value, scale, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        prop_assert_eq!(text.replace('.', "").parse::<i128>().unwrap(), value);
+        let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        prop_assert_eq!(fraction, usize::from(scale));
+    }
+
+    #[test]
+    fn any_integer_is_its_own_text(signed in any::<i64>(), unsigned in any::<u64>()) {
+        let mut out = Vec::new();
+        digits::signed(signed, &mut out);
+        prop_assert_eq!(String::from_utf8(out.clone()).unwrap(), signed.to_string());
+        out.clear();
+        digits::unsigned(unsigned, &mut out);
+        prop_assert_eq!(String::from_utf8(out).unwrap(), unsigned.to_string());
+    }
+
+    #[test]
+    fn any_double_is_read_back_from_its_text(value in any::<f64>()) {
+        prop_assume!(value.is_finite());
+        let text = written(TextRule::Float, Arc::new(Float64Array::from(vec![value])));
+        prop_assert_eq!(text.trim().parse::<f64>().unwrap().to_bits(), value.to_bits());
+    }
+}
