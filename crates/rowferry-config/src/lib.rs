@@ -1,1 +1,40 @@
-//! Job file to Job: native YAML and the older shapes; connection strings; secrets.
+//! Job file to [`Job`](rowferry_core::Job): native YAML and the older shapes; connection strings;
+//! secrets.
+//!
+//! A file is parsed into a tree whose nodes know their place ([`yaml`](mod@yaml)), variables are filled in
+//! afterwards (so that no value is ever read as YAML), and one reader per shape turns the tree into
+//! jobs. All mistakes of a file are reported together. Nothing here opens a connection.
+
+mod document;
+mod dotnet;
+mod dotnet_string;
+mod endpoint;
+mod env;
+mod error;
+mod glob;
+mod go_dsn;
+mod job_file;
+mod libpq_string;
+mod measure;
+mod native;
+mod pairs;
+mod predicate;
+mod print;
+mod schema;
+mod secret;
+mod sync_config;
+mod syncset;
+mod url;
+mod yaml;
+
+pub use endpoint::parse_endpoint;
+pub use env::{Env, ProcessEnv};
+pub use error::{ConfigError, ConfigErrors};
+pub use glob::{glob_match, is_pattern};
+pub use job_file::{JobFile, Shape, load_file, load_str};
+pub use measure::{parse_bytes, parse_duration};
+pub use pairs::check_pairs;
+pub use predicate::parse_predicate;
+pub use print::print_config;
+pub use rowferry_core::nearest as did_you_mean;
+pub use schema::schema;
