@@ -12,6 +12,11 @@ use crate::error;
 use crate::sql;
 use crate::types::{Flavor, Native};
 
+/// Name, kind, storage engine, rows, bytes and comment of a table.
+type TableRow = (String, String, Option<String>, Option<u64>, Option<u64>, Option<String>);
+/// Index, `non_unique`, column, prefix length and kind of an index's part.
+type IndexRow = (String, i64, Option<String>, Option<u64>, String);
+
 const COLUMNS: &str = "select column_name, column_type, is_nullable, column_default, extra, \
     collation_name, column_comment, generation_expression from information_schema.columns \
     where table_schema = :db and table_name = :name order by ordinal_position";
@@ -29,8 +34,8 @@ pub(crate) async fn table(
     let attempt = || format!("could not describe table {table}");
     let database = server.database_of(table).to_owned();
     let params = || params! { "db" => &database, "name" => &table.name };
-    let found: Option<(String, String, Option<String>, Option<u64>, Option<u64>, Option<String>)> =
-        conn.exec_first(
+    let found: Option<TableRow> = conn
+        .exec_first(
             "select table_name, table_type, engine, table_rows, data_length, table_comment \
              from information_schema.tables where table_schema = :db and table_name = :name",
             params(),
@@ -46,7 +51,7 @@ pub(crate) async fn table(
         .into_iter()
         .filter_map(|row| column(server.flavor, &json, row))
         .collect::<Vec<_>>();
-    let index_rows: Vec<(String, i64, Option<String>, Option<u64>, String)> =
+    let index_rows: Vec<IndexRow> =
         conn.exec(INDEXES, params()).await.map_err(|error| error::of(error, attempt()))?;
     let (keys, indexes) = keys_and_indexes(index_rows);
     let dependents = if is_view {
@@ -97,7 +102,7 @@ fn column(flavor: Flavor, json: &[String], mut row: Row) -> Option<Column> {
     // MariaDB's JSON is a longtext with a check; its name alone says what the values are.
     if flavor == Flavor::MariaDb
         && declared.eq_ignore_ascii_case("longtext")
-        && json.iter().any(|column| *column == name)
+        && json.contains(&name)
     {
         "json".clone_into(&mut declared);
     }
@@ -138,9 +143,7 @@ async fn json_columns(server: &Server, conn: &mut Conn, database: &str, name: &s
         .collect()
 }
 
-fn keys_and_indexes(
-    rows: Vec<(String, i64, Option<String>, Option<u64>, String)>,
-) -> (Vec<Key>, Vec<Index>) {
+fn keys_and_indexes(rows: Vec<IndexRow>) -> (Vec<Key>, Vec<Index>) {
     let mut keys: Vec<Key> = Vec::new();
     let mut indexes: Vec<Index> = Vec::new();
     let mut rows = rows.into_iter().peekable();
@@ -178,7 +181,7 @@ fn keys_and_indexes(
     (keys, indexes)
 }
 
-/// What a swap would cut off: foreign keys of other tables, views, triggers.
+/// What a swap would cut off: foreign keys of other tables and its own, and triggers.
 async fn dependents(
     conn: &mut Conn,
     database: &str,
@@ -202,6 +205,16 @@ async fn dependents(
         )
         .await?;
     found.extend(triggers);
+    // A staging table made like the target has all of it but its own foreign keys.
+    let own: Vec<String> = conn
+        .exec(
+            "select concat('foreign key ', constraint_name) from \
+             information_schema.referential_constraints \
+             where constraint_schema = :db and table_name = :name",
+            params(),
+        )
+        .await?;
+    found.extend(own);
     // Views name their tables in their text only; a rename keeps them working, since they are
     // bound by name, so they are no reason to stop.
     found.sort();

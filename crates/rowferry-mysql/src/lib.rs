@@ -1,4 +1,4 @@
-//! Source and sink over mysql_async, for MySQL and MariaDB.
+//! Source and sink over `mysql_async`, for MySQL and MariaDB.
 //!
 //! ```text
 //! source   config ─► describe ─► snapshot (N equal views) ─► chunks (keys) ─► read ─► decode
@@ -17,6 +17,7 @@ mod merge;
 mod progress;
 mod publish;
 mod read;
+mod rules;
 mod session;
 mod sink;
 mod snapshot;

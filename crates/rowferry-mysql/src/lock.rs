@@ -142,30 +142,7 @@ impl MysqlLock {
                 (*run, epoch + 1, Phase::from_word(phase).unwrap_or(Phase::Loading))
             }
         };
-        let statement = match (&before, start) {
-            (None, _) => format!(
-                "insert into {} (stream_id, format_version, tool_version, job, source_id, \
-                 source_table, target_table, run, run_key, epoch, owner, phase, plan_fingerprint, \
-                 `rows`, started_at, updated_at) values (:id, :format, :tool, :job, :source_id, \
-                 :source_table, :target_table, :run, :run_key, :epoch, :owner, :phase, \
-                 :fingerprint, 0, utc_timestamp(6), utc_timestamp(6))",
-                progress.stream
-            ),
-            (Some(_), ClaimStart::NewRun) => format!(
-                "update {} set format_version = :format, tool_version = :tool, job = :job, \
-                 source_id = :source_id, source_table = :source_table, \
-                 target_table = :target_table, run = :run, run_key = :run_key, epoch = :epoch, \
-                 owner = :owner, phase = :phase, plan_fingerprint = :fingerprint, \
-                 staging_name = null, started_at = utc_timestamp(6), \
-                 updated_at = utc_timestamp(6) where stream_id = :id",
-                progress.stream
-            ),
-            (Some(_), ClaimStart::Continue) => format!(
-                "update {} set tool_version = :tool, epoch = :epoch, owner = :owner, \
-                 updated_at = utc_timestamp(6) where stream_id = :id and run = :run",
-                progress.stream
-            ),
-        };
+        let statement = claim_statement(&progress, before.is_some(), start);
         let values = params! {
             "id" => &stream.stream_id,
             "format" => Progress::format_version(),
@@ -308,7 +285,13 @@ impl StreamLock for MysqlLock {
         };
         if plan.load != LoadInto::StagingReplace && !exists {
             let create = staging::create(&server, plan, &target);
-            self.execute(&create, &format!("could not create target table {target}")).await?;
+            let attempt = format!("could not create target table {target}");
+            self.execute(&create, &attempt).await?;
+            // It stays, so no later step knows that its indexes are missing.
+            for index in std::mem::take(&mut self.indexes) {
+                let statement = format!("alter table {} {}", sql::table(&target), index.clause);
+                self.execute(&statement, &attempt).await?;
+            }
         }
         if plan.write == WriteMode::Upsert {
             let found = describe::table(&server, self.work()?, &target).await?;
@@ -383,6 +366,32 @@ impl Drop for MysqlLock {
         for conn in [self.work.take(), self.holder.take()].into_iter().flatten() {
             config::cut(conn);
         }
+    }
+}
+
+/// Writes the stream row of a claim.
+fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> String {
+    let table = &progress.stream;
+    match (exists, start) {
+        (false, _) => format!(
+            "insert into {table} (stream_id, format_version, tool_version, job, source_id, \
+             source_table, target_table, run, run_key, epoch, owner, phase, plan_fingerprint, \
+             `rows`, started_at, updated_at) values (:id, :format, :tool, :job, :source_id, \
+             :source_table, :target_table, :run, :run_key, :epoch, :owner, :phase, \
+             :fingerprint, 0, utc_timestamp(6), utc_timestamp(6))"
+        ),
+        (true, ClaimStart::NewRun) => format!(
+            "update {table} set format_version = :format, tool_version = :tool, job = :job, \
+             source_id = :source_id, source_table = :source_table, \
+             target_table = :target_table, run = :run, run_key = :run_key, epoch = :epoch, \
+             owner = :owner, phase = :phase, plan_fingerprint = :fingerprint, \
+             staging_name = null, started_at = utc_timestamp(6), \
+             updated_at = utc_timestamp(6) where stream_id = :id"
+        ),
+        (true, ClaimStart::Continue) => format!(
+            "update {table} set tool_version = :tool, epoch = :epoch, owner = :owner, \
+             updated_at = utc_timestamp(6) where stream_id = :id and run = :run"
+        ),
     }
 }
 

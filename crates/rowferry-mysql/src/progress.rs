@@ -54,17 +54,18 @@ impl Progress {
 
     /// Creates the tables where they are missing. Two processes may do so at once.
     pub(crate) async fn create(&self, conn: &mut Conn) -> Result<()> {
-        for statement in [self.stream_ddl(), self.chunk_ddl()] {
-            conn.query_drop(statement).await.map_err(|error| {
-                error::of(error, "could not create the progress tables")
-                    .with_next("Grant CREATE on this database, or name another `progress_schema`.")
-            })?;
+        let mut newest = self.newest_format(conn).await?;
+        if newest.is_none() {
+            for statement in [self.chunk_ddl(), self.stream_ddl()] {
+                conn.query_drop(statement).await.map_err(|error| {
+                    error::of(error, "could not create the progress tables").with_next(
+                        "Grant CREATE on this database, or name another `progress_schema`.",
+                    )
+                })?;
+            }
+            newest = self.newest_format(conn).await?;
         }
-        let newest: Option<i32> = conn
-            .query_first(format!("select max(format_version) from {}", self.stream))
-            .await
-            .map(Option::flatten)
-            .map_err(|error| error::of(error, "could not read the progress tables"))?;
+        let newest = newest.flatten();
         if newest.is_some_and(|version| version > FORMAT_VERSION) {
             return Err(ConnectorError::new(
                 ErrorClass::Conflict,
@@ -74,6 +75,17 @@ impl Progress {
             .with_next("Run that release, or a newer one."));
         }
         Ok(())
+    }
+
+    /// The newest layout of any stream row; the outer `None` when there is no table. A login that
+    /// may use the tables need not be allowed to create them.
+    async fn newest_format(&self, conn: &mut Conn) -> Result<Option<Option<i32>>> {
+        let query = format!("select max(format_version) from {}", self.stream);
+        match conn.query_first(query).await {
+            Err(error) if error::is_code(&error, NO_SUCH_TABLE) => Ok(None),
+            Err(error) => Err(error::of(error, "could not read the progress tables")),
+            Ok(found) => Ok(Some(found.flatten())),
+        }
     }
 
     fn stream_ddl(&self) -> String {

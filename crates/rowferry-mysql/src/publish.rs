@@ -61,13 +61,12 @@ pub(crate) async fn seal(lock: &mut MysqlLock, prepared: &Prepared) -> Result<Se
         build_indexes(lock, prepared).await?;
     }
     let rows = match prepared.load {
-        LoadInto::Target => None,
         LoadInto::StagingReplace | LoadInto::StagingAppend if there => {
             Some(count(lock.work()?, &prepared.load_table, None).await?)
         }
         // Swapped already: the rows are in the target.
         LoadInto::StagingReplace => Some(count(lock.work()?, &prepared.target, None).await?),
-        LoadInto::StagingAppend => None,
+        LoadInto::Target | LoadInto::StagingAppend => None,
     };
     Ok(Sealed { rows })
 }

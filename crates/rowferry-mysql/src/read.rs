@@ -105,13 +105,12 @@ impl ChunkReader for MysqlReader {
         let mut result = QueryResult::<'_, '_, BinaryProtocol>::new(self.lease.conn()?);
         let mut complete = false;
         while self.builder.rows() < self.batch_rows && self.builder.bytes() < self.batch_bytes {
-            match result.next().await.map_err(|error| error::of(error, attempt()))? {
-                Some(row) => self.builder.push(&row)?,
-                None => {
-                    complete = true;
-                    break;
-                }
-            }
+            let row = result.next().await.map_err(|error| error::of(error, attempt()))?;
+            let Some(row) = row else {
+                complete = true;
+                break;
+            };
+            self.builder.push(&row)?;
         }
         drop(result);
         if complete {

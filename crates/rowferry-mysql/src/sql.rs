@@ -62,7 +62,7 @@ fn bound(value: &KeyValue, declared: &str) -> String {
 pub(crate) fn base_word(declared: &str) -> String {
     declared
         .chars()
-        .take_while(|sign| sign.is_ascii_alphanumeric())
+        .take_while(char::is_ascii_alphanumeric)
         .collect::<String>()
         .to_ascii_lowercase()
 }

@@ -1,9 +1,8 @@
-//! The type table: server type to canonical type, canonical type to server type, and the rule by
-//! which values of one are written into a column of the other.
+//! The type table: server type to canonical type, and canonical type to server type.
 
-use rowferry_codec::mysql_text::TextRule;
 use rowferry_core::{CanonicalType, Column, JsonFlavor, NativeType, PlanProblem};
 
+use crate::rules::rule;
 use crate::sql;
 
 /// Longest text, in characters, that becomes `varchar(n)`. A row of InnoDB may declare 65,535 bytes
@@ -14,12 +13,6 @@ const VARCHAR_CHARS_MAX: u32 = 1_000;
 const KEY_CHARS: u32 = 768;
 /// Bytes of a binary key without a declared length: the widest index column.
 const KEY_BYTES: u32 = 3_072;
-/// 838:59:59 in microseconds, the end of TIME.
-const TIME_MAX: i64 = 3_020_399_000_000;
-/// 1970-01-01 00:00:01, the start of TIMESTAMP, in microseconds.
-const TIMESTAMP_MIN: i64 = 1_000_000;
-/// 2038-01-19 03:14:07.999999, the end of TIMESTAMP, in microseconds.
-const TIMESTAMP_MAX: i64 = 2_147_483_647_999_999;
 
 /// Which fork the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,197 +298,6 @@ fn enum_label(label: &str) -> String {
     format!("'{}'", label.replace('\\', "\\\\").replace('\'', "''"))
 }
 
-/// The rule by which values of `source` are written into `target`; `Err` says why they cannot.
-pub(crate) fn rule(source: &Column, target: &Column, flavor: Flavor) -> Result<TextRule, String> {
-    let Some(canonical) = &source.canonical else {
-        return Err(format!("the type {} is not supported yet", source.native.declared));
-    };
-    let native = Native::parse(&target.native.declared);
-    let zero = matches!(source.native.engine.as_str(), "mysql" | "mariadb");
-    let refuse = || {
-        Err(format!(
-            "{} does not fit a column of type {}",
-            canonical.name(),
-            target.native.declared
-        ))
-    };
-    match &native {
-        Native::Int { bits, unsigned } if canonical.is_integer() || is_whole(canonical) => {
-            Ok(integer_rule(*bits, *unsigned))
-        }
-        Native::Float { fixed: false } => match canonical {
-            CanonicalType::Float32 | CanonicalType::Int8 | CanonicalType::Int16 => {
-                Ok(TextRule::Float)
-            }
-            _ => refuse(),
-        },
-        Native::Double { fixed: false } => match canonical {
-            CanonicalType::Float32
-            | CanonicalType::Float64
-            | CanonicalType::Int8
-            | CanonicalType::Int16
-            | CanonicalType::Int32
-            | CanonicalType::UInt8
-            | CanonicalType::UInt16
-            | CanonicalType::UInt32 => Ok(TextRule::Float),
-            _ => refuse(),
-        },
-        Native::Decimal { precision, scale, unsigned: false } => match canonical {
-            CanonicalType::Decimal { .. } | CanonicalType::DecimalText => {
-                Ok(TextRule::Decimal { precision: *precision, scale: *scale })
-            }
-            _ if canonical.is_integer() => {
-                Ok(TextRule::Decimal { precision: *precision, scale: *scale })
-            }
-            _ => refuse(),
-        },
-        Native::Decimal { precision, scale, unsigned: true } => match canonical {
-            CanonicalType::Decimal { .. } if source.native.declared == target.native.declared => {
-                Ok(TextRule::Decimal { precision: *precision, scale: *scale })
-            }
-            _ => refuse(),
-        },
-        Native::Bit(bits) if matches!(canonical, CanonicalType::Bits { .. }) => {
-            Ok(TextRule::Bits { bits: *bits })
-        }
-        Native::Char(chars) | Native::VarChar(chars) => {
-            let blanks_dropped = matches!(native, Native::Char(_));
-            text_rule(canonical, Some(*chars), None, blanks_dropped, target).map_or_else(refuse, Ok)
-        }
-        Native::Text(bytes) => {
-            text_rule(canonical, None, Some(*bytes), false, target).map_or_else(refuse, Ok)
-        }
-        Native::Binary(16) if *canonical == CanonicalType::Uuid => Ok(TextRule::UuidBytes),
-        Native::Binary(bytes) if matches!(canonical, CanonicalType::Binary { .. }) => {
-            Ok(TextRule::Binary { bytes_max: Some((*bytes).into()), exact: true })
-        }
-        Native::VarBinary(bytes) if is_bytes(canonical) => {
-            Ok(TextRule::Binary { bytes_max: Some((*bytes).into()), exact: false })
-        }
-        Native::Blob(bytes) if is_bytes(canonical) => {
-            Ok(TextRule::Binary { bytes_max: Some(*bytes), exact: false })
-        }
-        Native::Date if *canonical == CanonicalType::Date => Ok(TextRule::Date { zero }),
-        Native::Time(digits)
-            if matches!(canonical, CanonicalType::Time { .. } | CanonicalType::Duration { .. }) =>
-        {
-            Ok(TextRule::Time { digits: *digits, max: time_max(flavor) })
-        }
-        Native::DateTime(digits)
-            if matches!(
-                canonical,
-                CanonicalType::Timestamp { .. } | CanonicalType::Instant { .. }
-            ) =>
-        {
-            Ok(TextRule::DateTime { digits: *digits, zero, range: None })
-        }
-        Native::Timestamp(digits) if matches!(canonical, CanonicalType::Instant { .. }) => {
-            let range = Some((TIMESTAMP_MIN, TIMESTAMP_MAX));
-            Ok(TextRule::DateTime { digits: *digits, zero, range })
-        }
-        Native::Year if canonical.is_integer() => Ok(TextRule::Year),
-        Native::Enum(labels)
-            if matches!(canonical, CanonicalType::Enum { .. } | CanonicalType::Text { .. }) =>
-        {
-            Ok(TextRule::Enum { labels: labels.clone() })
-        }
-        Native::Json => json_rule(canonical, flavor).map_or_else(refuse, Ok),
-        Native::Uuid if *canonical == CanonicalType::Uuid => Ok(TextRule::UuidText),
-        Native::Int { .. }
-        | Native::Float { .. }
-        | Native::Double { .. }
-        | Native::Bit(_)
-        | Native::Binary(_)
-        | Native::VarBinary(_)
-        | Native::Blob(_)
-        | Native::Date
-        | Native::Time(_)
-        | Native::DateTime(_)
-        | Native::Timestamp(_)
-        | Native::Year
-        | Native::Enum(_)
-        | Native::Uuid
-        | Native::Other => refuse(),
-    }
-}
-
-fn integer_rule(bits: u8, unsigned: bool) -> TextRule {
-    let span = 1_i128 << bits;
-    if unsigned {
-        TextRule::Integer { min: 0, max: span - 1 }
-    } else {
-        TextRule::Integer { min: -span / 2, max: span / 2 - 1 }
-    }
-}
-
-fn is_whole(canonical: &CanonicalType) -> bool {
-    matches!(canonical, CanonicalType::Boolean | CanonicalType::Decimal { scale: 0, .. })
-}
-
-/// Types whose bytes a binary column keeps.
-fn is_bytes(canonical: &CanonicalType) -> bool {
-    matches!(canonical, CanonicalType::Binary { .. } | CanonicalType::Text { .. })
-}
-
-const fn time_max(flavor: Flavor) -> i64 {
-    match flavor {
-        Flavor::MySql => TIME_MAX,
-        Flavor::MariaDb => TIME_MAX + 999_999,
-    }
-}
-
-fn text_rule(
-    canonical: &CanonicalType,
-    chars_max: Option<u32>,
-    bytes_max: Option<u64>,
-    blanks_dropped: bool,
-    target: &Column,
-) -> Option<TextRule> {
-    let fits = match canonical {
-        CanonicalType::Text { .. }
-        | CanonicalType::Enum { .. }
-        | CanonicalType::Json { .. }
-        | CanonicalType::DecimalText => true,
-        CanonicalType::Uuid => {
-            return chars_max.is_none_or(|chars| chars >= 36).then_some(TextRule::UuidText);
-        }
-        CanonicalType::Boolean
-        | CanonicalType::Int8
-        | CanonicalType::Int16
-        | CanonicalType::Int32
-        | CanonicalType::Int64
-        | CanonicalType::UInt8
-        | CanonicalType::UInt16
-        | CanonicalType::UInt32
-        | CanonicalType::UInt64
-        | CanonicalType::Float32
-        | CanonicalType::Float64
-        | CanonicalType::Decimal { .. }
-        | CanonicalType::Binary { .. }
-        | CanonicalType::Date
-        | CanonicalType::Time { .. }
-        | CanonicalType::Duration { .. }
-        | CanonicalType::Timestamp { .. }
-        | CanonicalType::Instant { .. }
-        | CanonicalType::Bits { .. } => false,
-    };
-    let charset = target.collation.as_deref().map(charset);
-    let bmp_only = matches!(charset, Some("utf8" | "utf8mb3" | "ucs2"));
-    fits.then_some(TextRule::Text { chars_max, bytes_max, bmp_only, blanks_dropped })
-}
-
-fn json_rule(canonical: &CanonicalType, flavor: Flavor) -> Option<TextRule> {
-    let CanonicalType::Json { flavor: json } = canonical else { return None };
-    match (flavor, json) {
-        (Flavor::MariaDb, _) | (Flavor::MySql, JsonFlavor::Mysql) => {
-            Some(TextRule::Json { doubles: false })
-        }
-        (Flavor::MySql, JsonFlavor::PgJsonb) => Some(TextRule::Json { doubles: true }),
-        // Order of keys, duplicates and blanks would be lost.
-        (Flavor::MySql, JsonFlavor::Text) => None,
-    }
-}
-
 /// The target column for `source`: `existing` when it fits, else a new one.
 pub(crate) fn plan_column(
     source: &Column,
@@ -542,12 +344,9 @@ pub(crate) fn plan_column(
         None => declare(canonical, flavor, in_key).map_err(|reason| unmapped(reason.to_owned()))?,
     };
     let same_fork = matches!(source.native.engine.as_str(), "mysql" | "mariadb");
-    let comment = match canonical {
-        CanonicalType::Instant { .. } if !same_fork => {
-            Some(source.comment.clone().unwrap_or_else(|| "utc instant".to_owned()))
-        }
-        _ => source.comment.clone(),
-    };
+    // The way back must know that the wall clock in this column is an instant.
+    let utc = matches!(canonical, CanonicalType::Instant { .. }) && !same_fork;
+    let comment = source.comment.clone().or_else(|| utc.then(|| "utc instant".to_owned()));
     Ok(Column {
         name: target_name.to_owned(),
         canonical: Native::parse(&declared).canonical(flavor),
@@ -572,25 +371,21 @@ fn verbatim(source: &Column, flavor: Flavor) -> Option<(String, Option<String>)>
     if engine == flavor.word() {
         return Some((source.native.declared.clone(), collation));
     }
-    match native {
-        Native::Uuid | Native::Json | Native::Other => None,
-        Native::Decimal { scale, .. } if scale > flavor.decimal_scale_max() => None,
-        // Collations of the newer families exist in one fork only. A key keeps the order of bytes,
-        // which never merges two rows that the source told apart.
-        _ => {
-            let shared = collation.as_deref().is_some_and(|collation| {
-                !collation.contains("_0900_")
-                    && !collation.contains("uca1400")
-                    && !collation.contains("nopad")
-            });
-            let collation = match collation {
-                Some(collation) if shared => Some(collation),
-                Some(_) => Some(flavor.binary_collation().to_owned()),
-                None => None,
-            };
-            Some((source.native.declared.clone(), collation))
-        }
+    let own_kind = matches!(native, Native::Uuid | Native::Json | Native::Other);
+    let too_fine =
+        matches!(native, Native::Decimal { scale, .. } if scale > flavor.decimal_scale_max());
+    if own_kind || too_fine {
+        return None;
     }
+    // Collations of the newer families exist in one fork only. The order of bytes in their place
+    // never merges two rows that the source told apart.
+    let newer = |collation: &str| {
+        ["_0900_", "uca1400", "nopad"].iter().any(|family| collation.contains(family))
+    };
+    let collation = collation.map(|collation| {
+        if newer(&collation) { flavor.binary_collation().to_owned() } else { collation }
+    });
+    Some((source.native.declared.clone(), collation))
 }
 
 /// Whether the server accepts this as a name.
@@ -613,7 +408,10 @@ pub(crate) fn definition(column: &Column, primary: bool) -> String {
     if let Some(collation) = &column.collation
         && Native::parse(&column.native.declared).has_charset()
     {
-        text.push_str(&format!(" character set {} collate {collation}", charset(collation)));
+        text.push_str(" character set ");
+        text.push_str(charset(collation));
+        text.push_str(" collate ");
+        text.push_str(collation);
     }
     let timestamp = matches!(Native::parse(&column.native.declared), Native::Timestamp(_));
     text.push_str(match (column.nullable && !primary, timestamp) {
@@ -625,7 +423,8 @@ pub(crate) fn definition(column: &Column, primary: bool) -> String {
         text.push_str(" auto_increment");
     }
     if let Some(comment) = &column.comment {
-        text.push_str(&format!(" comment {}", sql::text(comment)));
+        text.push_str(" comment ");
+        text.push_str(&sql::text(comment));
     }
     text
 }

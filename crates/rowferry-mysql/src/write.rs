@@ -35,7 +35,7 @@ use crate::merge::{self, Merge};
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
 use crate::types::{self, Flavor, Native};
-use crate::{error, session, sql};
+use crate::{error, rules, session, sql};
 
 /// Bytes of one packet of a load: large enough that its header and its copy do not show, small
 /// enough that the server parses one while the next is encoded.
@@ -176,7 +176,7 @@ impl MysqlWriter {
         format!("could not write chunk {} of {}", self.chunk.no.0, self.prepared.target)
     }
 
-    fn data_error(&self, error: TextError) -> ConnectorError {
+    fn data_error(&self, error: &TextError) -> ConnectorError {
         match error {
             TextError::Value { .. } => ConnectorError::new(
                 ErrorClass::Data,
@@ -201,7 +201,7 @@ impl MysqlWriter {
             encoder.check(&batch, first_row)?;
             encoder.append(&batch, &mut out).map(|()| out)
         });
-        let bytes = encoded.await.map_err(panicked)?.map_err(|error| self.data_error(error))?;
+        let bytes = encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
         let mut bytes = Bytes::from(bytes);
         let piece_bytes = PIECE_BYTES.min(self.sink.server.packet_bytes / 2).max(1);
         let pieces = self.load_stream()?;
@@ -290,7 +290,7 @@ impl MysqlWriter {
         let (first_row, total) = (self.rows, batch.num_rows());
         let checked =
             self.sink.server.compute.run(move || encoder.check(&batch, first_row).map(|()| batch));
-        let batch = checked.await.map_err(panicked)?.map_err(|error| self.data_error(error))?;
+        let batch = checked.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
         let head = format!("insert into {} ({}) values ", sql::table(&self.table), self.names);
         let packet = self.sink.server.packet_bytes.saturating_sub(STATEMENT_MARGIN);
         let rows_max = usize::try_from(self.prepared.insert_batch_rows).unwrap_or(1).max(1);
@@ -314,7 +314,7 @@ impl MysqlWriter {
                 Ok((text, rows))
             });
             let (text, rows) =
-                encoded.await.map_err(panicked)?.map_err(|error| self.data_error(error))?;
+                encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
             if rows == 0 {
                 return Err(self.too_large(first_row + from as u64));
             }
@@ -422,14 +422,12 @@ impl ChunkWriter for MysqlWriter {
         let receipt = Receipt::of(&self.chunk, totals);
         self.seal(&receipt).await?;
         let attempt = self.attempt();
-        match self.session()?.conn.query_drop("commit").await {
-            Ok(()) => {}
-            Err(error) if error::is_server_answer(&error) => return Err(error::of(error, attempt)),
-            Err(error) => {
-                return Err(ConnectorError::new(ErrorClass::Unknown, "commit-unknown", attempt)
-                    .with_server("no answer to COMMIT")
-                    .with_source(error));
-            }
+        if let Err(error) = self.session()?.conn.query_drop("commit").await {
+            // Even an error that the server sent leaves open what became of the transaction: it
+            // may have been killed before or after. `begin` settles it.
+            return Err(ConnectorError::new(ErrorClass::Unknown, "commit-unknown", attempt)
+                .with_server("no good answer to COMMIT")
+                .with_source(error));
         }
         if let Some(session) = self.session.take() {
             self.sink.give_idle(&self.prepared.stream.stream_id, session);
@@ -452,7 +450,7 @@ fn text_columns(prepared: &Prepared, flavor: Flavor) -> Result<Vec<TextColumn>> 
         .columns
         .iter()
         .map(|column| {
-            let rule = types::rule(&column.source, &column.target, flavor).map_err(|reason| {
+            let rule = rules::rule(&column.source, &column.target, flavor).map_err(|reason| {
                 ConnectorError::new(
                     ErrorClass::Setup,
                     "type-mismatch",

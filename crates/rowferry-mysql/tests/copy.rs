@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rowferry_core::{
-    Begun, Chunk, ChunkNo, ChunkSpec, ChunkTotals, Claim, ClaimStart, Column, ColumnPlan,
-    Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint, KeyColumn, KeyColumns,
-    LoadInto, Mode, Prepared, ReadSpec, ReplaceMode, Result, Secret, Sink, Source, StreamLock,
-    StreamSpec, TablePlan, TableRef, WriteMode,
+    Begun, CanonicalType, Chunk, ChunkNo, ChunkSpec, ChunkTotals, Claim, ClaimStart, Column,
+    ColumnPlan, Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint, KeyColumn,
+    KeyColumns, LoadInto, Mode, Prepared, ReadSpec, ReplaceMode, Result, Secret, Sink, Source,
+    StreamLock, StreamSpec, TablePlan, TableRef, WriteMode,
 };
 use rowferry_mysql::{MysqlSink, MysqlSource};
 use rowferry_runtime::ComputePool;
@@ -90,7 +90,7 @@ impl Copy {
                 name: name.to_owned(),
                 native: column.native.clone(),
                 nullable: column.nullable,
-                integer: column.canonical.as_ref().is_some_and(|canonical| canonical.is_integer()),
+                integer: column.canonical.as_ref().is_some_and(CanonicalType::is_integer),
                 collation: column.collation.clone(),
             }
         };
@@ -245,7 +245,8 @@ pub(crate) fn whole(copy: &Copy, no: i64) -> Chunk {
 }
 
 fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>().chars().take(32).collect()
+    let digits: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat().chars().take(32).collect()
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -1,6 +1,14 @@
 //! The connector against real servers, with the databases' own client as the judge.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::string_slice,
+    reason = "all of this is a test, also where no attribute says so"
+)]
+
 mod copy;
+mod faults;
 mod servers;
 mod types;
 mod write;

@@ -59,7 +59,7 @@ fn keep(command: &[String], folder: &Path, server: Server) -> Option<Server> {
     // Our end of the pipe must outlive every test.
     std::mem::forget(keeper.stdin.take());
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(60) {
+    while start.elapsed() < Duration::from_mins(1) {
         let up = Command::new("mariadb")
             .args(["--no-defaults", "-h127.0.0.1", "-uroot", "--skip-ssl", "-e", "select 1"])
             .arg(format!("-P{}", server.port))

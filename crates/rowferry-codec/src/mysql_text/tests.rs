@@ -173,7 +173,7 @@ proptest! {
         values in proptest::collection::vec(proptest::option::of(
             proptest::collection::vec(any::<u8>(), 0..40)), 1..20)
     ) {
-        let array = BinaryArray::from_iter(values.iter());
+        let array: BinaryArray = values.iter().collect();
         let encoder = encoder(TextRule::Binary { bytes_max: None, exact: false }, TextForm::Load);
         let mut out = Vec::new();
         encoder.append(&batch(Arc::new(array)), &mut out).unwrap();
