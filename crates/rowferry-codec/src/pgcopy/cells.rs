@@ -222,6 +222,7 @@ pub(super) fn cells<'a>(
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one shape for all arms of the type table")]
 fn fixed<'a, T: ArrowPrimitiveType, const N: usize>(
     array: &'a PrimitiveArray<T>,
     convert: impl Fn(T::Native) -> Result<[u8; N], Rule> + 'a,
@@ -229,6 +230,7 @@ fn fixed<'a, T: ArrowPrimitiveType, const N: usize>(
     Some(Box::new(Fixed { values: array.values(), nulls: array.nulls(), convert }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one shape for all arms of the type table")]
 fn staged<'a>(
     nulls: Option<&'a NullBuffer>,
     append: impl Fn(usize, &mut Vec<u8>) -> Result<(), Rule> + 'a,
@@ -409,6 +411,7 @@ fn uuids<'a>(array: &'a ArrayRef, pg: &PgType) -> BoxedCells<'a> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one shape for all arms of the type table")]
 fn binaries<'a>(array: &'a ArrayRef, pg: &PgType) -> BoxedCells<'a> {
     let array = array.as_binary::<i32>();
     let is_uuid = *pg == PgType::Uuid;

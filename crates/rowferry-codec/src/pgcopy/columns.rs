@@ -3,8 +3,8 @@
 use std::{collections::HashSet, sync::Arc};
 
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, FixedSizeBinaryArray,
-    PrimitiveArray, StringArray,
+    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray,
+    StringArray,
     types::{
         Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float32Type,
         Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
@@ -15,7 +15,7 @@ use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer
 use arrow_schema::DataType;
 use rowferry_core::CanonicalType;
 
-use super::{CodecError, ColumnCodec, PgType, calendar, numeric, rule::Rule};
+use super::{CodecError, ColumnCodec, PgType, calendar, numeric, rule::Rule, uuid};
 
 /// Row within the block or batch, and the rule that its value breaks.
 pub(super) type Broken = (usize, Rule);
@@ -25,7 +25,7 @@ pub(super) struct Heads {
     columns: usize,
     rows: usize,
     stride: usize,
-    heads: Vec<u32>,
+    places: Vec<u32>,
 }
 
 /// Keeps the columns' strides off powers of two, which would share a few sets of the cache.
@@ -34,7 +34,7 @@ const STRIDE_PAD: usize = 16;
 impl Heads {
     pub(super) fn new(columns: usize, block_rows: usize) -> Self {
         let stride = block_rows + STRIDE_PAD;
-        Self { columns, rows: 0, stride, heads: vec![0; columns * stride] }
+        Self { columns, rows: 0, stride, places: vec![0; columns * stride] }
     }
 
     /// Notes the fields of `rows` tuples from `at` on, and returns where they end. After it, each
@@ -53,7 +53,7 @@ impl Heads {
                 return Err(CodecError::Stream { rule: "another number of fields than columns" });
             }
             at += 2;
-            let slots = self.heads.get_mut(row..).unwrap_or_default();
+            let slots = self.places.get_mut(row..).unwrap_or_default();
             for slot in slots.iter_mut().step_by(self.stride).take(self.columns) {
                 let length = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>).ok_or(CUT)?;
                 // The caller holds the bytes below 2 GiB.
@@ -73,7 +73,7 @@ impl Heads {
     /// Positions of one column's fields.
     pub(super) fn column(&self, index: usize) -> &[u32] {
         let start = index * self.stride;
-        self.heads.get(start..start + self.rows).unwrap_or_default()
+        self.places.get(start..start + self.rows).unwrap_or_default()
     }
 }
 
@@ -101,15 +101,12 @@ struct Plain<A: ArrowPrimitiveType, F> {
 impl<A: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<A::Native, Rule>> ColumnBuilder for Plain<A, F> {
     fn append(&mut self, bytes: &[u8], heads: &[u32]) -> Result<(), Broken> {
         for (row, head) in heads.iter().enumerate() {
-            match field(bytes, *head) {
-                Some(field) => {
-                    self.values.push((self.parse)(field).map_err(|rule| (row, rule))?);
-                    self.nulls.append_non_null();
-                }
-                None => {
-                    self.values.push(A::default_value());
-                    self.nulls.append_null();
-                }
+            if let Some(field) = field(bytes, *head) {
+                self.values.push((self.parse)(field).map_err(|rule| (row, rule))?);
+                self.nulls.append_non_null();
+            } else {
+                self.values.push(A::default_value());
+                self.nulls.append_null();
             }
         }
         Ok(())
@@ -212,35 +209,20 @@ impl<F: Fn(&[u8], &mut Vec<u8>) -> Result<(), Rule>> ColumnBuilder for Variable<
             return Ok(Arc::new(BinaryArray::new(offsets, values, nulls)));
         }
         // One validation over all values, and of the places where they meet.
-        match StringArray::try_new(offsets.clone(), values.clone(), nulls) {
-            Ok(array) => Ok(Arc::new(array)),
-            Err(_) => {
-                let valid = |ends: &[i32]| match ends {
-                    [start, end] => usize::try_from(*start)
-                        .ok()
-                        .zip(usize::try_from(*end).ok())
-                        .and_then(|(start, end)| values.get(start..end))
-                        .is_some_and(|value| simdutf8::basic::from_utf8(value).is_ok()),
-                    _ => true,
-                };
-                Err((offsets.windows(2).position(|ends| !valid(ends)).unwrap_or(0), Rule::UTF8))
-            }
+        if let Ok(array) = StringArray::try_new(offsets.clone(), values.clone(), nulls) {
+            return Ok(Arc::new(array));
         }
+        let place = |end: &i32| usize::try_from(*end).unwrap_or(0);
+        let broken = offsets.iter().zip(offsets.iter().skip(1)).position(|(start, end)| {
+            let value = values.get(place(start)..place(end)).unwrap_or_default();
+            simdutf8::basic::from_utf8(value).is_err()
+        });
+        Err((broken.unwrap_or(0), Rule::UTF8))
     }
 }
 
 fn exactly<const N: usize>(field: &[u8]) -> Result<[u8; N], Rule> {
     field.try_into().map_err(|_length| Rule::LENGTH)
-}
-
-/// Appends a value. Most are short, and a copy of constant size is cheaper than a call.
-#[inline]
-fn append_short(value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(value);
-}
-
-fn is_uuid_text(field: &[u8], out: &mut Vec<u8>) {
-    super::uuid::to_text(field, out);
 }
 
 /// Whether columns of this type on the server can be delivered as this canonical type.
@@ -308,14 +290,14 @@ pub(super) fn builder(
             let labels: HashSet<Vec<u8>> =
                 labels.iter().map(|label| label.clone().into_bytes()).collect();
             variable(rows, bytes, true, move |field, out| {
-                append_short(field, out);
+                out.extend_from_slice(field);
                 if labels.contains(field) { Ok(()) } else { Err(Rule::LABEL) }
             })
         }
         C::Json { .. } if column.pg == PgType::Jsonb => {
             variable(rows, bytes, true, |field, out| match field.split_first() {
                 Some((1, text)) => {
-                    append_short(text, out);
+                    out.extend_from_slice(text);
                     Ok(())
                 }
                 _ => Err(Rule::JSONB_VERSION),
@@ -355,12 +337,12 @@ fn text(pg: &PgType, rows: usize, bytes: usize) -> Option<Box<dyn ColumnBuilder>
         // The wire carries the padding, which means nothing.
         PgType::Bpchar { .. } => variable(rows, bytes, true, |field, out| {
             let blanks = field.iter().rev().take_while(|byte| **byte == b' ').count();
-            append_short(field.get(..field.len() - blanks).unwrap_or_default(), out);
+            out.extend_from_slice(field.get(..field.len() - blanks).unwrap_or_default());
             Ok(())
         }),
         PgType::Uuid => variable(rows, bytes, true, |field, out| {
             exactly::<16>(field)?;
-            is_uuid_text(field, out);
+            uuid::to_text(field, out);
             Ok(())
         }),
         PgType::Bool
@@ -413,21 +395,20 @@ fn decimal(
     rows: usize,
     data_type: DataType,
 ) -> Option<Box<dyn ColumnBuilder>> {
-    Some(match data_type {
-        DataType::Decimal128(..) => {
-            let limit = numeric::pow10(u32::from(precision))?;
-            plain::<Decimal128Type>(rows, data_type, move |field| {
-                numeric::to_i128(field, scale, limit)
-            })
-        }
-        _ => plain::<Decimal256Type>(rows, data_type, move |field| {
+    if precision > 38 {
+        return Some(plain::<Decimal256Type>(rows, data_type, move |field| {
             numeric::to_i256(field, precision, scale)
-        }),
-    })
+        }));
+    }
+    let limit = numeric::pow10(u32::from(precision))?;
+    Some(plain::<Decimal128Type>(rows, data_type, move |field| {
+        numeric::to_i128(field, scale, limit)
+    }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one shape for all appenders")]
 fn copy(field: &[u8], out: &mut Vec<u8>) -> Result<(), Rule> {
-    append_short(field, out);
+    out.extend_from_slice(field);
     Ok(())
 }
 
@@ -450,9 +431,4 @@ fn bit_string(field: &[u8], bits: u8) -> Result<u64, Rule> {
     }
     let number = packed.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     Ok(number >> (bytes * 8 - usize::from(bits)))
-}
-
-#[cfg(test)]
-pub(super) fn array_len(array: &dyn Array) -> usize {
-    array.len()
 }

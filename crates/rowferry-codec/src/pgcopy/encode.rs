@@ -7,10 +7,7 @@ use arrow_schema::DataType;
 use bytes::BytesMut;
 use rowferry_core::CanonicalType;
 
-use super::{
-    BLOCK_ROWS, CodecError, ColumnCodec, PgType,
-    cells::{Cells, cells},
-};
+use super::{BLOCK_ROWS, CodecError, ColumnCodec, PgType, cells::cells};
 
 /// Whether there is an exact rule from values of this meaning to a column of this type. Single
 /// values can still break it and then stop the encoder.
@@ -37,11 +34,10 @@ pub fn can_encode(canonical: &CanonicalType, pg: &PgType) -> bool {
                 | P::Float8
                 | P::Numeric { .. }
         ),
-        C::Bits { bits } => match pg {
-            P::Bit { bits: target } => *target == u32::from(*bits),
-            P::Bool | P::Int2 | P::Int4 | P::Int8 | P::Numeric { .. } => true,
-            _ => false,
-        },
+        C::Bits { bits } => {
+            matches!(pg, P::Bool | P::Int2 | P::Int4 | P::Int8 | P::Numeric { .. })
+                || matches!(pg, P::Bit { bits: target } if *target == u32::from(*bits))
+        }
         C::Float32 | C::Float64 => matches!(pg, P::Float4 | P::Float8),
         C::Decimal { .. } => matches!(pg, P::Numeric { .. }),
         C::DecimalText => {

@@ -171,13 +171,18 @@ pub(super) fn to_i256(field: &[u8], precision: u8, scale: u8) -> Result<i256, Ru
 /// Plain notation with all digits of the display scale; `NaN`, `Infinity`, `-Infinity`.
 pub(super) fn to_text(field: &[u8], out: &mut Vec<u8>) -> Result<(), Rule> {
     let wire = Wire::parse(field)?;
-    match wire.sign {
-        POSITIVE => {}
-        NEGATIVE => out.push(b'-'),
-        NAN => return Ok(out.extend_from_slice(b"NaN")),
-        PLUS_INFINITY => return Ok(out.extend_from_slice(b"Infinity")),
-        MINUS_INFINITY => return Ok(out.extend_from_slice(b"-Infinity")),
-        _ => return Err(Rule::NUMERIC_FORM),
+    let special: Option<&[u8]> = match wire.sign {
+        NAN => Some(b"NaN"),
+        PLUS_INFINITY => Some(b"Infinity"),
+        MINUS_INFINITY => Some(b"-Infinity"),
+        _ => None,
+    };
+    if let Some(word) = special {
+        out.extend_from_slice(word);
+        return Ok(());
+    }
+    if wire.is_negative()? {
+        out.push(b'-');
     }
     let mut groups = wire.groups();
     let integer_start = out.len();
