@@ -197,6 +197,45 @@ impl<'a> Values<'a> {
         Ok(statement.raw_bind_parameter(index, integer)?)
     }
 
+    /// The value of `row` for a message about a key; `None` for types that no key should have.
+    pub(crate) fn shown(&self, row: usize) -> Option<String> {
+        if self.array().is_null(row) {
+            return Some("null".to_owned());
+        }
+        match self {
+            Self::Int8(array) => Some(array.value(row).to_string()),
+            Self::Int16(array) => Some(array.value(row).to_string()),
+            Self::Int32(array) => Some(array.value(row).to_string()),
+            Self::Int64(array) => Some(array.value(row).to_string()),
+            Self::UInt8(array) => Some(array.value(row).to_string()),
+            Self::UInt16(array) => Some(array.value(row).to_string()),
+            Self::UInt32(array) => Some(array.value(row).to_string()),
+            Self::UInt64(array, _) => Some(array.value(row).to_string()),
+            Self::DecimalText(array, _) | Self::Text(array) | Self::GuardedText(array) => {
+                Some(format!("{:?}", array.value(row)))
+            }
+            Self::Uuid(array, _) => {
+                let mut text = String::new();
+                write_uuid(&mut text, array.value(row));
+                Some(text)
+            }
+            Self::Date(array) => {
+                let mut text = String::new();
+                iso::write_date(&mut text, array.value(row));
+                Some(text)
+            }
+            Self::Boolean(_)
+            | Self::Float32(_)
+            | Self::Float64(_)
+            | Self::Decimal128(..)
+            | Self::Decimal256(..)
+            | Self::Binary(_)
+            | Self::Time(..)
+            | Self::Duration(..)
+            | Self::Timestamp { .. } => None,
+        }
+    }
+
     fn array(&self) -> &'a dyn Array {
         match self {
             Self::Boolean(array) => *array,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::failed;
 
@@ -110,7 +110,11 @@ pub(crate) fn open_writer(path: &Path, create: bool) -> Result<Connection> {
         settle(&connection)?;
         let pages: i64 = connection.query_row("pragma page_count", [], |row| row.get(0))?;
         if pages == 0 && create {
-            connection.query_row("pragma journal_mode = wal", [], |_| Ok(()))?;
+            match connection.query_row("pragma journal_mode = wal", [], |_| Ok(())) {
+                // Another process is making the same file at this moment, and its mode holds.
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
+                done => done?,
+            }
         }
         connection.execute_batch(&format!(
             "pragma synchronous = full; pragma foreign_keys = off; \
@@ -124,6 +128,12 @@ pub(crate) fn open_writer(path: &Path, create: bool) -> Result<Connection> {
         )
     };
     prepare().map_err(|error| failed(attempt(), error))?;
+    // Without the right to write SQLite opens the file for reading, and says so only later.
+    if connection.is_readonly("main").map_err(|error| failed(attempt(), error))? {
+        return Err(ConnectorError::new(ErrorClass::Refused, "read-only", attempt())
+            .with_server("the file may only be read")
+            .with_next("Give this user the right to write to the file and to its folder."));
+    }
     Ok(connection)
 }
 

@@ -21,7 +21,7 @@ use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, LoadInto, Payload, Prepared, Receipt,
     Result, WriteMode,
 };
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::Connection;
 
 use crate::bind::{NotBound, Values};
 use crate::database::{Database, Turn, Writing};
@@ -246,16 +246,21 @@ fn insert(connection: &Connection, prepared: &Prepared, batch: &RecordBatch) -> 
     let keys = key_positions(prepared);
     let mut text = String::new();
     for row in 0..batch.num_rows() {
+        let misfit = |column, error| not_bound(prepared, &columns, &keys, (column, row), error);
         if let Some(delete) = &mut delete {
             for (index, position) in keys.iter().enumerate() {
                 if let Some(values) = columns.get(*position) {
-                    bind(prepared, values, *position, delete, (index + 1, row), &mut text)?;
+                    values
+                        .bind(delete, index + 1, row, &mut text)
+                        .map_err(|error| misfit(*position, error))?;
                 }
             }
             delete.raw_execute().map_err(refused)?;
         }
         for (index, values) in columns.iter().enumerate() {
-            bind(prepared, values, index, &mut insert, (index + 1, row), &mut text)?;
+            values
+                .bind(&mut insert, index + 1, row, &mut text)
+                .map_err(|error| misfit(index, error))?;
         }
         if insert.raw_execute().map_err(refused)? != 1 {
             return Err(data(
@@ -267,25 +272,30 @@ fn insert(connection: &Connection, prepared: &Prepared, batch: &RecordBatch) -> 
     Ok(())
 }
 
-fn bind(
+/// The error of a value that was not bound, with the key of its row.
+fn not_bound(
     prepared: &Prepared,
-    values: &Values<'_>,
-    column: usize,
-    statement: &mut CachedStatement<'_>,
-    (parameter, row): (usize, usize),
-    text: &mut String,
-) -> Result<()> {
-    values.bind(statement, parameter, row, text).map_err(|error| match error {
-        NotBound::Refused(error) => write_failed(prepared, error),
-        NotBound::Misfit(found) => {
-            let name = prepared.columns.get(column).map_or("", |column| &column.target.name);
-            data(
-                "value-does-not-fit",
-                format!("column {name:?} of target table {} got {found}", prepared.target),
-            )
-            .with_next("Correct the row in the source, or leave the column out with `exclude`.")
-        }
-    })
+    columns: &[Values<'_>],
+    keys: &[usize],
+    (column, row): (usize, usize),
+    error: NotBound,
+) -> ConnectorError {
+    let found = match error {
+        NotBound::Refused(error) => return write_failed(prepared, error),
+        NotBound::Misfit(found) => found,
+    };
+    let name = |index: usize| prepared.columns.get(index).map_or("", |c| c.target.name.as_str());
+    let key: Vec<String> = keys
+        .iter()
+        .filter_map(|key| Some(format!("{} = {}", name(*key), columns.get(*key)?.shown(row)?)))
+        .collect();
+    let at = if key.is_empty() { String::new() } else { format!(" at {}", key.join(", ")) };
+    let name = name(column);
+    data(
+        "value-does-not-fit",
+        format!("column {name:?} of target table {} got {found}{at}", prepared.target),
+    )
+    .with_next("Correct the row in the source, or leave the column out with `exclude`.")
 }
 
 fn values<'a>(prepared: &Prepared, batch: &'a RecordBatch) -> Result<Vec<Values<'a>>> {

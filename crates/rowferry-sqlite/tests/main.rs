@@ -1,10 +1,11 @@
 //! SQLite to SQLite, with the sqlite3 client as an independent reader.
 
 mod copy;
+mod foreign;
 
 use rowferry_core::{
-    Begun, Chunk, ChunkNo, ClaimStart, Consistency, Coverage, ErrorClass, KeyRange, LoadInto,
-    ReplaceMode, Sink, Source, TableRef, WriteMode,
+    Begun, Chunk, ChunkNo, ClaimStart, Comparison, Consistency, Coverage, ErrorClass, KeyRange,
+    Literal, LoadInto, Predicate, ReplaceMode, Sink, Source, TableRef, WriteMode,
 };
 use rowferry_sqlite::SqliteSource;
 
@@ -313,6 +314,63 @@ async fn a_swap_keeps_the_shape_of_the_target() {
 }
 
 #[tokio::test]
+async fn a_swap_that_fails_half_way_changes_nothing() {
+    let files =
+        Files::with("create table t (id integer primary key, v int); insert into t values (1, 2)");
+    // The new rows have no such column, so the index cannot be made again.
+    execute(
+        &files.target,
+        "create table t (id integer primary key, gone int); create index by_gone on t (gone); \
+         insert into t values (8, 8)",
+    );
+    let error = copy(&files, &Ask::full("t", &["id"])).await.unwrap_err();
+    assert!(error.to_string().contains("gone"), "{error}");
+    assert_eq!(value(&files.target, "select gone from t"), "Integer(8)");
+    assert_eq!(value(&files.target, "select phase from _rowferry_stream"), "Text(\"publishing\")");
+    execute(&files.target, "drop index by_gone");
+    let source = open_source(&files.source).await;
+    let sink = open_sink(&files.target).await;
+    let mut again =
+        start(&source, &sink, &Ask::full("t", &["id"]), ClaimStart::Continue).await.unwrap();
+    assert!(!again.prepared.staging_lost);
+    again.lock.publish(&again.prepared, None).await.unwrap();
+    assert_equal(&files, "t").await;
+}
+
+#[tokio::test]
+async fn a_filter_compares_as_the_column_does() {
+    let files = Files::with(
+        "create table t (id integer primary key, v int, d decimal_text(9,2), s text); \
+         insert into t values (1, 9, '9', 'x'), (2, 10, '10', 'it''s'), (3, null, null, null)",
+    );
+    let source = open_source(&files.source).await;
+    let sink = open_sink(&files.target).await;
+    let mut plan = copy::plan(&source, &sink, &Ask::full("t", &["id"])).await.unwrap();
+    let snapshot = source.snapshot(&plan.source, Consistency::Table, 1).await.unwrap();
+    let key = plan.cut_by.clone().unwrap();
+    let range = KeyRange::Span { key, lower: None, upper: None };
+    let chunk = Chunk { no: ChunkNo(1), table: TableRef::bare("t"), range, rows_estimated: None };
+    for (column, comparison, literal, rows) in [
+        ("v", Comparison::Greater, Literal::Number("9".into()), Some(1)),
+        ("v", Comparison::LessOrEqual, Literal::Number("10.5".into()), Some(2)),
+        ("s", Comparison::Equal, Literal::Text("it's".into()), Some(1)),
+        ("d", Comparison::Greater, Literal::Number("9".into()), None),
+    ] {
+        plan.predicate = Some(Predicate { column: column.into(), comparison, literal });
+        let read = read_chunk(snapshot.as_ref(), &read_spec(&plan), &chunk).await;
+        match (read, rows) {
+            (Ok((_, totals)), Some(rows)) => {
+                assert_eq!(totals.rows_read, rows, "{column}");
+                // The filter is left out of the greatest key.
+                assert_eq!(totals.last_key.and_then(|key| key.as_int()), Some(3));
+            }
+            (Err(error), None) => assert_eq!(error.code, "filter-type"),
+            (read, rows) => panic!("{column}: {:?} instead of {rows:?}", read.map(|_| ())),
+        }
+    }
+}
+
+#[tokio::test]
 async fn all_readers_of_a_table_see_one_moment() {
     for mode in ["wal", "delete"] {
         let files = Files::with(&format!(
@@ -431,4 +489,58 @@ async fn bad_files_are_named() {
     assert_eq!((error.class, error.code), (ErrorClass::Setup, "unknown-table"));
     assert_eq!(error.next.as_deref(), Some("Did you mean orders?"));
     assert!(files.folder.path().exists());
+}
+
+/// `cargo test --release -p rowferry-sqlite -- --ignored --nocapture` prints rows per second.
+#[expect(clippy::cast_precision_loss, reason = "a rate needs no exact digits")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn speed_of_narrow_rows() {
+    let numbers =
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 2000000)";
+    for (key, columns, row) in [
+        (
+            "rowid",
+            "id integer primary key, a int, b text, c double",
+            "i, i * 7, 'name ' || i, i / 3.0",
+        ),
+        ("text", "id text primary key not null, a int", "printf('%08d', i * 7919 % 10000000), i"),
+    ] {
+        let files = Files::with(&format!(
+            "create table t ({columns}); insert into t {numbers} select {row} from n"
+        ));
+        let ask = Ask { chunk_rows: 100_000, ..Ask::full("t", &["id"]) };
+        let source = open_source(&files.source).await;
+        let sink = open_sink(&files.target).await;
+        let started = start(&source, &sink, &ask, ClaimStart::NewRun).await.unwrap();
+        let mut spec = read_spec(&started.plan);
+        (spec.batch_rows, spec.batch_bytes) = (20_000, 4 << 20);
+        let done = Coverage::default();
+        let mut cutter =
+            cutter(started.snapshot.as_ref(), &started.plan, 100_000, &done).await.unwrap();
+        let (mut rows, mut reading, mut writing) = (0, 0.0, 0.0);
+        while let Some(chunk) = cutter.next().await.unwrap() {
+            let begun = std::time::Instant::now();
+            let (payloads, totals) =
+                read_chunk(started.snapshot.as_ref(), &spec, &chunk).await.unwrap();
+            reading += begun.elapsed().as_secs_f64();
+            let begun = std::time::Instant::now();
+            rows += totals.rows_read;
+            let Begun::Writer(mut writer) =
+                sink.begin(&chunk, &started.prepared, false).await.unwrap()
+            else {
+                panic!("a new chunk");
+            };
+            for payload in payloads {
+                writer.write(payload).await.unwrap();
+            }
+            writer.commit(totals).await.map(drop).unwrap();
+            writing += begun.elapsed().as_secs_f64();
+        }
+        println!(
+            "{key}: {rows} rows, read {:.0}/s, write {:.0}/s",
+            rows as f64 / reading,
+            rows as f64 / writing
+        );
+    }
 }
