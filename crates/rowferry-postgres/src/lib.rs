@@ -1,1 +1,36 @@
-//! Source and sink over tokio-postgres.
+//! PostgreSQL as a source and as a sink, over `tokio-postgres`.
+//!
+//! ```text
+//!  PostgresSource ─ describe ─ PgSnapshot ─┬─ PgKeyProbe      where to cut
+//!                                          └─ PgChunkReader   copy (select …) to stdout
+//!  PostgresSink ─ plan_column ─ PgStreamLock ─ claim, prepare, seal, publish
+//!                             └─ PgChunkWriter   copy … from stdin, receipt, commit
+//! ```
+//!
+//! Rows travel in COPY's binary format, encoded and decoded by `rowferry-codec` on the compute pool.
+//! All state of a run lives in two tables of the target and commits with the rows.
+
+mod chunks;
+mod columns;
+mod config;
+mod describe;
+mod error;
+mod lock;
+mod prepare;
+mod progress;
+mod publish;
+mod read;
+mod server;
+mod session;
+mod shape;
+mod sink;
+mod snapshot;
+mod source;
+mod sql;
+mod tls;
+mod types;
+mod wire;
+mod write;
+
+pub use sink::PostgresSink;
+pub use source::PostgresSource;

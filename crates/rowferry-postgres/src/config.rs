@@ -1,0 +1,93 @@
+//! Connection settings: from an endpoint to the driver's, and what every session is told.
+
+use std::time::Duration;
+
+use rowferry_core::{Endpoint, TlsMode};
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+/// Time to connect, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Unanswered bytes end the connection after this time, so that a black hole is noticed.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Keepalive probes start after this idle time, …
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// … follow at this distance …
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// … and this many of them may stay unanswered.
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// What a session is for; decides its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Reads tables.
+    Read,
+    /// Writes chunks, or runs DDL: the user's triggers and defaults run in it.
+    Write,
+    /// Holds a lock and does nothing else.
+    Lock,
+}
+
+/// The driver's settings for `endpoint`.
+pub(crate) fn driver_config(endpoint: &Endpoint) -> Config {
+    let mut config = Config::new();
+    config
+        .user(&endpoint.user)
+        .dbname(&endpoint.database)
+        .port(endpoint.port)
+        .application_name(&endpoint.application)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_user_timeout(TCP_USER_TIMEOUT)
+        .keepalives(true)
+        .keepalives_idle(KEEPALIVE_IDLE)
+        .keepalives_interval(KEEPALIVE_INTERVAL)
+        .keepalives_retries(KEEPALIVE_RETRIES);
+    if let Some(password) = &endpoint.password {
+        config.password(password.reveal());
+    }
+    if let Some(folder) = &endpoint.socket {
+        // A socket does not leave the machine, and the server offers no TLS on it.
+        config.host_path(folder).ssl_mode(SslMode::Disable);
+    } else {
+        config.host(&endpoint.host).ssl_mode(match endpoint.tls {
+            TlsMode::Disable => SslMode::Disable,
+            TlsMode::Prefer => SslMode::Prefer,
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
+        });
+    }
+    config
+}
+
+/// Settings on which the text form of values depends; part of the type system.
+const VALUE_SETTINGS: &str = "set standard_conforming_strings = on; set datestyle = 'ISO, YMD'; \
+     set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex'; \
+     set timezone = 'UTC'; set lc_monetary = 'C'; set row_security = off; \
+     set statement_timeout = 0; set lock_timeout = 0";
+
+/// A reader may wait for a slow writer inside its transaction, and resolves no name by path.
+const READ_SETTINGS: &str =
+    "set search_path = pg_catalog; set idle_in_transaction_session_timeout = 0";
+
+/// A stopped process must not keep rows locked; five minutes outlast every pause of a live one.
+const WRITE_SETTINGS: &str = "set idle_in_transaction_session_timeout = '5min'; \
+     set default_transaction_isolation = 'read committed'";
+
+/// The heartbeat comes every ten seconds; a frozen owner loses the lock after a minute.
+const LOCK_SETTINGS: &str = "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; \
+     set tcp_keepalives_count = 3; set idle_in_transaction_session_timeout = '60s'";
+
+/// The statements that a new session runs first. `version` as in `server_version_num`.
+pub(crate) fn session_settings(purpose: Purpose, version: u32) -> String {
+    let own = match purpose {
+        Purpose::Read => READ_SETTINGS,
+        Purpose::Write => WRITE_SETTINGS,
+        Purpose::Lock => LOCK_SETTINGS,
+    };
+    // Only version 14 and later can end a session that idles outside a transaction.
+    let idle = match purpose {
+        Purpose::Lock if version >= 140_000 => "; set idle_session_timeout = '60s'",
+        Purpose::Read | Purpose::Write if version >= 140_000 => "; set idle_session_timeout = 0",
+        Purpose::Read | Purpose::Write | Purpose::Lock => "",
+    };
+    format!("{VALUE_SETTINGS}; {own}{idle}")
+}

@@ -1,0 +1,359 @@
+//! The coordinator's hold on a stream: a session lock, then the claim.
+//!
+//! ```text
+//!  lock session   pg_try_advisory_lock(target), …(stream)      heartbeat every 10 s, nothing else
+//!  work session   end old sessions ─ epoch + 1 ─ receipts ─ DDL ─ seal ─ publish
+//! ```
+//!
+//! The lock alone is not enough: a process that was frozen in the middle of COPY loses its lock
+//! session after a minute, but its COPY session lives as long as its socket does, holds row locks
+//! and unique entries, and would go on when the process wakes. So the new owner first ends every
+//! session of the stream (they carry the stream in their application name) and then raises the
+//! epoch, which every commit of a chunk checks under a shared lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rowferry_core::{
+    Claim, ClaimStart, ConnectorError, ErrorClass, Phase, Prepared, Published, Result, Sealed,
+    StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
+};
+use rowferry_runtime::{Task, spawn};
+use tokio_postgres::types::Type;
+
+use crate::config::Purpose;
+use crate::error::failed;
+use crate::progress::{FORMAT_VERSION, Progress, fenced};
+use crate::session::{Connector, Session};
+use crate::{prepare, publish, sql};
+
+/// Distance of heartbeats: a sixth of the idle limit of the lock session.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Tries to take a lock whose owner may just be leaving, …
+const LOCK_TRIES: u32 = 5;
+/// … at this distance: the server notices a closed socket within a second.
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
+/// Looks at whether the previous owner's sessions are gone, …
+const END_TRIES: u32 = 100;
+/// … at this distance: ten seconds in all, since a rollback may take a while.
+const END_PAUSE: Duration = Duration::from_millis(100);
+
+/// The application name of sessions that write for a stream.
+pub(crate) fn session_name(stream_id: &str, epoch: i64) -> String {
+    format!("rowferry:{stream_id}:{epoch}")
+}
+
+/// The hold on one stream. Dropping it closes the lock session.
+pub(crate) struct PgStreamLock {
+    connector: Arc<Connector>,
+    spec: StreamSpec,
+    /// The target with its schema.
+    target: TableRef,
+    progress: Progress,
+    holder: Arc<Session>,
+    alive: Arc<AtomicBool>,
+    /// `None` after an error: a session that failed is never used again.
+    work: Option<Session>,
+    _heart: Task<()>,
+}
+
+impl PgStreamLock {
+    pub(crate) async fn take(
+        connector: &Arc<Connector>,
+        spec: &StreamSpec,
+        target: TableRef,
+        progress: Progress,
+    ) -> Result<Self> {
+        let name = format!("rowferry:{}:lock", spec.stream_id);
+        let holder = Arc::new(connector.open(Purpose::Lock, Some(&name)).await?);
+        take_locks(&holder, spec, &target).await?;
+        let alive = Arc::new(AtomicBool::new(true));
+        let heart = spawn("postgres heartbeat", beat(Arc::clone(&holder), Arc::clone(&alive)));
+        Ok(Self {
+            connector: Arc::clone(connector),
+            spec: spec.clone(),
+            target,
+            progress,
+            holder,
+            alive,
+            work: None,
+            _heart: heart,
+        })
+    }
+
+    /// Takes the work session out; it is put back only by a call that succeeded.
+    async fn work(&mut self) -> Result<Session> {
+        match self.work.take().filter(|session| !session.is_closed()) {
+            Some(session) => Ok(session),
+            None => {
+                let name = session_name(&self.spec.stream_id, 0);
+                self.connector.open(Purpose::Write, Some(&name)).await
+            }
+        }
+    }
+
+    async fn other_stream(&self, session: &Session) -> Result<()> {
+        let others = self
+            .progress
+            .states(
+                &session.client,
+                "s.target_table = $1 and s.stream_id <> $2 and not (s.shared_target and $3)",
+                &[
+                    (&self.target.to_string(), Type::TEXT),
+                    (&self.spec.stream_id, Type::TEXT),
+                    (&self.spec.shared_target, Type::BOOL),
+                ],
+            )
+            .await?;
+        let Some(other) = others.first() else { return Ok(()) };
+        Err(ConnectorError::new(
+            ErrorClass::Conflict,
+            "target-shared",
+            format!(
+                "table {} is the target of another stream: table {} of job {}",
+                self.target, other.source_table, other.job
+            ),
+        )
+        .with_next(
+            "Say `shared_target: true` in both jobs, or forget the other stream with \
+             `rowferry state reset`.",
+        ))
+    }
+
+    /// Ends every session that works for this stream but ours. Sessions that only ask for the lock
+    /// are left alone: the one that held it is gone, or we would not be here.
+    async fn end_sessions(&self, session: &Session) -> Result<()> {
+        const END: &str = "select count(pg_catalog.pg_terminate_backend(a.pid)) \
+             from pg_catalog.pg_stat_activity a \
+             where pg_catalog.starts_with(a.application_name, $1) \
+                 and a.datname = pg_catalog.current_database() \
+                 and a.application_name <> $1 || 'lock' \
+                 and a.pid <> pg_catalog.pg_backend_pid()";
+        let attempt = || "could not end the sessions of the stream's previous owner".to_owned();
+        let prefix = format!("rowferry:{}:", self.spec.stream_id);
+        for _ in 0..END_TRIES {
+            let left: i64 = session
+                .client
+                .query_typed_one(END, &[(&prefix, Type::TEXT)])
+                .await
+                .map_err(failed(attempt()))?
+                .get(0);
+            if left == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(END_PAUSE).await;
+        }
+        Err(ConnectorError::new(
+            ErrorClass::Busy,
+            "locked",
+            format!("sessions of an earlier run still work on table {}", self.target),
+        )
+        .with_next("Try again later, or end them with pg_terminate_backend."))
+    }
+
+    /// Raises the epoch in the stream row, or makes the row. Waits for commits in flight.
+    async fn raise(&self, session: &Session, start: &ClaimStart) -> Result<(i64, i64, Phase)> {
+        let stream = self.progress.stream();
+        // A new run also takes over what the plan says; a continued one leaves it as it is.
+        let new_run = match start {
+            ClaimStart::NewRun => {
+                "run = s.run + 1, phase = 'loading', plan_fingerprint = excluded.plan_fingerprint, \
+                 run_key = excluded.run_key, staging_name = null, rows = 0, digest = null, \
+                 started_at = now(), source_id = excluded.source_id, job = excluded.job, "
+            }
+            ClaimStart::Continue => "",
+        };
+        let query = format!(
+            "insert into {stream} as s (stream_id, job, source_id, source_table, target_table, \
+                 run, run_key, epoch, owner, phase, plan_fingerprint, shared_target, \
+                 format_version, tool_version) \
+             values ($1, $2, $3, $4, $5, 1, $6, 1, $7, 'loading', $8, $9, $10, $11) \
+             on conflict (stream_id) do update set {new_run}epoch = s.epoch + 1, \
+                 owner = excluded.owner, shared_target = excluded.shared_target, \
+                 format_version = excluded.format_version, \
+                 tool_version = excluded.tool_version, updated_at = now() \
+             returning run, epoch, phase"
+        );
+        let spec = &self.spec;
+        let fingerprint = serde_json::to_string(&spec.fingerprint).map_err(|error| {
+            ConnectorError::bug("could not write the fingerprint as JSON").with_source(error)
+        })?;
+        let row = session
+            .client
+            .query_typed_one(
+                &query,
+                &[
+                    (&spec.stream_id, Type::TEXT),
+                    (&spec.job, Type::TEXT),
+                    (&spec.source_id, Type::TEXT),
+                    (&spec.source_table.to_string(), Type::TEXT),
+                    (&self.target.to_string(), Type::TEXT),
+                    (&spec.run_key, Type::TEXT),
+                    (&spec.owner, Type::TEXT),
+                    (&fingerprint, Type::TEXT),
+                    (&spec.shared_target, Type::BOOL),
+                    (&FORMAT_VERSION, Type::INT4),
+                    (&spec.tool_version, Type::TEXT),
+                ],
+            )
+            .await
+            .map_err(failed(format!("could not claim table {}", self.target)))?;
+        let phase: String = row.get(2);
+        let phase = Phase::from_word(&phase).ok_or_else(|| fenced(&spec.stream_id))?;
+        Ok((row.get(0), row.get(1), phase))
+    }
+
+    fn check_alive(&self) -> Result<()> {
+        if self.alive.load(Ordering::Relaxed) && !self.holder.is_closed() {
+            return Ok(());
+        }
+        Err(ConnectorError::new(
+            ErrorClass::Transient,
+            "lock-lost",
+            format!("the session that holds the lock of table {} is gone", self.target),
+        ))
+    }
+}
+
+async fn take_locks(holder: &Session, spec: &StreamSpec, target: &TableRef) -> Result<()> {
+    // Streams that share a target hold its lock together; each still has its own.
+    let shared = if spec.shared_target { "_shared" } else { "" };
+    let query = format!(
+        "select case when pg_catalog.pg_try_advisory_lock{shared}( \
+                 pg_catalog.hashtextextended($1, 0)) \
+             then pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended($2, 0)) \
+             else false end"
+    );
+    let target_key = format!("rowferry target {}", sql::table(target));
+    let stream_key = format!("rowferry stream {}", spec.stream_id);
+    for attempt in 1..=LOCK_TRIES {
+        let taken: bool = holder
+            .client
+            .query_typed_one(&query, &[(&target_key, Type::TEXT), (&stream_key, Type::TEXT)])
+            .await
+            .map_err(failed(format!("could not lock table {target}")))?
+            .get(0);
+        if taken {
+            return Ok(());
+        }
+        // Half of the pair may have been taken.
+        holder
+            .client
+            .batch_execute("select pg_catalog.pg_advisory_unlock_all()")
+            .await
+            .map_err(failed(format!("could not lock table {target}")))?;
+        if attempt < LOCK_TRIES {
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
+    }
+    Err(ConnectorError::new(
+        ErrorClass::Busy,
+        "locked",
+        format!("another run holds the lock of table {target}"),
+    )
+    .with_next("Wait for the other run to finish; `rowferry status` shows it."))
+}
+
+/// Keeps the lock session from idling out, also while index builds take their time.
+async fn beat(holder: Arc<Session>, alive: Arc<AtomicBool>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        let answer = tokio::time::timeout(HEARTBEAT, holder.client.batch_execute("select 1")).await;
+        if !matches!(answer, Ok(Ok(()))) {
+            alive.store(false, Ordering::Relaxed);
+            return;
+        }
+    }
+}
+
+#[async_trait]
+impl StreamLock for PgStreamLock {
+    async fn state(&mut self) -> Result<Option<StreamState>> {
+        let session = self.work().await?;
+        if !self.progress.exists(&session.client).await? {
+            self.work = Some(session);
+            return Ok(None);
+        }
+        self.other_stream(&session).await?;
+        let states = self
+            .progress
+            .states(&session.client, "s.stream_id = $1", &[(&self.spec.stream_id, Type::TEXT)])
+            .await?;
+        self.work = Some(session);
+        Ok(states.into_iter().next())
+    }
+
+    async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
+        self.check_alive()?;
+        let session = self.work().await?;
+        self.progress.create(&session.client).await?;
+        self.other_stream(&session).await?;
+        self.end_sessions(&session).await?;
+        let attempt = || format!("could not claim table {}", self.target);
+        session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
+        let (run, epoch, phase) = self.raise(&session, &start).await?;
+        if start == ClaimStart::NewRun {
+            let remove =
+                format!("delete from {} where stream_id = $1 and run < $2", self.progress.chunk());
+            session
+                .client
+                .execute_typed(&remove, &[(&self.spec.stream_id, Type::TEXT), (&run, Type::INT8)])
+                .await
+                .map_err(failed(attempt()))?;
+            prepare::drop_staging(&session.client, &self.target, &self.spec.stream_id).await?;
+        }
+        session.client.batch_execute("commit").await.map_err(failed(attempt()))?;
+        let receipts = self.progress.receipts(&session.client, &self.spec.stream_id, run).await?;
+        self.work = Some(session);
+        Ok(Claim { run, epoch, phase, receipts })
+    }
+
+    async fn prepare(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared> {
+        let session = self.work().await?;
+        let prepared =
+            prepare::prepare(&session, &self.progress, &self.target, plan, claim).await?;
+        self.work = Some(session);
+        Ok(prepared)
+    }
+
+    async fn target_rows(&mut self, limit: Option<u64>) -> Result<u64> {
+        let session = self.work().await?;
+        let rows = prepare::rows(&session.client, &self.target, limit).await?;
+        self.work = Some(session);
+        Ok(rows.unwrap_or(0))
+    }
+
+    async fn seal(&mut self, prepared: &Prepared) -> Result<Sealed> {
+        self.check_alive()?;
+        let session = self.work().await?;
+        let sealed = publish::seal(&session, &self.progress, prepared).await?;
+        self.work = Some(session);
+        Ok(sealed)
+    }
+
+    async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published> {
+        self.check_alive()?;
+        let session = self.work().await?;
+        let (session, published) =
+            publish::publish(session, &self.connector, &self.progress, prepared, watermark).await?;
+        self.work = Some(session);
+        Ok(published)
+    }
+
+    async fn heartbeat(&mut self) -> Result<()> {
+        self.check_alive()?;
+        let answer = tokio::time::timeout(HEARTBEAT, self.holder.client.batch_execute("select 1"));
+        match answer.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                Err(failed(format!("could not reach the lock of table {}", self.target))(error))
+            }
+            Err(_elapsed) => {
+                self.alive.store(false, Ordering::Relaxed);
+                self.check_alive()
+            }
+        }
+    }
+}

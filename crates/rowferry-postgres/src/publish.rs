@@ -1,0 +1,438 @@
+//! Sealing and publishing: from a loaded table to the target that readers see.
+//!
+//! ```text
+//!  seal     phase = publishing │ count staging │ keys, indexes, foreign keys (each guarded by what
+//!                                                the catalogue shows, so it can be repeated)
+//!  publish  one transaction:  fence ─ lock target ─ drop old ─ rename ─ rights ─ phase = done
+//! ```
+//!
+//! The swap and the phase commit together, so a process killed anywhere finds either the old table
+//! and its staging, or the new table and `done`. The transaction waits ten seconds for its lock and
+//! gives up five times: a waiting `access exclusive` would hold up every reader behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rowferry_core::{
+    ConnectorError, Digest, ErrorClass, LoadInto, Phase, Prepared, Published, ReplaceMode, Result,
+    Sealed, TableRef,
+};
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::config::Purpose;
+use crate::error::{commit_failed, failed};
+use crate::lock::session_name;
+use crate::prepare;
+use crate::progress::{Progress, RunOf};
+use crate::session::{Connector, Session};
+use crate::shape::{self, Kind, Part};
+use crate::sql;
+
+/// Tries to get the lock of the target, each waiting ten seconds …
+const SWAP_TRIES: u32 = 5;
+/// … with this pause between them, so that queued readers get through. Guessed.
+const SWAP_PAUSE: Duration = Duration::from_secs(1);
+
+/// Memory for building indexes: enough to sort ten million narrow keys without a temporary file.
+/// Guessed; a larger setting of the server stays.
+const RAISE_BUILD_MEMORY: &str = "select pg_catalog.set_config('maintenance_work_mem', '256MB', false) \
+     where pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) \
+         < pg_catalog.pg_size_bytes('256MB')";
+
+/// Whether rows become visible by renaming staging.
+fn swaps(prepared: &Prepared) -> bool {
+    prepared.load == LoadInto::StagingReplace && prepared.replace == ReplaceMode::Swap
+}
+
+/// Sets the phase, counts staging and builds its keys.
+pub(crate) async fn seal(
+    session: &Session,
+    progress: &Progress,
+    prepared: &Prepared,
+) -> Result<Sealed> {
+    let client = &session.client;
+    let attempt = || format!("could not seal table {}", prepared.load_table);
+    client.batch_execute("begin").await.map_err(failed(attempt()))?;
+    if progress.fence(client, &RunOf::prepared(prepared)).await? == Phase::Done {
+        client.batch_execute("rollback").await.map_err(failed(attempt()))?;
+        return Ok(Sealed::default());
+    }
+    let intent = format!(
+        "update {} set phase = 'publishing', updated_at = now() where stream_id = $1",
+        progress.stream()
+    );
+    client
+        .execute_typed(&intent, &[(&prepared.stream.stream_id, Type::TEXT)])
+        .await
+        .map_err(failed(attempt()))?;
+    client.batch_execute("commit").await.map_err(failed(attempt()))?;
+    if prepared.load == LoadInto::Target {
+        return Ok(Sealed::default());
+    }
+    let rows = prepare::rows(client, &prepared.load_table, None).await?;
+    let rows = rows.ok_or_else(|| staging_gone(prepared))?;
+    if swaps(prepared) {
+        client.batch_execute(RAISE_BUILD_MEMORY).await.map_err(failed(attempt()))?;
+        build(client, prepared).await?;
+    }
+    Ok(Sealed { rows: Some(rows) })
+}
+
+/// Builds on staging whatever keys the target has, or the key of the plan for a new table.
+async fn build(client: &Client, prepared: &Prepared) -> Result<()> {
+    let staging = &prepared.load_table;
+    let present = shape::part_names(client, staging).await?;
+    if !prepare::exists(client, &prepared.target).await? {
+        let name = part_name_of_key(prepared);
+        if prepared.key_enforced && !prepared.key.is_empty() && !present.contains(&name) {
+            let key = sql::list(prepared.key.iter().map(String::as_str));
+            let statement = format!(
+                "alter table {} add constraint {} primary key ({key})",
+                sql::table(staging),
+                sql::quote(&name)
+            );
+            run(client, &statement, "could not add the primary key to", staging).await?;
+        }
+        return Ok(());
+    }
+    for part in &parts(client, &prepared.target).await? {
+        let name = shape::part_name(staging, part);
+        if part.kind != Kind::SelfReference && !present.contains(&name) {
+            let statement = part.create(staging, &name);
+            run(client, &statement, "could not build a key or index of", staging).await?;
+        }
+    }
+    Ok(())
+}
+
+fn part_name_of_key(prepared: &Prepared) -> String {
+    sql::with_suffix(&prepared.load_table.name, "_pkey")
+}
+
+async fn run(client: &Client, statement: &str, attempt: &str, table: &TableRef) -> Result<()> {
+    client.batch_execute(statement).await.map_err(failed(format!("{attempt} table {table}")))
+}
+
+/// [`shape::parts`] with names resolved by `pg_catalog` alone.
+async fn parts(client: &Client, table: &TableRef) -> Result<Vec<Part>> {
+    let attempt = || format!("could not read the keys of table {table}");
+    client
+        .batch_execute("begin; set local search_path = pg_catalog")
+        .await
+        .map_err(failed(attempt()))?;
+    let parts = shape::parts(client, table).await?;
+    client.batch_execute("commit").await.map_err(failed(attempt()))?;
+    Ok(parts)
+}
+
+fn staging_gone(prepared: &Prepared) -> ConnectorError {
+    ConnectorError::new(
+        ErrorClass::Conflict,
+        "staging-gone",
+        format!("staging table {} does not exist any more", prepared.load_table),
+    )
+    .with_next("Run again with `--restart`.")
+}
+
+/// Makes the rows visible and sets phase `done`, in one fenced transaction.
+///
+/// Takes the session and gives one back, since a try that failed has spent it.
+pub(crate) async fn publish(
+    mut session: Session,
+    connector: &Arc<Connector>,
+    progress: &Progress,
+    prepared: &Prepared,
+    watermark: Option<&str>,
+) -> Result<(Session, Published)> {
+    let mut tries = 1;
+    loop {
+        match publish_once(&session.client, progress, prepared, watermark).await {
+            Ok(published) => return Ok((session, published)),
+            Err(error) if error.code == "lock-timeout" && tries < SWAP_TRIES => {
+                tracing::info!(table = %prepared.target, tries, "target is locked, trying again");
+                tries += 1;
+                tokio::time::sleep(SWAP_PAUSE).await;
+                let name = session_name(&prepared.stream.stream_id, prepared.epoch);
+                session = connector.open(Purpose::Write, Some(&name)).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn publish_once(
+    client: &Client,
+    progress: &Progress,
+    prepared: &Prepared,
+    watermark: Option<&str>,
+) -> Result<Published> {
+    let attempt = || format!("could not publish table {}", prepared.target);
+    client
+        .batch_execute("begin; set local lock_timeout = '10s'")
+        .await
+        .map_err(failed(attempt()))?;
+    let phase = progress.fence(client, &RunOf::prepared(prepared)).await?;
+    let loaded = loaded(client, progress, prepared).await?;
+    let rows = match prepared.load {
+        LoadInto::StagingReplace => Some(loaded.rows),
+        LoadInto::StagingAppend | LoadInto::Target => None,
+    };
+    if phase == Phase::Done {
+        client.batch_execute("rollback").await.map_err(failed(attempt()))?;
+        return Ok(Published { rows_in_target: rows });
+    }
+    match prepared.load {
+        LoadInto::StagingReplace if prepared.replace == ReplaceMode::Swap => {
+            swap(client, prepared).await?;
+        }
+        LoadInto::StagingReplace => move_rows(client, prepared, &loaded, true).await?,
+        LoadInto::StagingAppend => move_rows(client, prepared, &loaded, false).await?,
+        LoadInto::Target => {}
+    }
+    advance_sequences(client, &prepared.target).await?;
+    let done = format!(
+        "update {} set phase = 'done', watermark = coalesce($2, watermark), rows = $3, \
+             digest = $4, staging_name = null, updated_at = now() where stream_id = $1",
+        progress.stream()
+    );
+    let count = i64::try_from(loaded.rows).unwrap_or(i64::MAX);
+    client
+        .execute_typed(
+            &done,
+            &[
+                (&prepared.stream.stream_id, Type::TEXT),
+                (&watermark, Type::TEXT),
+                (&count, Type::INT8),
+                (&loaded.digest, Type::TEXT),
+            ],
+        )
+        .await
+        .map_err(failed(attempt()))?;
+    client.batch_execute("commit").await.map_err(|error| commit_failed(attempt(), error))?;
+    Ok(Published { rows_in_target: rows })
+}
+
+/// Rows and digest of all receipts of the run.
+struct Loaded {
+    rows: u64,
+    digest: Option<String>,
+}
+
+async fn loaded(client: &Client, progress: &Progress, prepared: &Prepared) -> Result<Loaded> {
+    let receipts = progress.receipts(client, &prepared.stream.stream_id, prepared.run).await?;
+    let rows = receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
+    let mut digests = receipts.iter().map(|receipt| receipt.totals.digest.as_ref());
+    // One chunk without a digest, or with another kind, and the whole has none.
+    let first = digests.next().flatten().cloned();
+    let whole = digests.try_fold(first, |sum: Option<Digest>, digest| match (sum, digest) {
+        (Some(mut sum), Some(digest)) if sum.kind == digest.kind => {
+            sum.count += digest.count;
+            sum.sum = sum.sum.wrapping_add(digest.sum);
+            Some(Some(sum))
+        }
+        _ => None,
+    });
+    let digest = whole
+        .flatten()
+        .map(|digest| format!("{}:{}:{:032x}", digest.kind, digest.count, digest.sum));
+    Ok(Loaded { rows, digest })
+}
+
+/// `insert … select` from staging, after a delete when the rows replace others.
+async fn move_rows(
+    client: &Client,
+    prepared: &Prepared,
+    loaded: &Loaded,
+    replace: bool,
+) -> Result<()> {
+    let (target, staging) = (&prepared.target, &prepared.load_table);
+    if !prepare::exists(client, staging).await? {
+        return Err(staging_gone(prepared));
+    }
+    let attempt = || format!("could not move the rows of {staging} into table {target}");
+    if prepare::exists(client, target).await? {
+        if replace {
+            let delete = format!("delete from {}", sql::table(target));
+            client.batch_execute(&delete).await.map_err(failed(attempt()))?;
+        }
+        let columns = sql::list(prepared.columns.iter().map(|column| column.target.name.as_str()));
+        let insert = format!(
+            "insert into {} ({columns}) overriding system value select {columns} from {}",
+            sql::table(target),
+            sql::table(staging)
+        );
+        let moved = client.execute_typed(&insert, &[]).await.map_err(failed(attempt()))?;
+        if moved != loaded.rows {
+            return Err(ConnectorError::new(
+                ErrorClass::Conflict,
+                "rows-differ",
+                format!("table {target} took {moved} of {} rows of {staging}", loaded.rows),
+            )
+            .with_next("Look for triggers or rules on the target that swallow rows."));
+        }
+        let drop = format!("drop table {}", sql::table(staging));
+        client.batch_execute(&drop).await.map_err(failed(attempt()))
+    } else {
+        // A new table has nothing to be mixed with: staging becomes it.
+        let key = prepared.key_enforced && !prepared.key.is_empty();
+        if key {
+            build(client, prepared).await?;
+        }
+        swap(client, prepared).await
+    }
+}
+
+/// Renames staging to the target, inside the caller's transaction.
+async fn swap(client: &Client, prepared: &Prepared) -> Result<()> {
+    let (target, staging) = (&prepared.target, &prepared.load_table);
+    let attempt = || format!("could not swap table {target}");
+    if !prepare::exists(client, staging).await? {
+        return Err(staging_gone(prepared));
+    }
+    let statements = if prepare::exists(client, target).await? {
+        let lock = format!(
+            "set local search_path = pg_catalog; lock table {} in access exclusive mode",
+            sql::table(target)
+        );
+        client.batch_execute(&lock).await.map_err(failed(attempt()))?;
+        let dependents = shape::dependents(client, target).await?;
+        if !dependents.is_empty() {
+            return Err(cut_off(target, &dependents));
+        }
+        replacing(client, prepared).await?
+    } else {
+        let mut statements = vec![rename_table(staging, &target.name)];
+        if shape::part_names(client, staging).await?.contains(&part_name_of_key(prepared)) {
+            statements.push(format!(
+                "alter table {} rename constraint {} to {}",
+                sql::table(target),
+                sql::quote(&part_name_of_key(prepared)),
+                sql::quote(&sql::with_suffix(&target.name, "_pkey")),
+            ));
+        }
+        for sequence in shape::sequences(client, staging).await? {
+            let name = sql::with_suffix(&target.name, &format!("_{}_seq", sequence.column));
+            let free = TableRef { schema: sequence.sequence.schema.clone(), name: name.clone() };
+            if !prepare::exists(client, &free).await? {
+                statements.push(rename_sequence(&sequence.sequence, &name));
+            }
+        }
+        statements
+    };
+    for statement in statements {
+        client.batch_execute(&statement).await.map_err(failed(attempt()))?;
+    }
+    Ok(())
+}
+
+/// The statements by which staging takes the place of an existing target.
+async fn replacing(client: &Client, prepared: &Prepared) -> Result<Vec<String>> {
+    let (target, staging) = (&prepared.target, &prepared.load_table);
+    let parts = shape::parts(client, target).await?;
+    let present = shape::part_names(client, staging).await?;
+    let old_sequences = shape::sequences(client, target).await?;
+    let new_sequences = shape::sequences(client, staging).await?;
+    // First of all: the sequences may only be linked to a table of the same owner.
+    let mut statements = shape::inheritance(client, target, staging).await?;
+    let old = TableRef {
+        schema: target.schema.clone(),
+        name: sql::with_suffix(&target.name, OLD_SUFFIX),
+    };
+    // Before the old table goes: its default's sequence would go with it.
+    for sequence in old_sequences.iter().filter(|sequence| !sequence.identity) {
+        statements.push(format!(
+            "alter sequence {} owned by {}.{}",
+            sql::table(&sequence.sequence),
+            sql::table(staging),
+            sql::quote(&sequence.column)
+        ));
+    }
+    if prepared.keep_old {
+        if prepare::exists(client, &old).await? {
+            statements.push(format!("drop table {}", sql::table(&old)));
+        }
+        statements.push(rename_table(target, &old.name));
+        for part in parts.iter().filter(|part| matches!(part.kind, Kind::Key | Kind::Index)) {
+            let kept = sql::with_suffix(&part.name, OLD_SUFFIX);
+            statements.push(part.rename(&old, &part.name, &kept));
+        }
+        for sequence in old_sequences.iter().filter(|sequence| sequence.identity) {
+            let kept = sql::with_suffix(&sequence.sequence.name, OLD_SUFFIX);
+            statements.push(rename_sequence(&sequence.sequence, &kept));
+        }
+    } else {
+        statements.push(format!("drop table {}", sql::table(target)));
+    }
+    statements.push(rename_table(staging, &target.name));
+    for part in &parts {
+        let name = shape::part_name(staging, part);
+        if part.kind == Kind::SelfReference {
+            statements.push(part.create(target, &part.name));
+        } else if present.contains(&name) {
+            statements.push(part.rename(target, &name, &part.name));
+        } else {
+            return Err(changed(target));
+        }
+    }
+    for sequence in new_sequences.iter().filter(|sequence| sequence.identity) {
+        let old = old_sequences.iter().find(|old| old.column == sequence.column && old.identity);
+        if let Some(old) = old {
+            statements.push(rename_sequence(&sequence.sequence, &old.sequence.name));
+        }
+    }
+    Ok(statements)
+}
+
+/// Suffix of a swapped-out table that is kept.
+const OLD_SUFFIX: &str = "_rowferry_old";
+
+fn rename_table(table: &TableRef, name: &str) -> String {
+    format!("alter table {} rename to {}", sql::table(table), sql::quote(name))
+}
+
+fn rename_sequence(sequence: &TableRef, name: &str) -> String {
+    format!("alter sequence {} rename to {}", sql::table(sequence), sql::quote(name))
+}
+
+fn cut_off(target: &TableRef, dependents: &[String]) -> ConnectorError {
+    ConnectorError::new(
+        ErrorClass::Conflict,
+        "dependents",
+        format!("a swap of table {target} would cut off: {}", dependents.join(", ")),
+    )
+    .with_next("Use `replace: truncate`, which keeps the table object.")
+}
+
+fn changed(target: &TableRef) -> ConnectorError {
+    ConnectorError::new(
+        ErrorClass::Conflict,
+        "target-changed",
+        format!("keys or indexes of table {target} changed during the copy"),
+    )
+    .with_next("Run again; what was loaded so far is kept.")
+}
+
+/// Sets every sequence of the table's columns to at least the greatest value that was copied.
+async fn advance_sequences(client: &Client, table: &TableRef) -> Result<()> {
+    for sequence in shape::sequences(client, table).await? {
+        // A descending sequence is left alone: its greatest value is not its last.
+        let query = format!(
+            "select pg_catalog.setval({name}::pg_catalog.regclass, m.value, true) \
+             from (select max({column})::int8 as value from {table}) m, \
+                 {sequence} s, pg_catalog.pg_sequence q \
+             where q.seqrelid = {name}::pg_catalog.regclass and q.seqincrement > 0 \
+                 and m.value between q.seqmin and q.seqmax \
+                 and (m.value > s.last_value or (m.value = s.last_value and not s.is_called))",
+            name = sql::literal(&sql::table(&sequence.sequence)),
+            column = sql::quote(&sequence.column),
+            table = sql::table(table),
+            sequence = sql::table(&sequence.sequence),
+        );
+        client
+            .query_typed(&query, &[])
+            .await
+            .map_err(failed(format!("could not advance sequence {}", sequence.sequence)))?;
+    }
+    Ok(())
+}

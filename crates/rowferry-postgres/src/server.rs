@@ -1,0 +1,90 @@
+//! What the server says of itself, shared by both ends.
+
+use std::sync::Arc;
+
+use rowferry_core::{CheckLine, Endpoint, Result};
+use tokio::sync::Mutex;
+
+use crate::config::Purpose;
+use crate::error::failed;
+use crate::session::{Connector, Session};
+
+/// Oldest server that the catalogue queries fit (generated columns came with it).
+const OLDEST_VERSION: u32 = 120_000;
+
+/// A server, with a session for questions that is reopened when it was lost.
+pub(crate) struct Server {
+    pub(crate) connector: Arc<Connector>,
+    questions: Mutex<Option<Arc<Session>>>,
+    /// The login's own search path, of schemas that exist.
+    pub(crate) schemas: Vec<String>,
+}
+
+impl Server {
+    pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+        const SCHEMAS: &str = "select pg_catalog.current_schemas(false)::text[]";
+        let connector = Connector::new(endpoint)?;
+        // This session has not been told a search path yet.
+        let session = connector.open(Purpose::Write, None).await?;
+        let schemas = session
+            .client
+            .query_typed_one(SCHEMAS, &[])
+            .await
+            .map_err(failed("could not read the search path"))?
+            .get(0);
+        Ok(Self { connector, questions: Mutex::new(None), schemas })
+    }
+
+    /// The session for catalogue queries; it resolves names by `pg_catalog` alone.
+    pub(crate) async fn questions(&self) -> Result<Arc<Session>> {
+        let mut questions = self.questions.lock().await;
+        if let Some(session) = questions.as_ref().filter(|session| !session.is_closed()) {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(self.connector.open(Purpose::Read, None).await?);
+        *questions = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The schema in which unqualified tables are made.
+    pub(crate) fn own_schema(&self) -> Option<&str> {
+        self.schemas.first().map(String::as_str)
+    }
+
+    /// System identifier and database name. Where the control file may not be read (some managed
+    /// services), the database's number stands in: it survives a rename of the host, and a dropped
+    /// and recreated database gets another one.
+    pub(crate) async fn identity(&self) -> Result<String> {
+        const CONTROL: &str = "select system_identifier::text from pg_catalog.pg_control_system()";
+        const DATABASE: &str = "select datname::text, oid::text \
+             from pg_catalog.pg_database where datname = pg_catalog.current_database()";
+        let session = self.questions().await?;
+        let database = session
+            .client
+            .query_typed_one(DATABASE, &[])
+            .await
+            .map_err(failed("could not read the identity of the database"))?;
+        let name: String = database.get(0);
+        let oid: String = database.get(1);
+        match session.client.query_typed_one(CONTROL, &[]).await {
+            Ok(row) => Ok(format!("postgres:{}/{name}", row.get::<_, String>(0))),
+            Err(error) if error.as_db_error().is_some() => {
+                Ok(format!("postgres:database-{oid}/{name}"))
+            }
+            Err(error) => Err(failed("could not read the identity of the server")(error)),
+        }
+    }
+
+    /// The version line of `check`.
+    pub(crate) async fn check_version(&self) -> Result<CheckLine> {
+        let session = self.questions().await?;
+        let (major, minor) = (session.version / 10_000, session.version % 10_000);
+        let old = session.version < OLDEST_VERSION;
+        Ok(CheckLine {
+            name: "version".to_owned(),
+            found: format!("PostgreSQL {major}.{minor}"),
+            advice: old.then(|| "Use a server of version 12 or later.".to_owned()),
+            fatal: old,
+        })
+    }
+}

@@ -1,0 +1,264 @@
+//! The writing end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rowferry_core::{
+    Begun, CheckLine, Chunk, Column, ColumnPlan, ConnectorError, Endpoint, ErrorClass, PlanProblem,
+    Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable,
+    WireFormat,
+};
+use rowferry_runtime::ComputePool;
+use tokio_postgres::types::Type;
+
+use crate::describe::{self, ENGINE};
+use crate::error::failed;
+use crate::lock::PgStreamLock;
+use crate::progress::Progress;
+use crate::server::Server;
+use crate::write::{PgChunkWriter, WriterPool};
+use crate::{columns, prepare, shape, sql};
+
+/// A PostgreSQL database that tables are written to.
+pub struct PostgresSink {
+    server: Server,
+    compute: ComputePool,
+    /// Enum types of the database by name, with their labels; `plan_column` cannot ask.
+    enums: BTreeMap<String, Vec<String>>,
+    writers: Arc<WriterPool>,
+}
+
+impl PostgresSink {
+    /// Connects to `endpoint`. Rows are encoded on `compute`.
+    ///
+    /// # Errors
+    ///
+    /// Class `Transient` when the server cannot be reached, `Refused` when it does not let this
+    /// login in or TLS fails, `Setup` for an unknown database.
+    pub async fn connect(endpoint: &Endpoint, compute: ComputePool) -> Result<Self> {
+        let server = Server::connect(endpoint).await?;
+        let enums = enums(&server).await?;
+        let writers = Arc::new(WriterPool::new(Arc::clone(&server.connector)));
+        Ok(Self { server, compute, enums, writers })
+    }
+
+    /// `table` with a schema: its own, that of the table of this name, or the connection's own.
+    async fn resolve(&self, table: &TableRef) -> Result<TableRef> {
+        if table.schema.is_some() {
+            return Ok(table.clone());
+        }
+        let session = self.server.questions().await?;
+        if let Some(found) = describe::find(&session, table, &self.server.schemas).await? {
+            return Ok(found.table);
+        }
+        Ok(TableRef::new(self.own_schema()?, &table.name))
+    }
+
+    fn own_schema(&self) -> Result<&str> {
+        self.server.own_schema().ok_or_else(|| {
+            ConnectorError::new(
+                ErrorClass::Setup,
+                "unknown-schema",
+                "the login's search path names no schema that exists",
+            )
+            .with_next("Write targets as schema.table, and set `progress_schema`.")
+        })
+    }
+
+    fn progress(&self, schema: Option<&str>) -> Result<Progress> {
+        Ok(Progress::new(match schema {
+            Some(schema) => schema,
+            None => self.own_schema()?,
+        }))
+    }
+}
+
+async fn enums(server: &Server) -> Result<BTreeMap<String, Vec<String>>> {
+    const ENUMS: &str = "select pg_catalog.format_type(t.oid, null), \
+             array(select e.enumlabel::text from pg_catalog.pg_enum e \
+                 where e.enumtypid = t.oid order by e.enumsortorder) \
+         from pg_catalog.pg_type t where t.typtype = 'e'";
+    let session = server.questions().await?;
+    let rows = session
+        .client
+        .query_typed(ENUMS, &[])
+        .await
+        .map_err(failed("could not read the enum types"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+#[async_trait]
+impl Sink for PostgresSink {
+    fn engine(&self) -> &str {
+        ENGINE
+    }
+
+    async fn identity(&self) -> Result<String> {
+        self.server.identity().await
+    }
+
+    async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>> {
+        let session = self.server.questions().await?;
+        let Some(relation) = describe::find(&session, table, &self.server.schemas).await? else {
+            return Ok(None);
+        };
+        if !matches!(relation.kind, 'r' | 'p') {
+            return Err(ConnectorError::new(
+                ErrorClass::Setup,
+                "target-not-a-table",
+                format!("target {} is not a table", relation.table),
+            )
+            .with_next("Name another target."));
+        }
+        Ok(Some(TargetTable {
+            schema: describe::describe(&session, &relation).await?,
+            dependents: shape::dependents(&session.client, &relation.table).await?,
+            transactional: true,
+        }))
+    }
+
+    fn plan_column(
+        &self,
+        source: &Column,
+        target_name: &str,
+        existing: Option<&Column>,
+        _in_key: bool,
+    ) -> Result<Column, PlanProblem> {
+        // Every deterministic collation tells byte-distinct texts apart, so keys need no other type.
+        match existing {
+            Some(existing) => columns::fit(source, existing),
+            None => Ok(columns::choose(source, target_name, &self.enums)),
+        }
+    }
+
+    fn ddl(&self, plan: &TablePlan) -> Vec<String> {
+        let target = TableRef {
+            schema: plan.target.schema.clone().or(self.server.own_schema().map(str::to_owned)),
+            name: plan.target.name.clone(),
+        };
+        if plan.target_existing.is_some() {
+            return Vec::new();
+        }
+        prepare::create(plan, &target, &target, false)
+    }
+
+    /// Bytes pass when every column has literally the same type at both ends: receive functions
+    /// check lengths only, and a narrower type would round or cut without a word.
+    fn accepts(&self, format: WireFormat, columns: &[ColumnPlan]) -> bool {
+        match format {
+            WireFormat::PgCopyBinary => columns.iter().all(|column| {
+                column.source.native.engine == ENGINE
+                    && column.source.native == column.target.native
+            }),
+        }
+    }
+
+    async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
+        let target = self.resolve(&stream.target_table).await?;
+        let progress = self.progress(stream.progress_schema.as_deref())?;
+        let lock = PgStreamLock::take(&self.server.connector, stream, target, progress).await?;
+        Ok(Box::new(lock))
+    }
+
+    async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
+        let progress = self.progress(prepared.stream.progress_schema.as_deref())?;
+        if settle && let Some(receipt) = self.writers.settle(chunk, prepared, &progress).await? {
+            return Ok(Begun::AlreadyDurable(receipt));
+        }
+        let writer = PgChunkWriter::begin(
+            Arc::clone(&self.writers),
+            self.compute.clone(),
+            progress,
+            chunk,
+            prepared,
+        )
+        .await?;
+        Ok(Begun::Writer(Box::new(writer)))
+    }
+
+    async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {
+        let progress = self.progress(progress_schema)?;
+        let session = self.server.questions().await?;
+        if !progress.exists(&session.client).await? {
+            return Ok(Vec::new());
+        }
+        progress.states(&session.client, "true", &[]).await
+    }
+
+    async fn forget(&self, progress_schema: Option<&str>, stream_id: &str) -> Result<()> {
+        let progress = self.progress(progress_schema)?;
+        let session = self.server.connector.open(crate::config::Purpose::Write, None).await?;
+        if !progress.exists(&session.client).await? {
+            return Ok(());
+        }
+        let attempt = || "could not forget the stream".to_owned();
+        let states = progress
+            .states(&session.client, "s.stream_id = $1", &[(&stream_id, Type::TEXT)])
+            .await?;
+        session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
+        if let Some(staging) = states.into_iter().next().and_then(|state| state.staging) {
+            let drop = format!(
+                "set local lock_timeout = '10s'; drop table if exists {}",
+                sql::table(&staging)
+            );
+            session.client.batch_execute(&drop).await.map_err(failed(attempt()))?;
+        }
+        for table in [progress.chunk(), progress.stream()] {
+            let remove = format!("delete from {table} where stream_id = $1");
+            session
+                .client
+                .execute_typed(&remove, &[(&stream_id, Type::TEXT)])
+                .await
+                .map_err(failed(attempt()))?;
+        }
+        session.client.batch_execute("commit").await.map_err(failed(attempt()))
+    }
+
+    async fn check(&self) -> Result<Vec<CheckLine>> {
+        const RIGHTS: &str = "select current_user::text, pg_catalog.current_database()::text, \
+                 pg_catalog.pg_is_in_recovery() \
+                     or pg_catalog.current_setting('default_transaction_read_only') = 'on', \
+                 pg_catalog.has_database_privilege(pg_catalog.current_database(), 'temporary')";
+        const CREATE: &str = "select pg_catalog.has_schema_privilege($1, 'create')";
+        let mut lines = vec![self.server.check_version().await?];
+        let session = self.server.questions().await?;
+        let attempt = || "could not read the rights of this login";
+        let row = session.client.query_typed_one(RIGHTS, &[]).await.map_err(failed(attempt()))?;
+        let (user, database): (String, String) = (row.get(0), row.get(1));
+        let (user, database) = (sql::quote(&user), sql::quote(&database));
+        let schema = self.own_schema()?;
+        let create: bool = session
+            .client
+            .query_typed_one(CREATE, &[(&schema, Type::TEXT)])
+            .await
+            .map_err(failed(attempt()))?
+            .get(0);
+        let read_only: bool = row.get(2);
+        let temporary: bool = row.get(3);
+        let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        lines.push(CheckLine {
+            name: "accepts writes".to_owned(),
+            found: yes_no(!read_only),
+            advice: read_only.then(|| "Connect to the primary server.".to_owned()),
+            fatal: read_only,
+        });
+        lines.push(CheckLine {
+            name: format!("right to create tables in schema {schema}"),
+            found: yes_no(create),
+            advice: (!create).then(|| {
+                format!("grant create, usage on schema {} to {user};", sql::quote(schema))
+            }),
+            fatal: !create,
+        });
+        lines.push(CheckLine {
+            name: "right to create temporary tables".to_owned(),
+            found: yes_no(temporary),
+            advice: (!temporary).then(|| {
+                format!("Upserts need it: grant temporary on database {database} to {user};")
+            }),
+            fatal: false,
+        });
+        Ok(lines)
+    }
+}

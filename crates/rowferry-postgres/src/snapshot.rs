@@ -1,0 +1,254 @@
+//! A read view of one table.
+//!
+//! ```text
+//!  coordinator  begin repeatable read, read only; lock table in access share; pg_export_snapshot()
+//!       │
+//!       ├── reader   begin …; set transaction snapshot 'x'; copy … ; copy … ; copy …
+//!       ├── reader   begin …; set transaction snapshot 'x'; copy … ; copy …
+//!       └── prober   begin …; set transaction snapshot 'x'; select key … limit 1 offset n
+//! ```
+//!
+//! Why not one long read? Because one backend is the bottleneck: it spends all its time in sending.
+//! Why the lock *before* the snapshot? Because `truncate` and table rewrites are not visible to
+//! snapshots: a table truncated between the two would read as empty. Access share is what any
+//! `select` takes; it holds off only DDL.
+//!
+//! A reader keeps its transaction between chunks, so the view costs one statement per connection
+//! and not per chunk. When the coordinator is gone, its snapshot cannot be entered any more: that
+//! is the transient error `snapshot-lost`, and the engine opens a new view. Readers that are inside
+//! keep their view until they end.
+//!
+//! Per-chunk views are the same with a transaction of its own for each chunk and no coordinator.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rowferry_core::{
+    Chunk, ChunkReader, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns, KeyProbe,
+    ReadSpec, Result, Snapshot, TableRef, TableSchema,
+};
+use rowferry_runtime::ComputePool;
+use tokio_postgres::types::Type;
+
+use crate::chunks::PgKeyProbe;
+use crate::config::Purpose;
+use crate::describe::Relation;
+use crate::error::failed;
+use crate::read::PgChunkReader;
+use crate::session::{Connector, Session};
+use crate::sql;
+
+/// Above this many rows a copy is expected to take longer than a view should be held (an hour at
+/// 140,000 rows a second, the speed of one slow core): the server cannot clean up behind it.
+const TABLE_VIEW_ROWS_MAX: u64 = 500_000_000;
+
+/// What all readers of a view share.
+pub(crate) struct View {
+    connector: Arc<Connector>,
+    table: TableRef,
+    /// Holds the exported snapshot; `None` = every chunk has a view of its own.
+    coordinator: Option<Coordinator>,
+    idle: Mutex<Vec<Session>>,
+}
+
+struct Coordinator {
+    session: Session,
+    snapshot_id: String,
+}
+
+/// A read view of one table.
+pub(crate) struct PgSnapshot {
+    view: Arc<View>,
+    compute: ComputePool,
+    horizon: Horizon,
+    blocks: Option<u64>,
+}
+
+impl PgSnapshot {
+    pub(crate) async fn open(
+        connector: &Arc<Connector>,
+        compute: ComputePool,
+        table: &TableSchema,
+        relation: &Relation,
+        wanted: Consistency,
+    ) -> Result<Self> {
+        let as_table = match wanted {
+            Consistency::Table => true,
+            Consistency::Chunk => false,
+            Consistency::Auto => {
+                table.rows_estimated.is_none_or(|rows| rows <= TABLE_VIEW_ROWS_MAX)
+            }
+        };
+        let attempt = || format!("could not open a read view of table {}", relation.table);
+        let session = connector.open(Purpose::Read, None).await?;
+        session
+            .client
+            .batch_execute("begin isolation level repeatable read, read only")
+            .await
+            .map_err(failed(attempt()))?;
+        // Only tables can be locked; what lies below a view cannot be known from here.
+        if as_table && matches!(relation.kind, 'r' | 'p') {
+            let lock = format!("lock table {} in access share mode", sql::table(&relation.table));
+            session.client.batch_execute(&lock).await.map_err(failed(attempt()))?;
+        }
+        let horizon = horizon(&session).await.map_err(failed(attempt()))?;
+        let blocks = if as_table { blocks(&session, relation).await? } else { None };
+        let view = View {
+            connector: Arc::clone(connector),
+            table: relation.table.clone(),
+            coordinator: None,
+            idle: Mutex::new(Vec::new()),
+        };
+        let view = if as_table {
+            let snapshot_id: String = session
+                .client
+                .query_typed_one("select pg_catalog.pg_export_snapshot()", &[])
+                .await
+                .map_err(failed(attempt()))?
+                .get(0);
+            View { coordinator: Some(Coordinator { session, snapshot_id }), ..view }
+        } else {
+            session.client.batch_execute("commit").await.map_err(failed(attempt()))?;
+            view.give_back(session);
+            view
+        };
+        Ok(Self { view: Arc::new(view), compute, horizon, blocks })
+    }
+}
+
+/// The transaction clock as the view sees it. The old name of the function works on all versions.
+async fn horizon(session: &Session) -> Result<Horizon, tokio_postgres::Error> {
+    const HORIZON: &str = "select pg_catalog.txid_snapshot_xmin(s), \
+         pg_catalog.txid_snapshot_xmax(s) from pg_catalog.txid_current_snapshot() s";
+    let row = session.client.query_typed_one(HORIZON, &[]).await?;
+    let number = |value: i64| u64::try_from(value).unwrap_or_default();
+    Ok(Horizon { oldest_open: number(row.get(0)), next: number(row.get(1)) })
+}
+
+/// Blocks of the largest heap below the table: a range of blocks means that range in each of them.
+async fn blocks(session: &Session, relation: &Relation) -> Result<Option<u64>> {
+    const BLOCKS: &str = "with recursive tree(oid) as ( \
+             select $1::oid union all \
+             select i.inhrelid from pg_catalog.pg_inherits i join tree on i.inhparent = tree.oid) \
+         select max(pg_catalog.pg_relation_size(c.oid) \
+                 / pg_catalog.current_setting('block_size')::int) \
+                 filter (where c.relkind in ('r', 'm')), \
+             bool_and(c.relkind = 'p' or coalesce(am.amname = 'heap', false)) \
+         from pg_catalog.pg_class c join tree on tree.oid = c.oid \
+         left join pg_catalog.pg_am am on am.oid = c.relam";
+    // Before version 14 a range of blocks is a scan of the whole table.
+    if session.version < 140_000 {
+        return Ok(None);
+    }
+    let row = session
+        .client
+        .query_typed_one(BLOCKS, &[(&relation.oid, Type::OID)])
+        .await
+        .map_err(failed(format!("could not measure table {}", relation.table)))?;
+    let all_heaps: Option<bool> = row.get(1);
+    let blocks: Option<i64> = row.get(0);
+    Ok(blocks.filter(|_| all_heaps == Some(true)).and_then(|blocks| u64::try_from(blocks).ok()))
+}
+
+impl View {
+    /// A session inside the view, ready to read.
+    pub(crate) async fn enter(&self) -> Result<Session> {
+        const BEGIN: &str = "begin isolation level repeatable read, read only";
+        let attempt = || format!("could not enter the read view of table {}", self.table);
+        let idle = self.take_idle();
+        let Some(coordinator) = &self.coordinator else {
+            let session = match idle {
+                Some(session) => session,
+                None => self.connector.open(Purpose::Read, None).await?,
+            };
+            session.client.batch_execute(BEGIN).await.map_err(failed(attempt()))?;
+            return Ok(session);
+        };
+        // A session given back is still inside its transaction.
+        if let Some(session) = idle {
+            return Ok(session);
+        }
+        if coordinator.session.is_closed() {
+            return Err(self.lost());
+        }
+        let session = self.connector.open(Purpose::Read, None).await?;
+        let enter =
+            format!("{BEGIN}; set transaction snapshot {}", sql::literal(&coordinator.snapshot_id));
+        session.client.batch_execute(&enter).await.map_err(|error| {
+            // 22023 and 42704: the exporting transaction has ended (the code depends on the version).
+            match error.code().map(tokio_postgres::error::SqlState::code) {
+                Some("22023" | "42704") => self.lost(),
+                _ => failed(attempt())(error),
+            }
+        })?;
+        Ok(session)
+    }
+
+    /// Takes a session back after a read that came to its end.
+    pub(crate) async fn leave(&self, session: Session) -> Result<()> {
+        if self.coordinator.is_none() {
+            session.client.batch_execute("commit").await.map_err(failed(format!(
+                "could not close the read view of table {}",
+                self.table
+            )))?;
+        }
+        self.give_back(session);
+        Ok(())
+    }
+
+    fn give_back(&self, session: Session) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
+    fn take_idle(&self) -> Option<Session> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|session| !session.is_closed());
+        idle.pop()
+    }
+
+    fn lost(&self) -> ConnectorError {
+        ConnectorError::new(
+            ErrorClass::Transient,
+            "snapshot-lost",
+            format!("the read view of table {} is gone", self.table),
+        )
+    }
+}
+
+#[async_trait]
+impl Snapshot for PgSnapshot {
+    fn consistency(&self) -> Consistency {
+        match self.view.coordinator {
+            Some(_) => Consistency::Table,
+            None => Consistency::Chunk,
+        }
+    }
+
+    async fn horizon(&self) -> Result<Option<Horizon>> {
+        Ok(Some(self.horizon))
+    }
+
+    async fn probe(&self, table: &TableSchema, key: &KeyColumns) -> Result<Box<dyn KeyProbe>> {
+        // Outside a common view the prober needs no transaction: each look-up is its own.
+        let session = match self.view.coordinator {
+            Some(_) => self.view.enter().await?,
+            None => self.view.connector.open(Purpose::Read, None).await?,
+        };
+        Ok(Box::new(PgKeyProbe::new(
+            session,
+            table.table.clone(),
+            key.clone(),
+            Arc::clone(&self.view),
+        )))
+    }
+
+    async fn blocks(&self, _table: &TableSchema) -> Result<Option<u64>> {
+        Ok(self.blocks)
+    }
+
+    async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>> {
+        let view = Arc::clone(&self.view);
+        let reader = PgChunkReader::start(view, self.compute.clone(), chunk, spec).await?;
+        Ok(Box::new(reader))
+    }
+}
