@@ -25,6 +25,7 @@ mod lock;
 mod progress;
 mod publish;
 mod read;
+mod receipts;
 mod sink;
 mod snapshot;
 mod source;

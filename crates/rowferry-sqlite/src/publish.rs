@@ -22,6 +22,7 @@ use crate::count::Count;
 use crate::describe;
 use crate::error::{failed, setup};
 use crate::progress;
+use crate::receipts;
 use crate::sql::{create_table, quote, quote_list, recreate_as};
 use crate::write::same_columns;
 
@@ -166,7 +167,7 @@ pub(crate) fn publish(
     let phase = progress::check_epoch(connection, prepared)?;
     let target = &prepared.target.name;
     let refused = |error| failed(format!("could not publish target table {target}"), error);
-    let written = progress::rows_written(connection, &prepared.stream.stream_id, prepared.run)
+    let written = receipts::rows_written(connection, &prepared.stream.stream_id, prepared.run)
         .map_err(refused)?;
     let rows_in_target = (prepared.load == LoadInto::StagingReplace).then_some(written);
     if phase == Phase::Done {

@@ -28,6 +28,7 @@ use crate::database::{Database, Turn, Writing};
 use crate::describe;
 use crate::error::{data, failed, setup};
 use crate::progress;
+use crate::receipts;
 use crate::sql::{quote, quote_list};
 use crate::types::{Binding, binding};
 
@@ -85,7 +86,7 @@ async fn settled(
     let found = database
         .ask(move |writing| {
             writing.begin()?;
-            let found = progress::receipt(&writing.connection, &id, run, no);
+            let found = receipts::receipt(&writing.connection, &id, run, no);
             writing.roll_back();
             found
         })
@@ -154,7 +155,7 @@ impl ChunkWriter for SqliteWriter {
         let durable = receipt.clone();
         self.step(move |writing, prepared| {
             progress::check_epoch(&writing.connection, prepared)?;
-            progress::insert_receipt(&writing.connection, prepared, &receipt)?;
+            receipts::insert_receipt(&writing.connection, prepared, &receipt)?;
             writing.commit(&format!("could not commit chunk {}", receipt.no.0))
         })
         .await?;
