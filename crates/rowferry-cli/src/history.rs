@@ -38,7 +38,8 @@ impl History {
                 aside.display()
             ));
         }
-        if path.is_absolute() && path.starts_with(std::env::temp_dir()) {
+        // A scheduler's working folder is often a temporary one too.
+        if std::path::absolute(path).is_ok_and(|path| path.starts_with(std::env::temp_dir())) {
             out::talk(&format!(
                 "warning: the ledger {} is in a temporary folder; what it knows may be lost",
                 path.display()

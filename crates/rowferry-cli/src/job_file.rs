@@ -32,6 +32,9 @@ pub(crate) fn load(named: Option<&Path>) -> Result<JobFile> {
             .map_or_else(|| PathBuf::from(DEFAULT_FILE), PathBuf::from),
     };
     let file = rowferry_config::load_file(&path, &ProcessEnv).map_err(|errors| failure(&errors))?;
+    for warning in &file.warnings {
+        crate::out::talk(&format!("warning: {warning}"));
+    }
     Ok(JobFile { path, jobs: file.jobs, state: file.state })
 }
 
@@ -67,12 +70,12 @@ impl Ends {
             .transpose()
             .map_err(|errors| failure(&errors))?;
         let mut warnings = Vec::new();
-        let mut end = |text: &str| {
+        let mut end = |text: &str| -> Result<Endpoint> {
             let known = file.as_ref().and_then(|file| file.connections.get(text));
-            if let Some(endpoint) = known {
-                return Ok(endpoint.clone());
-            }
-            let (endpoint, told) = parse(text)?;
+            let (endpoint, told) = match known {
+                Some(known) => known.clone(),
+                None => parse(text)?,
+            };
             warnings.extend(told);
             Ok(endpoint)
         };
@@ -87,14 +90,16 @@ pub(crate) fn predicate(text: &str) -> Result<Predicate> {
     rowferry_config::parse_predicate(text).map_err(|error| failure(&error.into()))
 }
 
-/// The job file that says the same as `jobs`, secrets as `***`.
+/// The job file that says the same as each job, one YAML document per job; secrets become
+/// variables.
 pub(crate) fn print(jobs: &[Job]) -> String {
-    rowferry_config::print_config(jobs)
+    let files: Vec<String> = jobs.iter().map(rowferry_config::print_config).collect();
+    files.join("---\n")
 }
 
 /// The JSON schema of job files.
 pub(crate) fn schema() -> String {
-    rowferry_config::schema()
+    format!("{:#}", rowferry_config::schema())
 }
 
 /// All mistakes of a file as one failure: the first one's slug, everyone's words.

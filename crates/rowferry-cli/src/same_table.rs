@@ -79,9 +79,14 @@ fn same_address(source: &Endpoint, target: &Endpoint) -> bool {
 }
 
 fn refusal(table: &TableRef, place: &Endpoint) -> Failure {
+    let what = if table.to_string().contains('*') {
+        format!("the tables {table} of {place} would be copied onto themselves")
+    } else {
+        format!("source and target are the same table {table} in {place}")
+    };
     Failure::usage(
         "same-table",
-        format!("source and target are the same table {table} in {place}"),
+        what,
         "Give the target another name, such as `--table orders=orders_copy`.",
     )
 }
