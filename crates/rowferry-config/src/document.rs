@@ -60,11 +60,15 @@ impl<'a> Document<'a> {
                 Err(error) => Some(error),
             },
             Value::Sequence(items) => {
-                items.iter_mut().for_each(|item| self.fill_in(item));
+                for item in items {
+                    self.fill_in(item);
+                }
                 None
             }
             Value::Mapping(entries) => {
-                entries.iter_mut().for_each(|(_, value)| self.fill_in(value));
+                for (_, value) in entries {
+                    self.fill_in(value);
+                }
                 None
             }
             Value::Null => None,
@@ -104,11 +108,16 @@ impl<'a> Document<'a> {
 
     fn expected(&mut self, node: &Node, what: &str) {
         let message = format!("{what}, found {}", node.kind());
-        self.wrong(node, ConfigError::new("wrong-type", message));
+        self.wrong(
+            node,
+            ConfigError::new("wrong-type", message)
+                .with_next("docs/config.md shows the form of every key."),
+        );
     }
 
     pub(crate) fn missing(&mut self, at: &Node, of: &str, key: &str) {
-        self.wrong(at, ConfigError::new("missing-key", format!("{of} needs the key {key:?}")));
+        let error = ConfigError::new("missing-key", format!("{of} needs the key {key:?}"));
+        self.wrong(at, error.with_next(format!("Add {key}; config/example.yaml shows its form.")));
     }
 
     pub(crate) fn text(&mut self, node: &Node) -> Option<String> {
@@ -125,16 +134,16 @@ impl<'a> Document<'a> {
 
     /// The text of a key that must be there and not be empty.
     pub(crate) fn required(&mut self, section: Section<'_>, of: &str, key: &str) -> Option<String> {
-        match section.get(key) {
-            Some(node) => self.text(node).filter(|text| !text.is_empty()).or_else(|| {
-                self.missing(node, of, key);
-                None
-            }),
-            None => {
-                self.missing(section.node, of, key);
-                None
-            }
+        let Some(node) = section.get(key) else {
+            self.missing(section.node, of, key);
+            return None;
+        };
+        let text = self.text(node)?;
+        if text.is_empty() {
+            self.missing(node, of, key);
+            return None;
         }
+        Some(text)
     }
 
     fn parsed<T>(
@@ -165,6 +174,7 @@ impl<'a> Document<'a> {
         self.parsed(node, |text| {
             text.replace('_', "").parse::<u64>().ok().filter(|n| *n > 0).ok_or_else(|| {
                 ConfigError::new("wrong-type", format!("{text:?} is not a whole number from 1"))
+                    .with_next("Write digits, as in 100000 or 100_000.")
             })
         })
     }
@@ -173,7 +183,8 @@ impl<'a> Document<'a> {
         self.parsed(node, |text| match text.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" => Ok(true),
             "false" | "no" | "off" => Ok(false),
-            _ => Err(ConfigError::new("wrong-type", format!("{text:?} is not true or false"))),
+            _ => Err(ConfigError::new("wrong-type", format!("{text:?} is not true or false"))
+                .with_next("Write true or false.")),
         })
     }
 

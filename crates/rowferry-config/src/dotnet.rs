@@ -72,6 +72,11 @@ const PROVIDERS: [(&str, EndpointKind); 5] = [
 
 pub(crate) fn read(doc: &mut Document<'_>, root: &Node) -> Read {
     let Some(file) = doc.section(root, &FILE) else { return Read::default() };
+    for key in ["Logging", "Serilog", "AllowedHosts", "ConnectionStrings"] {
+        if file.get(key).is_some() {
+            doc.warnings.push(format!("{key} concerns the .NET host only and is not used"));
+        }
+    }
     let Some(sync) = file.get("Sync").and_then(|node| doc.section(node, &SYNC)) else {
         return Read::default();
     };
@@ -203,13 +208,10 @@ fn end(
         return None;
     };
     let section = doc.section(node, keys)?;
-    let kind = match section.get("Provider") {
-        Some(node) => doc.choice(node, &PROVIDERS),
-        None => {
-            doc.missing(node, keys.of, "Provider");
-            None
-        }
-    };
+    let kind = section.get("Provider").map(|node| doc.choice(node, &PROVIDERS));
+    if kind.is_none() {
+        doc.missing(node, keys.of, "Provider");
+    }
     let text = doc.required(section, keys.of, "ConnectionString");
     let table = doc.required(section, keys.of, "Table");
     let schema = doc.text_of(section, "Schema").filter(|schema| !schema.is_empty());
@@ -225,7 +227,7 @@ fn end(
     };
     let at = section.get("ConnectionString")?;
     let plain = !matches!(at.value, Value::Scalar { filled: true, .. });
-    let endpoint = match parse_for(&text?, Some(kind?), doc.env, doc.base, plain) {
+    let endpoint = match parse_for(&text?, Some(kind??), doc.env, doc.base, plain) {
         Ok((endpoint, more)) => {
             warnings.extend(more);
             endpoint

@@ -1,4 +1,4 @@
-//! ADO.NET strings of Npgsql, MySqlConnector and Microsoft.Data.Sqlite: `Key=value;…`, keys without
+//! ADO.NET strings of Npgsql, `MySqlConnector` and `Microsoft.Data.Sqlite`: `Key=value;…`, keys without
 //! case, values in either quote.
 
 use std::path::PathBuf;
@@ -160,19 +160,16 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, ConfigError> {
         let (key, tail) = rest.split_once('=').ok_or_else(broken)?;
         let tail = tail.trim_start();
         let quote = tail.chars().next().filter(|c| matches!(c, '"' | '\''));
-        let (value, tail) = match quote {
-            Some(quote) => {
-                let (value, tail) =
-                    quoted(tail.strip_prefix(quote).unwrap_or(tail), quote).ok_or_else(broken)?;
-                if !(tail.trim_start().is_empty() || tail.trim_start().starts_with(';')) {
-                    return Err(broken());
-                }
-                (value, tail)
+        let (value, tail) = if let Some(quote) = quote {
+            let (value, tail) =
+                quoted(tail.strip_prefix(quote).unwrap_or(tail), quote).ok_or_else(broken)?;
+            if !(tail.trim_start().is_empty() || tail.trim_start().starts_with(';')) {
+                return Err(broken());
             }
-            None => {
-                let (value, tail) = tail.split_at(tail.find(';').unwrap_or(tail.len()));
-                (value.trim_end().to_owned(), tail)
-            }
+            (value, tail)
+        } else {
+            let (value, tail) = tail.split_at(tail.find(';').unwrap_or(tail.len()));
+            (value.trim_end().to_owned(), tail)
         };
         pairs.push((key.trim().to_ascii_lowercase(), value));
         rest = tail.trim_start_matches([';', ' ']);

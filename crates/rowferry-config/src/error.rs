@@ -40,8 +40,8 @@ impl ConfigError {
     /// Adds the place, unless one is known already.
     #[must_use]
     pub(crate) fn at(mut self, file: &str, line: u32, column: u32) -> Self {
+        self.file = Some(file.to_owned());
         if self.line.is_none() {
-            self.file = Some(file.to_owned());
             self.line = Some(line);
             self.column = Some(column);
         }
@@ -58,8 +58,8 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(f, "{file}:")?;
-            if let (Some(line), Some(column)) = (self.line, self.column) {
-                write!(f, "{line}:{column}:")?;
+            for number in [self.line, self.column].into_iter().flatten() {
+                write!(f, "{number}:")?;
             }
             f.write_str(" ")?;
         }

@@ -69,6 +69,10 @@ pub fn load_str(
     let mut doc = Document::new(name, base, env);
     let shape = shape(&root, name)?;
     doc.fill_in(&mut root);
+    if !doc.errors.is_empty() {
+        // What hangs on a missing variable would only be said a second time.
+        return Err(ConfigErrors(doc.errors));
+    }
     let read = match shape {
         Shape::Native => native::read(&mut doc, &root),
         Shape::DotNet => dotnet::read(&mut doc, &root),
@@ -80,7 +84,9 @@ pub fn load_str(
         return Err(ConfigErrors(doc.errors));
     }
     if read.jobs.is_empty() {
-        let wrong = ConfigError::new("no-jobs", "the file holds no job").at(name, 1, 1);
+        let wrong = ConfigError::new("no-jobs", "the file holds no job")
+            .at(name, 1, 1)
+            .with_next("Add a job; config/example.yaml shows every key.");
         return Err(wrong.into());
     }
     let Read { state, jobs, connections } = read;
@@ -128,3 +134,7 @@ fn shape(root: &Node, file: &str) -> Result<Shape, ConfigError> {
     }
     Err(error.with_next("A job file has `jobs:` at the top; see config/example.yaml."))
 }
+
+#[cfg(test)]
+#[path = "job_file_tests.rs"]
+mod tests;

@@ -212,6 +212,7 @@ pub(crate) fn from_parts(
     section: Section<'_>,
     kind: EndpointKind,
 ) -> Option<(Endpoint, Vec<String>)> {
+    meaningless(doc, section, kind);
     match kind {
         EndpointKind::Null => return Some((Endpoint::empty(kind), Vec::new())),
         EndpointKind::Generate => {
@@ -259,6 +260,36 @@ pub(crate) fn from_parts(
         Err(error) => {
             doc.wrong(section.node, error);
             None
+        }
+    }
+}
+
+/// Refuses the keys that say nothing for an engine: they were meant for another one.
+fn meaningless(doc: &mut Document<'_>, section: Section<'_>, kind: EndpointKind) {
+    let meant: &[&str] = match kind {
+        EndpointKind::Null => &["type"],
+        EndpointKind::Generate => &["type", "generate"],
+        EndpointKind::Sqlite => &["type", "path", "database"],
+        EndpointKind::Postgres | EndpointKind::Mysql => &[
+            "type",
+            "host",
+            "port",
+            "socket",
+            "database",
+            "user",
+            "password",
+            "tls",
+            "ssl",
+            "tls_root",
+            "application",
+        ],
+    };
+    for (key, at, node) in doc.entries(section.node) {
+        let known = CONNECTION.known.contains(&key) && !matches!(node.value, Value::Null);
+        if known && !meant.contains(&key) {
+            let message = format!("{key} says nothing for a connection of type {}", kind.word());
+            let error = ConfigError::new("contradiction", message);
+            doc.wrong(at, error.with_next(format!("Known for it: {}.", meant.join(", "))));
         }
     }
 }

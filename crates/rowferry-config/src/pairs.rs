@@ -16,7 +16,9 @@ pub fn check_pairs(job: &Job) -> Result<(), ConfigError> {
         )
         .with_next("Remove publish, or use mode: full."));
     }
-    job.tables.iter().try_for_each(|table| check_table(job, table))
+    job.tables.iter().try_for_each(|table| {
+        check_table(job, table).map_err(|error| ConfigError { line: table.line, ..error })
+    })
 }
 
 fn wrong(message: impl Into<String>) -> ConfigError {

@@ -88,7 +88,8 @@ fn duration(value: Duration) -> String {
 
 fn endpoint(out: &mut String, name: &str, end: &Endpoint) {
     writeln!(out, "  {name}:").unwrap_or_default();
-    line(out, 4, "type", end.kind.word());
+    // Quoted, since a bare `null` is no text in YAML.
+    line(out, 4, "type", &quote(end.kind.word()));
     match end.kind {
         EndpointKind::Null => return,
         EndpointKind::Generate => return line(out, 4, "generate", &quote(&end.generate)),

@@ -51,7 +51,7 @@ enum ConnectionSchema {
 #[schemars(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum PasswordSchema {
-    /// Best a reference: `${NAME}`, env:NAME, file:PATH, exec:[command, args].
+    /// Best a reference: `${NAME}`, `env:NAME`, `file:PATH`, `exec:[command, args]`.
     Text(String),
     /// A command and its arguments, whose output is the password.
     Command(BTreeMap<String, Vec<String>>),

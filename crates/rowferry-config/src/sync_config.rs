@@ -51,11 +51,8 @@ const END: Keys = Keys {
     ],
     later: &["project", "dataset", "index"],
 };
-const CREDENTIALS: Keys = Keys {
-    of: "credentials",
-    known: &["type", "user", "username", "password", "path"],
-    later: &[],
-};
+const CREDENTIALS: Keys =
+    Keys { of: "credentials", known: &["type", "user", "username", "password"], later: &["path"] };
 const SETTINGS: Keys = Keys {
     of: "sync_settings",
     known: &["mode", "batch_size", "parallel_tables", "retry_attempts", "checkpoint_interval"],
@@ -172,9 +169,7 @@ fn end(doc: &mut Document<'_>, config: Section<'_>, key: &str) -> Option<(Endpoi
             return None;
         }
         if let Value::Mapping(inner) = &node.value {
-            entries.extend(
-                inner.iter().filter(|(key, _)| !is(key, "type") && !is(key, "path")).cloned(),
-            );
+            entries.extend(inner.iter().filter(|(key, _)| !is(key, "type")).cloned());
         }
     }
     for (key, _) in entries.iter_mut() {

@@ -24,21 +24,16 @@ const CHECKSUM: Keys = Keys { of: "checksum", known: &["enabled", "columns"], la
 
 pub(crate) fn read(doc: &mut Document<'_>, root: &Node) -> Read {
     let Some(file) = doc.section(root, &FILE) else { return Read::default() };
-    let primary = match file.get("primary_db").and_then(|node| doc.section(node, &PRIMARY)) {
-        Some(section) => match section.get("url") {
-            Some(node) => connection(doc, node),
-            None => {
-                doc.missing(section.node, "primary_db", "url");
-                None
-            }
-        },
-        None => {
-            if file.get("primary_db").is_none() {
-                doc.missing(root, "the file", "primary_db");
-            }
-            None
+    let mut primary = None;
+    if let Some(node) = file.get("primary_db") {
+        let url = doc.section(node, &PRIMARY).and_then(|section| section.get("url"));
+        if url.is_none() {
+            doc.missing(node, "primary_db", "url");
         }
-    };
+        primary = url.and_then(|url| connection(doc, url));
+    } else {
+        doc.missing(root, "the file", "primary_db");
+    }
     let mut settings = Settings::documented();
     let tables = tables(doc, root, &mut settings);
     let mut jobs = Vec::new();

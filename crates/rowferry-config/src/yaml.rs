@@ -101,6 +101,7 @@ fn syntax(text: &str, line: u32, words: &str) -> ConfigError {
     } else {
         // The words quote no text of the file except single characters and anchor names.
         ConfigError::new("yaml-syntax", format!("not valid YAML: {words}"))
+            .with_next("Look at this place and the lines just before it.")
     }
 }
 
@@ -113,6 +114,7 @@ fn node(span: &Span, value: Value) -> Node {
 }
 
 impl Builder<'_> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the parser may add kinds of events")]
     fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), ConfigError> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -147,8 +149,9 @@ impl Builder<'_> {
             Event::DocumentStart(..) if self.root.is_some() => {
                 Err(self.wrong(span, "yaml-syntax", "a second document in one file"))
             }
-            // Comments and the marks of the stream carry no data.
-            _ => Ok(()),
+            // Comments and the marks of the stream carry no data. The parser's list is open.
+            other if !other.is_node() => Ok(()),
+            _ => Err(self.wrong(span, "yaml-syntax", "an unknown kind of YAML node")),
         }
     }
 
@@ -173,9 +176,10 @@ impl Builder<'_> {
         };
         match &mut open.node.value {
             Value::Sequence(items) => items.push(node),
-            Value::Mapping(entries) => match open.key.take() {
-                Some(key) => entries.push((key, node)),
-                None => {
+            Value::Mapping(entries) => {
+                if let Some(key) = open.key.take() {
+                    entries.push((key, node));
+                } else {
                     let Value::Scalar { text, .. } = &node.value else {
                         return Err(ConfigError::new("yaml-syntax", "a key must be a single word")
                             .at(self.file, line, column));
@@ -194,7 +198,7 @@ impl Builder<'_> {
                     }
                     open.key = Some(node);
                 }
-            },
+            }
             Value::Null | Value::Scalar { .. } => {}
         }
         Ok(())
