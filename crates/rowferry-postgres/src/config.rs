@@ -9,7 +9,7 @@ use tokio_postgres::config::SslMode;
 /// Time to connect, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Unanswered bytes end the connection after this time, so that a black hole is noticed.
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
+const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
 /// Keepalive probes start after this idle time, …
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// … follow at this distance …

@@ -103,24 +103,17 @@ fn words(server: &DbError) -> String {
     if !quotes_values(state) {
         return format!("{} (SQLSTATE {state})", server.message());
     }
-    let mut words = format!("SQLSTATE {state}");
-    let parts = [
-        ("table", server.table()),
-        ("constraint", server.constraint()),
-        ("column", server.column()),
-    ];
-    for (word, name) in parts {
-        if let Some(name) = name {
-            words.push_str(&format!(", {word} {name:?}"));
-        }
-    }
     // COPY names the column only in its context, as `COPY t, line 7, column c: "value"`.
-    if server.column().is_none()
-        && let Some(column) = server.where_().and_then(copy_column)
-    {
-        words.push_str(&format!(", column {column:?}"));
-    }
-    words
+    let column = server.column().or_else(|| server.where_().and_then(copy_column));
+    let named = |word: &str, name: Option<&str>| {
+        name.map_or_else(String::new, |name| format!(", {word} {name:?}"))
+    };
+    format!(
+        "SQLSTATE {state}{}{}{}",
+        named("table", server.table()),
+        named("constraint", server.constraint()),
+        named("column", column)
+    )
 }
 
 fn quotes_values(state: &str) -> bool {

@@ -85,13 +85,11 @@ impl PgStreamLock {
 
     /// Takes the work session out; it is put back only by a call that succeeded.
     async fn work(&mut self) -> Result<Session> {
-        match self.work.take().filter(|session| !session.is_closed()) {
-            Some(session) => Ok(session),
-            None => {
-                let name = session_name(&self.spec.stream_id, 0);
-                self.connector.open(Purpose::Write, Some(&name)).await
-            }
+        if let Some(session) = self.work.take().filter(|session| !session.is_closed()) {
+            return Ok(session);
         }
+        let name = session_name(&self.spec.stream_id, 0);
+        self.connector.open(Purpose::Write, Some(&name)).await
     }
 
     async fn other_stream(&self, session: &Session) -> Result<()> {

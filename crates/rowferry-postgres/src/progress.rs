@@ -324,7 +324,8 @@ fn receipt(row: &Row) -> Result<Receipt> {
             .transpose()
     };
     let number = |index: usize| {
-        u64::try_from(row.get::<_, i64>(index)).map_err(|_| unreadable("a receipt's count"))
+        u64::try_from(row.get::<_, i64>(index))
+            .map_err(|error| unreadable("a receipt's count").with_source(error))
     };
     let digest = match (row.get::<_, Option<String>>(9), row.get::<_, Option<String>>(10)) {
         (Some(text), Some(kind)) => {
@@ -361,8 +362,10 @@ fn state(row: &Row) -> Result<StreamState> {
     }
     let fingerprint: String = row.get(8);
     let staging: Option<String> = row.get(9);
-    let unsigned =
-        |index: usize| u64::try_from(row.get::<_, i64>(index)).map_err(|_| unreadable("a count"));
+    let unsigned = |index: usize| {
+        u64::try_from(row.get::<_, i64>(index))
+            .map_err(|error| unreadable("a count").with_source(error))
+    };
     Ok(StreamState {
         stream_id: row.get(0),
         job: row.get(1),

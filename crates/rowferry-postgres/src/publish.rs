@@ -313,9 +313,9 @@ async fn swap(client: &Client, prepared: &Prepared) -> Result<()> {
         }
         for sequence in shape::sequences(client, staging).await? {
             let name = sql::with_suffix(&target.name, &format!("_{}_seq", sequence.column));
-            let free = TableRef { schema: sequence.sequence.schema.clone(), name: name.clone() };
+            let free = TableRef { schema: sequence.name.schema.clone(), name: name.clone() };
             if !prepare::exists(client, &free).await? {
-                statements.push(rename_sequence(&sequence.sequence, &name));
+                statements.push(rename_sequence(&sequence.name, &name));
             }
         }
         statements
@@ -343,7 +343,7 @@ async fn replacing(client: &Client, prepared: &Prepared) -> Result<Vec<String>> 
     for sequence in old_sequences.iter().filter(|sequence| !sequence.identity) {
         statements.push(format!(
             "alter sequence {} owned by {}.{}",
-            sql::table(&sequence.sequence),
+            sql::table(&sequence.name),
             sql::table(staging),
             sql::quote(&sequence.column)
         ));
@@ -358,8 +358,8 @@ async fn replacing(client: &Client, prepared: &Prepared) -> Result<Vec<String>> 
             statements.push(part.rename(&old, &part.name, &kept));
         }
         for sequence in old_sequences.iter().filter(|sequence| sequence.identity) {
-            let kept = sql::with_suffix(&sequence.sequence.name, OLD_SUFFIX);
-            statements.push(rename_sequence(&sequence.sequence, &kept));
+            let kept = sql::with_suffix(&sequence.name.name, OLD_SUFFIX);
+            statements.push(rename_sequence(&sequence.name, &kept));
         }
     } else {
         statements.push(format!("drop table {}", sql::table(target)));
@@ -378,7 +378,7 @@ async fn replacing(client: &Client, prepared: &Prepared) -> Result<Vec<String>> 
     for sequence in new_sequences.iter().filter(|sequence| sequence.identity) {
         let old = old_sequences.iter().find(|old| old.column == sequence.column && old.identity);
         if let Some(old) = old {
-            statements.push(rename_sequence(&sequence.sequence, &old.sequence.name));
+            statements.push(rename_sequence(&sequence.name, &old.name.name));
         }
     }
     Ok(statements)
@@ -424,15 +424,15 @@ async fn advance_sequences(client: &Client, table: &TableRef) -> Result<()> {
              where q.seqrelid = {name}::pg_catalog.regclass and q.seqincrement > 0 \
                  and m.value between q.seqmin and q.seqmax \
                  and (m.value > s.last_value or (m.value = s.last_value and not s.is_called))",
-            name = sql::literal(&sql::table(&sequence.sequence)),
+            name = sql::literal(&sql::table(&sequence.name)),
             column = sql::quote(&sequence.column),
             table = sql::table(table),
-            sequence = sql::table(&sequence.sequence),
+            sequence = sql::table(&sequence.name),
         );
         client
             .query_typed(&query, &[])
             .await
-            .map_err(failed(format!("could not advance sequence {}", sequence.sequence)))?;
+            .map_err(failed(format!("could not advance sequence {}", sequence.name)))?;
     }
     Ok(())
 }

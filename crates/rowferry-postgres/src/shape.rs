@@ -139,7 +139,7 @@ pub(crate) async fn part_names(client: &Client, table: &TableRef) -> Result<Vec<
 /// A sequence that numbers a column.
 pub(crate) struct Sequence {
     pub(crate) column: String,
-    pub(crate) sequence: TableRef,
+    pub(crate) name: TableRef,
     /// Part of the column (`identity`) rather than named in its default (`serial`).
     pub(crate) identity: bool,
 }
@@ -160,7 +160,7 @@ pub(crate) async fn sequences(client: &Client, table: &TableRef) -> Result<Vec<S
          order by a.attnum";
     let sequence = |row: &Row| Sequence {
         column: row.get(0),
-        sequence: TableRef::new(row.get::<_, String>(1), row.get::<_, String>(2)),
+        name: TableRef::new(row.get::<_, String>(1), row.get::<_, String>(2)),
         identity: row.get(3),
     };
     Ok(rows(client, table, SEQUENCES).await?.iter().map(sequence).collect())

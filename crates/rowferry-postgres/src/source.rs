@@ -60,9 +60,9 @@ impl Source for PostgresSource {
         _readers: usize,
     ) -> Result<Box<dyn Snapshot>> {
         let session = self.server.questions().await?;
-        let relation = match describe::find(&session, &table.table, &self.server.schemas).await? {
-            Some(relation) => relation,
-            None => return Err(describe::unknown_table(&session, &table.table).await),
+        let found = describe::find(&session, &table.table, &self.server.schemas).await?;
+        let Some(relation) = found else {
+            return Err(describe::unknown_table(&session, &table.table).await);
         };
         let snapshot = PgSnapshot::open(
             &self.server.connector,

@@ -191,7 +191,7 @@ fn key_literal(column: &KeyColumn, value: &KeyValue) -> String {
         }
         KeyValue::Text(text) => format!("{}::{}", literal(text), column.native.declared),
         KeyValue::Bytes(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
             format!("'\\x{hex}'::bytea")
         }
     }

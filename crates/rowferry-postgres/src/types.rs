@@ -187,11 +187,11 @@ mod tests {
     #[test]
     fn numeric_modifiers() {
         let decimal = |precision, scale| Some(CanonicalType::Decimal { precision, scale });
-        assert_eq!(built_in("numeric", ((12 << 16) | 2) + 4), decimal(12, 2));
-        assert_eq!(built_in("numeric", ((76 << 16) | 76) + 4), decimal(76, 76));
+        assert_eq!(built_in("numeric", (12 << 16) + 2 + 4), decimal(12, 2));
+        assert_eq!(built_in("numeric", (76 << 16) + 76 + 4), decimal(76, 76));
         assert_eq!(built_in("numeric", -1), Some(CanonicalType::DecimalText));
         // numeric(3,5), numeric(5,-3), numeric(77,0)
-        for modifier in [(3 << 16) | 5, (5 << 16) | (-3 & 0x7ff), 77 << 16] {
+        for modifier in [(3 << 16) + 5, (5 << 16) + 0x7fd, 77 << 16] {
             assert_eq!(built_in("numeric", modifier + 4), Some(CanonicalType::DecimalText));
         }
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use rowferry_core::{
-    Begun, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan, Consistency, Coverage,
-    Cutter, Fingerprint, KeyColumn, KeyColumns, LoadInto, Mode, Prepared, ReadSpec, ReplaceMode,
-    Result, Sink, Snapshot, Source, StreamLock, StreamSpec, TablePlan, TableRef, TableSchema,
-    WireFormat, WriteMode,
+    Begun, CanonicalType, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan,
+    Consistency, Coverage, Cutter, Fingerprint, KeyColumn, KeyColumns, LoadInto, Mode, Prepared,
+    ReadSpec, ReplaceMode, Result, Sink, Snapshot, Source, StreamLock, StreamSpec, TablePlan,
+    TableRef, TableSchema, WireFormat, WriteMode,
 };
 use rowferry_postgres::{PostgresSink, PostgresSource};
 use rowferry_runtime::ComputePool;
@@ -135,16 +135,13 @@ impl Ferry {
             with_null_keys: true,
         };
         let table = plan.source.table.clone();
-        let mut cutter = match &plan.cut_by {
-            Some(key) => {
-                let probe = snapshot.probe(&plan.source, key).await.unwrap();
-                let done = Coverage::new(None, &claim.receipts);
-                Cutter::by_key(table, key.clone(), spec, &done, probe)
-            }
-            None => {
-                let blocks = snapshot.blocks(&plan.source).await.unwrap();
-                Cutter::by_blocks(table, spec, blocks, plan.source.rows_estimated)
-            }
+        let mut cutter = if let Some(key) = &plan.cut_by {
+            let probe = snapshot.probe(&plan.source, key).await.unwrap();
+            let done = Coverage::new(None, &claim.receipts);
+            Cutter::by_key(table, key.clone(), spec, &done, probe)
+        } else {
+            let blocks = snapshot.blocks(&plan.source).await.unwrap();
+            Cutter::by_blocks(table, spec, blocks, plan.source.rows_estimated)
         };
         let mut chunks = Vec::new();
         while let Some(chunk) = cutter.next().await.unwrap() {
@@ -242,7 +239,7 @@ fn key_columns(table: &TableSchema, names: &[String]) -> Option<KeyColumns> {
                     name: name.clone(),
                     native: column.native.clone(),
                     nullable: column.nullable,
-                    integer: column.canonical.as_ref().is_some_and(|kind| kind.is_integer()),
+                    integer: column.canonical.as_ref().is_some_and(CanonicalType::is_integer),
                     collation: column.collation.clone(),
                 }
             })

@@ -1,5 +1,7 @@
 //! The connector against a real server, with psql as the oracle.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+
 mod delivery;
 mod ferry;
 mod server;
