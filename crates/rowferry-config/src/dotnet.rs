@@ -16,7 +16,8 @@ use crate::ConfigError;
 use crate::document::{Document, Keys, Section};
 use crate::endpoint::parse_for;
 use crate::job_file::Read;
-use crate::native::{push_job, renames};
+use crate::native::push_job;
+use crate::table::renames;
 use crate::yaml::{Node, Value};
 
 const FILE: Keys = Keys {

@@ -64,11 +64,11 @@ fn the_example_holds_every_key_and_the_documented_defaults() {
     let text = std::fs::read_to_string(fixture("example.yaml")).unwrap();
     for keys in [
         &crate::native::FILE,
-        &crate::native::CONNECTION,
+        &crate::connection::CONNECTION,
         &crate::native::JOB,
         &crate::native::SETTINGS,
-        &crate::native::TABLE,
-        &crate::native::GUARD,
+        &crate::table::TABLE,
+        &crate::table::GUARD,
     ] {
         for key in keys.known {
             let there = text.lines().any(|line| {

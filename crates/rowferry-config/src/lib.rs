@@ -1,10 +1,11 @@
 //! Job file to [`Job`](rowferry_core::Job): native YAML and the older shapes; connection strings;
 //! secrets.
 //!
-//! A file is parsed into a tree whose nodes know their place ([`yaml`](mod@yaml)), variables are filled in
+//! A file is parsed into a tree whose nodes know their place (module `yaml`), variables are filled in
 //! afterwards (so that no value is ever read as YAML), and one reader per shape turns the tree into
 //! jobs. All mistakes of a file are reported together. Nothing here opens a connection.
 
+mod connection;
 mod document;
 mod dotnet;
 mod dotnet_string;
@@ -24,6 +25,7 @@ mod schema;
 mod secret;
 mod sync_config;
 mod syncset;
+mod table;
 mod url;
 mod yaml;
 

@@ -229,10 +229,10 @@ mod tests {
     #[test]
     fn the_schema_has_the_keys_that_the_reader_takes() {
         check("", &native::FILE);
-        check("PartsSchema", &native::CONNECTION);
+        check("PartsSchema", &crate::connection::CONNECTION);
         check("JobSchema", &native::JOB);
         check("SettingsSchema", &native::SETTINGS);
-        check("TableSchema", &native::TABLE);
-        check("GuardSchema", &native::GUARD);
+        check("TableSchema", &crate::table::TABLE);
+        check("GuardSchema", &crate::table::GUARD);
     }
 }

@@ -5,10 +5,12 @@
 use rowferry_core::{Endpoint, Job, Mode, PublishWhen, Settings, TableJob, TableRef, WriteMode};
 
 use crate::ConfigError;
+use crate::connection::{ENGINES, connection, from_parts};
 use crate::document::{Document, Keys, Section};
 use crate::dotnet::retries;
 use crate::job_file::Read;
-use crate::native::{ENGINES, connection, filters, from_parts, incremental_key, mode, push_job};
+use crate::native::{mode, push_job};
+use crate::table::{filters, incremental_key};
 use crate::yaml::{Node, Value};
 
 const FILE: Keys = Keys {

@@ -3,9 +3,11 @@
 use rowferry_core::{Job, Mode, PublishWhen, Settings, TableJob, TableRef, WriteMode};
 
 use crate::ConfigError;
+use crate::connection::connection;
 use crate::document::{Document, Keys};
 use crate::job_file::Read;
-use crate::native::{connection, push_job, renames};
+use crate::native::push_job;
+use crate::table::renames;
 use crate::yaml::Node;
 
 const FILE: Keys = Keys {
