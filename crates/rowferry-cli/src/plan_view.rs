@@ -169,9 +169,13 @@ impl TableView {
     fn render_estimate(&self) -> String {
         match (self.rows_estimated, self.chunks_estimated) {
             (Some(rows), Some(chunks)) => {
-                format!("about {} rows in {} chunks", units::grouped(rows), units::grouped(chunks))
+                format!(
+                    "about {} in {}",
+                    units::counted(rows, "row"),
+                    units::counted(chunks, "chunk")
+                )
             }
-            (Some(rows), None) => format!("about {} rows", units::grouped(rows)),
+            (Some(rows), None) => format!("about {}", units::counted(rows, "row")),
             (None, _) => "number of rows not known; chunks are cut while copying".to_owned(),
         }
     }

@@ -103,10 +103,10 @@ impl Progress {
             return;
         }
         out::talk(&format!(
-            "{}: {}, {} rows in {}, {} rows/s",
+            "{}: {}, {} in {}, {} rows/s",
             report.source,
             summary::word(report.status),
-            units::grouped(report.rows_written),
+            units::counted(report.rows_written, "row"),
             units::seconds(report.seconds),
             units::grouped(summary::whole(report.rows_per_second)),
         ));

@@ -8,6 +8,7 @@ use rowferry_mysql::{MysqlSink, MysqlSource};
 use rowferry_postgres::{PostgresSink, PostgresSource};
 use rowferry_runtime::ComputePool;
 use rowferry_sqlite::{SqliteSink, SqliteSource};
+use rowferry_synthetic::{GenerateSource, NullSink};
 
 use crate::failure::{Failure, Result};
 
@@ -18,7 +19,7 @@ pub(crate) async fn source(endpoint: &Endpoint, compute: &ComputePool) -> Result
         EndpointKind::Postgres => Arc::new(PostgresSource::connect(endpoint, compute).await?),
         EndpointKind::Mysql => Arc::new(MysqlSource::connect(endpoint, compute).await?),
         EndpointKind::Sqlite => Arc::new(SqliteSource::open(endpoint, compute).await?),
-        EndpointKind::Generate => return Err(Failure::not_supported_yet("generate")),
+        EndpointKind::Generate => Arc::new(GenerateSource::open(&endpoint.generate)?),
         EndpointKind::Null => {
             return Err(Failure::setup(
                 "not-a-source",
@@ -36,7 +37,7 @@ pub(crate) async fn sink(endpoint: &Endpoint, compute: &ComputePool) -> Result<A
         EndpointKind::Postgres => Arc::new(PostgresSink::connect(endpoint, compute).await?),
         EndpointKind::Mysql => Arc::new(MysqlSink::connect(endpoint, compute).await?),
         EndpointKind::Sqlite => Arc::new(SqliteSink::open(endpoint, compute).await?),
-        EndpointKind::Null => return Err(Failure::not_supported_yet("null")),
+        EndpointKind::Null => Arc::new(NullSink::new()),
         EndpointKind::Generate => {
             return Err(Failure::setup(
                 "not-a-target",

@@ -65,12 +65,12 @@ fn notes(table: &TableReport) -> Vec<String> {
     let mut notes = Vec::new();
     if table.chunks_resumed > 0 {
         notes.push(format!(
-            "continued behind {} chunks that an earlier attempt had saved",
-            units::grouped(table.chunks_resumed)
+            "continued behind {} that an earlier attempt had saved",
+            units::counted(table.chunks_resumed, "chunk")
         ));
     }
     if table.duplicates > 0 {
-        notes.push(format!("{} duplicates left out", units::grouped(table.duplicates)));
+        notes.push(format!("{} left out", units::counted(table.duplicates, "duplicate")));
     }
     notes.extend(table.warnings.iter().map(|warning| format!("note: {warning}")));
     notes
@@ -78,17 +78,16 @@ fn notes(table: &TableReport) -> Vec<String> {
 
 fn closing(report: &RunReport) -> String {
     let totals = &report.totals;
-    let tables = if totals.tables == 1 { "table" } else { "tables" };
     let failed = match totals.failed {
         0 => String::new(),
         failed => format!(" ({failed} failed)"),
     };
     let phases = &report.phases;
     let text = format!(
-        "{}: {} {tables}{failed}, {} rows written, {}, {} (plan {}, copy {}, index {}, publish {})",
+        "{}: {}{failed}, {} written, {}, {} (plan {}, copy {}, index {}, publish {})",
         word(report.status),
-        totals.tables,
-        units::grouped(totals.rows_written),
+        units::counted(totals.tables, "table"),
+        units::counted(totals.rows_written, "row"),
         units::bytes(totals.bytes_written),
         units::seconds(report.seconds),
         units::seconds(phases.plan),

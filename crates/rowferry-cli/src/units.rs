@@ -58,6 +58,11 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// `1 row`, `2,500 rows`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// `34.5 MiB`.
 pub(crate) fn bytes(number: u64) -> String {
     const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
@@ -102,6 +107,8 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "row"), "1 row");
+        assert_eq!(counted(2_500, "row"), "2,500 rows");
         assert_eq!(bytes(1_023), "1023 B");
         assert_eq!(bytes(36_175_872), "34.5 MiB");
         assert_eq!(seconds(0.85), "850 ms");

@@ -83,13 +83,13 @@ fn many_failing_tables_still_fit_four_kilobytes() {
 #[test]
 fn every_flag_can_come_from_the_environment() {
     let world = World::new();
-    world.orders("a.db", 300);
+    world.orders("a.db", 5_000);
     let mut command = world.command(&["copy", "sqlite:a.db", "sqlite:b.db"]);
     command
         .env("ROWFERRY_TABLE", "orders=sales")
         .env("ROWFERRY_OUTPUT", "json")
         .env("ROWFERRY_RESTART", "0")
-        .env("ROWFERRY_CHUNK_ROWS", "10")
+        .env("ROWFERRY_CHUNK_ROWS", "100")
         .env("AIRFLOW_CTX_DAG_RUN_ID", "scheduled__2026-01-01");
     let report = finish(command).expect(0).json();
     assert_eq!(report["run_key"], "scheduled__2026-01-01");

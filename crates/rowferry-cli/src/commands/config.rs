@@ -2,7 +2,7 @@
 
 use crate::args::ConfigAction;
 use crate::failure::{Failure, Result};
-use crate::{exit, job_file, out};
+use crate::{exit, job_file, out, units};
 
 pub(super) fn run(action: &ConfigAction) -> Result<u8> {
     match action {
@@ -13,9 +13,10 @@ pub(super) fn run(action: &ConfigAction) -> Result<u8> {
             }
             let tables: usize = file.jobs.iter().map(|job| job.tables.len()).sum();
             out::result(&format!(
-                "{}: {} jobs, {tables} table entries, no mistakes",
+                "{}: no mistakes in {} with {}",
                 file.path.display(),
-                file.jobs.len()
+                units::counted(file.jobs.len() as u64, "job"),
+                units::counted(tables as u64, "table pattern"),
             ));
         }
         ConfigAction::Show { file } => {

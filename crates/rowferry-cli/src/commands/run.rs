@@ -138,6 +138,6 @@ fn saved(report: &RunReport) -> String {
     let chunks: u64 = report.tables.iter().map(|table| table.chunks + table.chunks_resumed).sum();
     match chunks {
         0 => "nothing yet".to_owned(),
-        chunks => format!("{} chunks are durable in the target", crate::units::grouped(chunks)),
+        chunks => format!("{} durable in the target", crate::units::counted(chunks, "chunk")),
     }
 }

@@ -35,7 +35,7 @@ fn render(runs: &[PastRun]) -> String {
         table.add_row([
             run.started_at.clone(),
             run.job.clone(),
-            format!("{} tables", totals.tables.max(tables.len() as u64)),
+            units::counted(totals.tables.max(tables.len() as u64), "table"),
             run.command.clone(),
             units::grouped(totals.rows_written),
             String::new(),

@@ -109,11 +109,11 @@ async fn run_once(session: &Session, request: &Request, job: &Job) -> Result<Run
 fn publish(request: &Request, job: &Job, report: RunReport) -> Result<()> {
     let file = request.report.as_deref().map(Path::new).map(ReportFile::prepare).transpose()?;
     let summary = format!(
-        "{}: {} in {}, {} rows written",
+        "{}: {} in {}, {} written",
         job.name,
         crate::summary::word(report.status),
         units::seconds(report.seconds),
-        units::grouped(report.totals.rows_written),
+        units::counted(report.totals.rows_written, "row"),
     );
     if request.output == OutputFormat::Text {
         out::talk(&summary);
