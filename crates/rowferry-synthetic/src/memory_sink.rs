@@ -1,0 +1,210 @@
+//! A sink that keeps everything in memory and the whole contract of [`Sink`]: session lock, epoch
+//! fence, receipts with the rows, staging and swap. For tests of whatever drives a sink.
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use rowferry_core::{
+    Begun, CheckLine, Chunk, Column, ColumnPlan, ConnectorError, ErrorClass, NativeType,
+    PlanProblem, Prepared, Receipt, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan,
+    TableRef, TargetTable, WireFormat,
+};
+
+use crate::memory_lock::MemoryLock;
+use crate::memory_state::{MemoryTable, Shared};
+use crate::memory_writer::MemoryWriter;
+
+/// Tables in memory. Clones share them.
+#[derive(Clone, Debug)]
+pub struct MemorySink {
+    shared: Shared,
+}
+
+impl Default for MemorySink {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemorySink {
+    /// A sink without tables.
+    pub fn new() -> Self {
+        Self { shared: Shared::new("memory", true) }
+    }
+
+    pub(crate) fn counting(engine: &'static str) -> Self {
+        Self { shared: Shared::new(engine, false) }
+    }
+
+    /// Puts a table there, as if somebody else had made it. `key` is enforced.
+    pub fn put_table(&self, table: TableRef, columns: Vec<Column>, key: Vec<String>) {
+        let table_there = MemoryTable { columns, key, unique: true, ..MemoryTable::default() };
+        self.shared.state().tables.insert(table, table_there);
+    }
+
+    /// Puts rows into a table, as if somebody else had written them.
+    pub fn put_rows(&self, table: &TableRef, batch: RecordBatch) {
+        if let Some(table) = self.shared.state().tables.get_mut(table) {
+            table.rows += batch.num_rows() as u64;
+            table.batches.push(batch);
+        }
+    }
+
+    /// Takes a table away, as if somebody else had dropped it.
+    pub fn drop_table(&self, table: &TableRef) {
+        self.shared.state().tables.remove(table);
+    }
+
+    /// Names of all tables, staging included, in order.
+    pub fn table_names(&self) -> Vec<TableRef> {
+        self.shared.state().tables.keys().cloned().collect()
+    }
+
+    /// The rows of a table in the order of their commits; empty when there is no such table.
+    pub fn batches(&self, table: &TableRef) -> Vec<RecordBatch> {
+        self.shared.state().tables.get(table).map(|table| table.batches.clone()).unwrap_or_default()
+    }
+
+    /// Number of rows of a table; 0 when there is no such table.
+    pub fn rows(&self, table: &TableRef) -> u64 {
+        self.shared.state().tables.get(table).map_or(0, |table| table.rows)
+    }
+
+    /// The receipts of the current run of the stream into `target`, in chunk order.
+    pub fn receipts(&self, target: &TableRef) -> Vec<Receipt> {
+        let state = self.shared.state();
+        let stream = state.streams.values().find(|stream| stream.spec.target_table == *target);
+        let mut receipts = stream.map(|stream| stream.receipts.clone()).unwrap_or_default();
+        receipts.sort_by_key(|receipt| receipt.no);
+        receipts
+    }
+
+    /// Raises the epoch of the stream into `target`, as another process would that takes over.
+    pub fn take_over(&self, target: &TableRef) {
+        for stream in self.shared.state().streams.values_mut() {
+            if stream.spec.target_table == *target {
+                stream.row.epoch += 1;
+            }
+        }
+    }
+
+    /// Makes the stream into `target` look as if it was last touched so long ago.
+    pub fn set_age(&self, target: &TableRef, seconds: i64) {
+        for stream in self.shared.state().streams.values_mut() {
+            if stream.spec.target_table == *target {
+                stream.row.age_seconds = seconds;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for MemorySink {
+    fn engine(&self) -> &str {
+        self.shared.engine
+    }
+
+    async fn identity(&self) -> Result<String> {
+        Ok(format!("{}:{}", self.shared.engine, std::process::id()))
+    }
+
+    async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>> {
+        Ok(self.shared.state().tables.get(table).map(|found| TargetTable {
+            schema: found.schema(table),
+            dependents: Vec::new(),
+            transactional: true,
+        }))
+    }
+
+    fn plan_column(
+        &self,
+        source: &Column,
+        target_name: &str,
+        existing: Option<&Column>,
+        _in_key: bool,
+    ) -> Result<Column, PlanProblem> {
+        let problem = |code: &str, message: String, next: &str| PlanProblem {
+            code: code.to_owned(),
+            column: Some(source.name.clone()),
+            message,
+            next: next.to_owned(),
+        };
+        let Some(canonical) = &source.canonical else {
+            let message = format!("type {} has no mapping", source.native.declared);
+            return Err(problem("unmapped-type", message, "Leave the column out."));
+        };
+        match existing {
+            Some(column) if column.canonical.as_ref() == Some(canonical) => Ok(column.clone()),
+            Some(column) => {
+                let message =
+                    format!("{} does not fit {}", canonical.name(), column.native.declared);
+                Err(problem("type-mismatch", message, "Give the target column the same type."))
+            }
+            None => Ok(Column {
+                name: target_name.to_owned(),
+                canonical: Some(canonical.clone()),
+                native: NativeType {
+                    engine: self.shared.engine.to_owned(),
+                    declared: canonical.name(),
+                },
+                nullable: source.nullable,
+                default: None,
+                identity: None,
+                generated: false,
+                collation: None,
+                comment: None,
+            }),
+        }
+    }
+
+    fn ddl(&self, _plan: &TablePlan) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn accepts(&self, _format: WireFormat, _columns: &[ColumnPlan]) -> bool {
+        false
+    }
+
+    async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
+        if self.shared.state().locked.insert(stream.target_table.clone()) {
+            return Ok(Box::new(MemoryLock::new(self.shared.clone(), stream.clone())));
+        }
+        let message = format!("table {} is being written by another run", stream.target_table);
+        Err(ConnectorError::new(ErrorClass::Busy, "locked", message))
+    }
+
+    async fn begin(&self, chunk: &Chunk, prepared: &Prepared, _settle: bool) -> Result<Begun> {
+        // Commits are atomic here, so nothing is ever in flight and `settle` has nothing to wait
+        // for; the receipt alone decides.
+        let mut state = self.shared.state();
+        let stream = state.fenced(prepared)?;
+        let durable = stream.receipts.iter().find(|receipt| receipt.no == chunk.no).cloned();
+        Ok(match durable {
+            Some(receipt) => Begun::AlreadyDurable(receipt),
+            None => Begun::Writer(Box::new(MemoryWriter::new(
+                self.shared.clone(),
+                chunk.clone(),
+                prepared.clone(),
+            ))),
+        })
+    }
+
+    async fn streams(&self, _progress_schema: Option<&str>) -> Result<Vec<StreamState>> {
+        let state = self.shared.state();
+        let mut rows: Vec<StreamState> = state.streams.values().map(|s| s.row.clone()).collect();
+        rows.sort_by(|a, b| (&a.job, &a.target_table).cmp(&(&b.job, &b.target_table)));
+        Ok(rows)
+    }
+
+    async fn forget(&self, _progress_schema: Option<&str>, stream_id: &str) -> Result<()> {
+        let mut state = self.shared.state();
+        if let Some(staging) = state.streams.remove(stream_id).and_then(|stream| stream.row.staging)
+        {
+            state.tables.remove(&staging);
+        }
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<Vec<CheckLine>> {
+        Ok(Vec::new())
+    }
+}
