@@ -97,6 +97,8 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
 /// A file that we make is put into WAL mode, so that readers never block the writer. `synchronous`
 /// is FULL, not WAL's usual NORMAL: with NORMAL a power loss takes back the last commits, and a
 /// receipt that was reported as durable would vanish after the source was told to forget the rows.
+/// It costs one sync per chunk: narrow rows still went in at 1.0 to 1.8 million a second (measured on
+/// two busy cores, chunks of 100,000), against 2.3 million with NORMAL.
 /// Foreign keys are not enforced while loading, since chunks of parents and children arrive in any
 /// order, and a delete that is half of an upsert must not cascade.
 pub(crate) fn open_writer(path: &Path, create: bool) -> Result<Connection> {
