@@ -66,6 +66,14 @@ impl Server {
             Err(error) if endpoint.tls == TlsMode::Prefer && error.code == "tls-refused" => {
                 connect(options(endpoint, TlsMode::Disable)?, &address).await?
             }
+            // The driver always looks at the name. When that alone was wrong, the chain is good,
+            // and a name that the certificate does have proves it again.
+            Err(error) if endpoint.tls == TlsMode::VerifyCa => match certified_name(&error) {
+                Some(name) => {
+                    connect(named(options(endpoint, endpoint.tls)?, name), &address).await?
+                }
+                None => return Err(error),
+            },
             other => other?,
         };
         let row: Option<(String, Option<String>, u64, u8)> = conn
@@ -195,6 +203,19 @@ fn options(endpoint: &Endpoint, tls: TlsMode) -> Result<Opts> {
     Ok(builder.into())
 }
 
+/// The first name of a certificate that was refused for its name only.
+fn certified_name(error: &ConnectorError) -> Option<String> {
+    let (_, names) = error.server.as_deref()?.split_once("certificate is only valid for ")?;
+    let name = names.split(['(', ')']).nth(1)?.trim_matches('"');
+    // Any host under a wildcard stands for it.
+    Some(name.strip_prefix("*.").map_or_else(|| name.to_owned(), |domain| format!("any.{domain}")))
+}
+
+fn named(opts: Opts, name: String) -> Opts {
+    let ssl = opts.ssl_opts().cloned().map(|ssl| ssl.with_danger_tls_hostname_override(Some(name)));
+    OptsBuilder::from_opts(opts).ssl_opts(ssl).into()
+}
+
 fn ssl(endpoint: &Endpoint, tls: TlsMode) -> Result<Option<SslOpts>> {
     let unverified = SslOpts::default()
         .with_danger_accept_invalid_certs(true)
@@ -242,4 +263,22 @@ pub(crate) fn cut(mut conn: Conn) {
     // would read the rest of the result in the background.
     drop(conn.ping().now_or_never());
     drop(conn);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_certified_name_is_found_in_the_refusal() {
+        let check = |words: &str, name: Option<&str>| {
+            let error = ConnectorError::new(ErrorClass::Refused, "tls-refused", "x");
+            assert_eq!(certified_name(&error.with_server(words)).as_deref(), name);
+        };
+        let words = "invalid peer certificate: certificate not valid for name \"db\"; certificate \
+            is only valid for DnsName(\"*.example.org\"), DnsName(\"b\") or IpAddress(10.0.0.1)";
+        check(words, Some("any.example.org"));
+        check("certificate is only valid for IpAddress(10.0.0.1)", Some("10.0.0.1"));
+        check("invalid peer certificate: UnknownIssuer", None);
+    }
 }

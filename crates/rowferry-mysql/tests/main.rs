@@ -9,6 +9,7 @@
 
 mod copy;
 mod faults;
+mod foreign;
 mod servers;
 mod types;
 mod write;

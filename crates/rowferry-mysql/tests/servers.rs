@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
+
+/// Held by a test that changes a setting of a whole server.
+pub(crate) static SETTINGS: Mutex<()> = Mutex::new(());
 
 /// A running server. It ends with the test process.
 pub(crate) struct Server {

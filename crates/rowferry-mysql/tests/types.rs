@@ -33,6 +33,7 @@ const DUMP: &str = "select id,i8,u8,i16,u16,i24,u24,i32,u32,u64,flag,f+0e0,d,dec
 
 #[test]
 fn every_type_arrives_exactly_from_each_fork_in_each() {
+    let _alone = servers::SETTINGS.lock();
     let servers = servers::all();
     for from in &servers {
         for to in &servers {

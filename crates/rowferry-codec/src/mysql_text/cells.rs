@@ -102,15 +102,54 @@ impl<'a> Integers<'a> {
     }
 }
 
+/// Fraction digits of the values and of their column. Checked values have zeros where the column
+/// has no digit; sent, even zeros would count as cut off.
+#[derive(Clone, Copy)]
+pub(super) struct Scales {
+    own: u8,
+    column: u8,
+}
+
+impl Scales {
+    fn new(own: i8, rule: &TextRule) -> Self {
+        let own = own.unsigned_abs();
+        match rule {
+            TextRule::Decimal { scale, .. } => Self { own, column: *scale },
+            TextRule::Integer { .. }
+            | TextRule::Float
+            | TextRule::Text { .. }
+            | TextRule::Enum { .. }
+            | TextRule::Json { .. }
+            | TextRule::Binary { .. }
+            | TextRule::Bits { .. }
+            | TextRule::Date { .. }
+            | TextRule::DateTime { .. }
+            | TextRule::Time { .. }
+            | TextRule::UuidBytes
+            | TextRule::UuidText
+            | TextRule::Year => Self { own, column: own },
+        }
+    }
+
+    /// Drops the digits of a number just written that the column does not have.
+    fn cut(self, out: &mut Vec<u8>) {
+        if self.own > self.column {
+            let point = usize::from(self.column == 0);
+            out.truncate(out.len() - usize::from(self.own - self.column) - point);
+        }
+    }
+}
+
 /// A column ready to be written.
 pub(super) enum Cells<'a> {
     Integers(Integers<'a>),
     Years(Integers<'a>),
     Float32(&'a Float32Array),
     Float64(&'a Float64Array),
-    Decimal128(&'a Decimal128Array, u8),
-    Decimal256(&'a Decimal256Array, u8),
-    Number(&'a StringArray),
+    Decimal128(&'a Decimal128Array, Scales),
+    Decimal256(&'a Decimal256Array, Scales),
+    /// Decimal text and the fraction digits of the column.
+    Number(&'a StringArray, u8),
     Text(&'a StringArray),
     Bytes(&'a BinaryArray),
     Bits(&'a UInt64Array, usize),
@@ -131,13 +170,16 @@ impl<'a> Cells<'a> {
                 .map(Self::Integers)
                 .or_else(|| {
                     any.downcast_ref::<Decimal128Array>()
-                        .map(|array| Self::Decimal128(array, array.scale().unsigned_abs()))
+                        .map(|array| Self::Decimal128(array, Scales::new(array.scale(), rule)))
                 })
                 .or_else(|| {
                     any.downcast_ref::<Decimal256Array>()
-                        .map(|array| Self::Decimal256(array, array.scale().unsigned_abs()))
+                        .map(|array| Self::Decimal256(array, Scales::new(array.scale(), rule)))
                 })
-                .or_else(|| any.downcast_ref().map(Self::Number)),
+                .or_else(|| {
+                    let TextRule::Decimal { scale, .. } = rule else { return None };
+                    any.downcast_ref().map(|array| Self::Number(array, *scale))
+                }),
             TextRule::Float => any
                 .downcast_ref()
                 .map(Self::Float64)
@@ -174,7 +216,7 @@ impl<'a> Cells<'a> {
             Self::Float64(array) => *array,
             Self::Decimal128(array, _) => *array,
             Self::Decimal256(array, _) => *array,
-            Self::Number(array) | Self::Text(array) => *array,
+            Self::Number(array, _) | Self::Text(array) => *array,
             Self::Bytes(array) => *array,
             Self::Bits(array, _) => *array,
             Self::Date(array) => *array,
@@ -210,7 +252,7 @@ impl<'a> Cells<'a> {
             | Self::Float64(_)
             | Self::Decimal128(..)
             | Self::Decimal256(..)
-            | Self::Number(_) => self.number(row, out),
+            | Self::Number(..) => self.number(row, out),
         }
     }
 
@@ -242,7 +284,7 @@ impl<'a> Cells<'a> {
             | Self::Float64(_)
             | Self::Decimal128(..)
             | Self::Decimal256(..)
-            | Self::Number(_) => self.number(row, out),
+            | Self::Number(..) => self.number(row, out),
         }
     }
 
@@ -256,15 +298,25 @@ impl<'a> Cells<'a> {
             // the float's own shortest digits may round to a value out of range.
             Self::Float32(array) => float(f64::from(array.value(row)), out),
             Self::Float64(array) => float(array.value(row), out),
-            Self::Decimal128(array, scale) => digits::decimal(array.value(row), *scale, out),
-            Self::Decimal256(array, scale) => {
+            Self::Decimal128(array, scales) => {
+                digits::decimal(array.value(row), scales.own, out);
+                scales.cut(out);
+            }
+            Self::Decimal256(array, scales) => {
                 let text = array.value(row).to_string();
                 if text.starts_with('-') {
                     out.push(b'-');
                 }
-                digits::decimal_text(text.trim_start_matches('-'), *scale, out);
+                digits::decimal_text(text.trim_start_matches('-'), scales.own, out);
+                scales.cut(out);
             }
-            Self::Number(array) => out.extend_from_slice(array.value(row).as_bytes()),
+            Self::Number(array, column) => {
+                let text = array.value(row);
+                out.extend_from_slice(text.as_bytes());
+                let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+                let own = u8::try_from(fraction).unwrap_or(u8::MAX);
+                Scales { own, column: *column }.cut(out);
+            }
             Self::Text(_)
             | Self::Bytes(_)
             | Self::Bits(..)
@@ -295,7 +347,7 @@ impl<'a> Cells<'a> {
             | Self::Float64(_)
             | Self::Decimal128(..)
             | Self::Decimal256(..)
-            | Self::Number(_)
+            | Self::Number(..)
             | Self::Text(_)
             | Self::Bytes(_)
             | Self::Bits(..)

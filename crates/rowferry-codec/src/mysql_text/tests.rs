@@ -91,6 +91,12 @@ fn numbers_keep_every_digit() {
         written(TextRule::Decimal { precision: 38, scale: 2 }, Arc::new(decimals)),
         "-0.05\n123.45\n0.00\n18446744073709551615.00\n"
     );
+    let wide = Decimal128Array::from(vec![1_500, -20]).with_precision_and_scale(20, 3).unwrap();
+    let rule = TextRule::Decimal { precision: 5, scale: 2 };
+    assert_eq!(written(rule, Arc::new(wide)), "1.50\n-0.02\n");
+    let texts = StringArray::from(vec!["-12.3400", "7.000", "5"]);
+    let rule = TextRule::Decimal { precision: 5, scale: 2 };
+    assert_eq!(written(rule, Arc::new(texts)), "-12.34\n7.00\n5\n");
     let floats = Float32Array::from(vec![f32::MAX, 0.1]);
     assert_eq!(
         written(TextRule::Float, Arc::new(floats)),
