@@ -1,0 +1,43 @@
+# `just` alone lists the recipes.
+default:
+    @just --list
+
+# Formatting, lints, tests without shared servers.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test --workspace
+
+# Everything, with servers, as CI runs it.
+test:
+    scripts/test
+
+# One crate's tests against three shared servers: `just test-db rowferry-postgres`.
+test-db crate *args:
+    cargo build -q -p rowferry-testkit --bin with-servers
+    target/debug/with-servers cargo test -p {{crate}} {{args}}
+
+# A shell with three servers and their URLs in ROWFERRY_TEST_*_URL; leaving it stops them.
+db-up:
+    cargo build -q -p rowferry-testkit --bin with-servers
+    target/debug/with-servers "${SHELL:-sh}"
+
+# Criterion benches of kernels and codecs.
+bench *args:
+    cargo bench -p rowferry-bench {{args}}
+
+# The demo: generated shop, into SQLite, into another SQLite file.
+demo:
+    cargo run --release -- run config/demo.yaml
+
+# Documentation of all crates.
+doc:
+    cargo doc --workspace --no-deps
+
+# Licences, advisories, sources and doubled crates.
+deny:
+    cargo deny --all-features check
+
+# Accepts changed snapshots, to be reviewed as a diff.
+bless:
+    INSTA_UPDATE=always cargo test --workspace
