@@ -74,7 +74,7 @@ pub(crate) fn class_of(state: &str) -> (ErrorClass, &'static str) {
         "42P01" => (Setup, "unknown-table"),
         "42703" => (Setup, "unknown-column"),
         "42P07" => (Conflict, "object-exists"),
-        "2BP01" => (Conflict, "dependents"),
+        "2BP01" => (Conflict, "target-has-dependents"),
         "21000" | "23505" => (Data, "duplicate-key"),
         "23502" => (Data, "null-value"),
         "23503" => (Data, "foreign-key"),

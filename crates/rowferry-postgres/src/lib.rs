@@ -14,6 +14,7 @@ mod chunks;
 mod columns;
 mod config;
 mod describe;
+mod digest;
 mod error;
 mod lock;
 mod prepare;

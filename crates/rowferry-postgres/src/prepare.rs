@@ -290,7 +290,7 @@ async fn check_upsert(session: &Session, prepared: &Prepared) -> Result<()> {
     let (name, from): (String, String) = (row.get(0), row.get(1));
     Err(ConnectorError::new(
         ErrorClass::Conflict,
-        "dependents",
+        "target-has-dependents",
         format!(
             "table {} has several unique keys, and foreign key {name:?} of table {from} points at it",
             prepared.target

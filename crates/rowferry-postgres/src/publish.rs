@@ -398,7 +398,7 @@ fn rename_sequence(sequence: &TableRef, name: &str) -> String {
 fn cut_off(target: &TableRef, dependents: &[String]) -> ConnectorError {
     ConnectorError::new(
         ErrorClass::Conflict,
-        "dependents",
+        "target-has-dependents",
         format!("a swap of table {target} would cut off: {}", dependents.join(", ")),
     )
     .with_next("Use `replace: truncate`, which keeps the table object.")

@@ -18,6 +18,7 @@ use rowferry_core::{
 use rowferry_runtime::ComputePool;
 use tokio_postgres::CopyOutStream;
 
+use crate::digest;
 use crate::error::{failed, pool_failed};
 use crate::session::Session;
 use crate::snapshot::View;
@@ -37,6 +38,7 @@ pub(crate) struct PgChunkReader {
     wire: Option<WireFormat>,
     last_key: Option<KeyTuple>,
     complete: bool,
+    digest: Digest,
 }
 
 struct Open {
@@ -93,6 +95,7 @@ impl PgChunkReader {
             wire: spec.wire,
             last_key,
             complete: false,
+            digest: digest::empty(),
         })
     }
 
@@ -128,6 +131,13 @@ impl PgChunkReader {
         let taken = self.tuples.take();
         match self.wire {
             Some(format @ WireFormat::PgCopyBinary) => {
+                let (mut digest, bytes) = (self.digest.clone(), taken.bytes.clone());
+                self.digest = self
+                    .compute
+                    .run(move || digest::add(&mut digest, &bytes).map(|()| digest))
+                    .await
+                    .map_err(pool_failed("could not digest rows"))?
+                    .ok_or_else(|| ConnectorError::bug("rows were cut inside a tuple"))?;
                 Ok(Payload::Wire { format, rows: taken.rows as u64, bytes: taken.bytes })
             }
             None => {
@@ -173,6 +183,6 @@ impl ChunkReader for PgChunkReader {
     }
 
     fn digest(&self) -> Option<Digest> {
-        None
+        self.wire.map(|_| self.digest.clone())
     }
 }

@@ -37,7 +37,7 @@ async fn a_second_run_waits_and_a_zombie_is_fenced() {
     assert_eq!((held.class, held.code), (ErrorClass::Busy, "locked"));
 
     let snapshot = first.snapshot(&plan).await;
-    let chunks = first.cut(&plan, snapshot.as_ref(), &claim, 200).await;
+    let chunks = first.cut(&plan, snapshot.as_ref(), &claim, 200).await.unwrap();
     assert!(chunks.len() >= 5);
     first.carry(&plan, &prepared, snapshot.as_ref(), &chunks[0], true).await.unwrap().unwrap();
     // The first owner stops in the middle of its second chunk, and loses its lock.
@@ -65,7 +65,7 @@ async fn a_second_run_waits_and_a_zombie_is_fenced() {
 
     // The second owner cuts what is left and finishes.
     let view = second.snapshot(&plan).await;
-    let rest = second.cut(&plan, view.as_ref(), &claim, 200).await;
+    let rest = second.cut(&plan, view.as_ref(), &claim, 200).await.unwrap();
     assert!(!rest.is_empty());
     for chunk in &rest {
         second.carry(&plan, &taken, view.as_ref(), chunk, true).await.unwrap().unwrap();
@@ -90,7 +90,7 @@ async fn a_lost_answer_is_settled_by_the_receipt() {
     let plan = ferry.plan(&WIRE).await;
     let (_lock, claim, prepared) = ferry.claim(&plan, ClaimStart::NewRun).await.unwrap();
     let snapshot = ferry.snapshot(&plan).await;
-    let chunks = ferry.cut(&plan, snapshot.as_ref(), &claim, 200).await;
+    let chunks = ferry.cut(&plan, snapshot.as_ref(), &claim, 200).await.unwrap();
     let totals =
         ferry.carry(&plan, &prepared, snapshot.as_ref(), &chunks[0], true).await.unwrap().unwrap();
     // The commit got through, its answer did not: the retry finds the receipt and writes nothing.
@@ -121,7 +121,7 @@ async fn a_dropped_writer_leaves_no_row_and_no_session() {
     let plan = ferry.plan(&WIRE).await;
     let (_lock, claim, prepared) = ferry.claim(&plan, ClaimStart::NewRun).await.unwrap();
     let snapshot = ferry.snapshot(&plan).await;
-    let chunks = ferry.cut(&plan, snapshot.as_ref(), &claim, 200).await;
+    let chunks = ferry.cut(&plan, snapshot.as_ref(), &claim, 200).await.unwrap();
     let Begun::Writer(mut writer) = ferry.sink.begin(&chunks[0], &prepared, false).await.unwrap()
     else {
         panic!("nothing was written yet");
@@ -129,8 +129,7 @@ async fn a_dropped_writer_leaves_no_row_and_no_session() {
     let mut reader = snapshot.read(&chunks[0], &read_spec(&plan, true)).await.unwrap();
     writer.write(reader.next().await.unwrap().unwrap()).await.unwrap();
     drop((writer, reader));
-    let active =
-        "select count(*) from pg_stat_activity where state = 'active' and query ~* '^copy';";
+    let active = "select count(*) from pg_stat_activity where datname = current_database() and state = 'active' and query ~* '^copy';";
     for _ in 0..100 {
         if server.psql(active) == "0" {
             break;
@@ -153,10 +152,10 @@ async fn a_reader_that_is_cut_off_never_looks_complete() {
     let plan = ferry.plan(&WIRE).await;
     let snapshot = ferry.snapshot(&plan).await;
     let claim = rowferry_core::Claim { run: 1, epoch: 1, phase: Phase::Loading, receipts: vec![] };
-    let chunks = ferry.cut(&plan, snapshot.as_ref(), &claim, 1_000_000).await;
+    let chunks = ferry.cut(&plan, snapshot.as_ref(), &claim, 1_000_000).await.unwrap();
     let mut reader = snapshot.read(&chunks[0], &read_spec(&plan, true)).await.unwrap();
     reader.next().await.unwrap().unwrap();
-    server.psql("select pg_terminate_backend(pid) from pg_stat_activity where query ~* '^copy';");
+    server.psql("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ~* '^copy';");
     let error = loop {
         match reader.next().await {
             Ok(Some(_)) => {}
@@ -168,7 +167,7 @@ async fn a_reader_that_is_cut_off_never_looks_complete() {
     assert!(reader.next().await.is_err());
 
     // The same for the whole view.
-    server.psql("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and application_name = 'rowferry';");
+    server.psql("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();");
     tokio::time::sleep(Duration::from_millis(200)).await;
     let error = snapshot.read(&chunks[0], &read_spec(&plan, true)).await.err().unwrap();
     assert_eq!((error.class, error.code), (ErrorClass::Transient, "snapshot-lost"));
@@ -188,7 +187,7 @@ async fn a_view_does_not_move_and_chunk_views_do() {
     server.psql("insert into src values (5000, 'late');");
     let claim = rowferry_core::Claim { run: 1, epoch: 1, phase: Phase::Loading, receipts: vec![] };
     for (view, rows, last) in [(&table, 1000, 1000), (&chunk, 1001, 5000)] {
-        let chunks = ferry.cut(&plan, view.as_ref(), &claim, 200).await;
+        let chunks = ferry.cut(&plan, view.as_ref(), &claim, 200).await.unwrap();
         let (mut count, mut key) = (0, None);
         for chunk in &chunks {
             let mut reader = view.read(chunk, &read_spec(&plan, true)).await.unwrap();

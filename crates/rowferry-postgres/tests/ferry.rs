@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rowferry_core::{
     Begun, CanonicalType, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan,
-    Consistency, Coverage, Cutter, Fingerprint, KeyColumn, KeyColumns, LoadInto, Mode, Prepared,
-    ReadSpec, ReplaceMode, Result, Sink, Snapshot, Source, StreamLock, StreamSpec, TablePlan,
-    TableRef, TableSchema, WireFormat, WriteMode,
+    Consistency, Coverage, Cutter, Endpoint, Fingerprint, KeyColumn, KeyColumns, LoadInto, Mode,
+    Prepared, ReadSpec, ReplaceMode, Result, Secret, Sink, Snapshot, Source, StreamLock,
+    StreamSpec, TablePlan, TableRef, TableSchema, WireFormat, WriteMode,
 };
 use rowferry_postgres::{PostgresSink, PostgresSource};
 use rowferry_runtime::ComputePool;
@@ -54,9 +54,21 @@ impl Wish {
 
 impl Ferry {
     pub(crate) async fn new(server: &Server) -> Self {
+        Self::at(server.endpoint()).await
+    }
+
+    /// With a login whose password is its name.
+    pub(crate) async fn login(server: &Server, user: &str) -> Self {
+        let mut endpoint = server.endpoint();
+        endpoint.user = user.to_owned();
+        endpoint.password = Some(Secret::new(user));
+        Self::at(endpoint).await
+    }
+
+    async fn at(endpoint: Endpoint) -> Self {
         let compute = ComputePool::new(2).unwrap();
-        let source = PostgresSource::connect(&server.endpoint(), compute.clone()).await.unwrap();
-        let sink = PostgresSink::connect(&server.endpoint(), compute).await.unwrap();
+        let source = PostgresSource::connect(&endpoint, compute.clone()).await.unwrap();
+        let sink = PostgresSink::connect(&endpoint, compute).await.unwrap();
         Self { source, sink }
     }
 
@@ -127,7 +139,7 @@ impl Ferry {
         snapshot: &dyn Snapshot,
         claim: &Claim,
         chunk_rows: u64,
-    ) -> Vec<Chunk> {
+    ) -> Result<Vec<Chunk>> {
         let spec = ChunkSpec {
             rows: chunk_rows,
             bytes: 64 << 20,
@@ -136,18 +148,18 @@ impl Ferry {
         };
         let table = plan.source.table.clone();
         let mut cutter = if let Some(key) = &plan.cut_by {
-            let probe = snapshot.probe(&plan.source, key).await.unwrap();
+            let probe = snapshot.probe(&plan.source, key).await?;
             let done = Coverage::new(None, &claim.receipts);
             Cutter::by_key(table, key.clone(), spec, &done, probe)
         } else {
-            let blocks = snapshot.blocks(&plan.source).await.unwrap();
+            let blocks = snapshot.blocks(&plan.source).await?;
             Cutter::by_blocks(table, spec, blocks, plan.source.rows_estimated)
         };
         let mut chunks = Vec::new();
-        while let Some(chunk) = cutter.next().await.unwrap() {
+        while let Some(chunk) = cutter.next().await? {
             chunks.push(chunk);
         }
-        chunks
+        Ok(chunks)
     }
 
     /// Copies one chunk; `None` when an earlier attempt had made it durable.
@@ -171,16 +183,28 @@ impl Ferry {
             writer.write(payload).await?;
         }
         totals.last_key = reader.last_key();
+        totals.digest = reader.digest();
+        assert!(totals.digest.as_ref().is_none_or(|digest| digest.count == totals.rows_read));
         drop(writer.commit(totals.clone()).await?);
         Ok(Some(totals))
     }
 
     /// The whole way; returns the chunks.
     pub(crate) async fn copy(&self, wish: &Wish) -> Result<Vec<Chunk>> {
-        let plan = self.plan(wish).await;
+        self.copy_with(wish, None).await
+    }
+
+    /// The same with a schema for the progress tables.
+    pub(crate) async fn copy_with(
+        &self,
+        wish: &Wish,
+        progress_schema: Option<&str>,
+    ) -> Result<Vec<Chunk>> {
+        let mut plan = self.plan(wish).await;
+        plan.stream.progress_schema = progress_schema.map(str::to_owned);
         let (mut lock, claim, prepared) = self.claim(&plan, ClaimStart::NewRun).await?;
         let snapshot = self.snapshot(&plan).await;
-        let chunks = self.cut(&plan, snapshot.as_ref(), &claim, wish.chunk_rows).await;
+        let chunks = self.cut(&plan, snapshot.as_ref(), &claim, wish.chunk_rows).await?;
         let mut rows = 0;
         for chunk in &chunks {
             let totals = self.carry(&plan, &prepared, snapshot.as_ref(), chunk, wish.wire).await?;

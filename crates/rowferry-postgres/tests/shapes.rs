@@ -76,7 +76,7 @@ async fn every_kind_of_key_is_covered() {
 async fn a_swap_keeps_what_hung_on_the_table() {
     let Some(server) = server::start() else { return };
     server.psql(
-        "create role reader; create role owner_of_it;
+        "do $$ begin create role reader; create role owner_of_it; exception when duplicate_object then null; end $$;
          create table src (id int primary key, name text, other int);
          insert into src select i, 'n' || i, i % 5 from generate_series(1, 250) i;
          create table dims (id int primary key); insert into dims select generate_series(0, 5);
@@ -124,7 +124,10 @@ async fn a_swap_keeps_what_hung_on_the_table() {
         .unwrap();
     assert_eq!(found.dependents, ["view public.watcher"]);
     let error = ferry.copy(&Wish::replace("src", "dst")).await.unwrap_err();
-    assert_eq!((error.class, error.code), (rowferry_core::ErrorClass::Conflict, "dependents"));
+    assert_eq!(
+        (error.class, error.code),
+        (rowferry_core::ErrorClass::Conflict, "target-has-dependents")
+    );
     assert_eq!(server.psql("select count(*) from dst;"), "250");
     let truncate = Wish { replace: ReplaceMode::Truncate, ..Wish::replace("src", "dst") };
     ferry.copy(&truncate).await.unwrap();
@@ -179,4 +182,31 @@ async fn upserts_merge_both_ways() {
     assert_eq!(server.psql("select count(*) from t_keys;"), "50");
     let error = ferry.copy(&wish("src", "bare")).await.unwrap_err();
     assert_eq!((error.class, error.code), (rowferry_core::ErrorClass::Setup, "no-unique-key"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_with_few_rights_is_enough() {
+    let Some(server) = server::start() else { return };
+    server.psql(
+        "do $$ begin create role few login password 'few'; exception when duplicate_object then null; end $$;
+         create table src (id int primary key, v text); insert into src select i, 'v' from generate_series(1, 300) i;
+         create table hidden (id int primary key);
+         create schema lake authorization few; grant usage on schema public to few;
+         grant select on src to few;",
+    );
+    let ferry = Ferry::login(&server, "few").await;
+    let wish = Wish::replace("public.src", "lake.dst");
+    let error = ferry.copy(&wish).await.unwrap_err();
+    assert_eq!(
+        (error.class, error.code),
+        (rowferry_core::ErrorClass::Refused, "permission-denied")
+    );
+    for _ in 0..2 {
+        ferry.copy_with(&wish, Some("lake")).await.unwrap();
+    }
+    assert_same(&server, "src", "lake.dst", "*");
+    server.psql("alter table src enable row level security;");
+    // Rows hidden by a policy are an error and not a shorter copy.
+    assert!(ferry.copy_with(&wish, Some("lake")).await.is_err());
+    assert_same(&server, "src", "lake.dst", "*");
 }
