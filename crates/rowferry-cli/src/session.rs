@@ -138,7 +138,8 @@ impl Session {
             (&self.signals.stop, &self.signals.abort),
             observer,
         );
-        let same = same_table::refuse_by_identity(job, &ends, &request.only, &context);
+        let only = request.only_of(job);
+        let same = same_table::refuse_by_identity(job, &ends, &only, &context);
         self.signals.or(same).await?;
         self.run_tables(job, request, &ends, &context).await
     }
@@ -151,7 +152,7 @@ impl Session {
         ends: &JobEnds,
         context: &RunContext,
     ) -> Result<Vec<TableReport>> {
-        let mut reports = run_job(job, ends, &request.only, context).await?;
+        let mut reports = run_job(job, ends, &request.only_of(job), context).await?;
         match request.on_locked {
             OnLocked::Fail => {}
             OnLocked::Skip => reports.iter_mut().for_each(skip_locked),

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rowferry_config::glob_match;
 use rowferry_core::{Consistency, Job, Mode, Settings, TableRef, WriteMode};
 use rowferry_engine::RunOptions;
 
@@ -43,6 +44,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The tables asked for that `job` may have; empty = all of its tables.
+    pub(crate) fn only_of(&self, job: &Job) -> Vec<String> {
+        self.only.iter().filter(|name| could_have(job, name)).cloned().collect()
+    }
+
     /// Settles jobs that came from a file or from two URLs. `state_of_file` is the ledger that the
     /// job file names.
     pub(crate) fn new(
@@ -107,6 +113,37 @@ pub(crate) fn only(tables: &TableNames) -> Result<Vec<String>> {
             "Set `target:` of the table in the file, or use `rowferry copy`.",
         )),
     }
+}
+
+/// Leaves out jobs that have none of the tables asked for, so that a file of many small jobs can be
+/// run for one table. A name that no job could have is an error here, before any connection.
+pub(crate) fn keep_jobs_with(jobs: Vec<Job>, only: &[String]) -> Result<Vec<Job>> {
+    for name in only {
+        if !jobs.iter().any(|job| could_have(job, name)) {
+            let tables = jobs.iter().flat_map(|job| &job.tables);
+            let known: Vec<String> = tables.map(|table| table.source.to_string()).collect();
+            let next = match rowferry_core::nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("Did you mean {near:?}?"),
+                None => format!("The file has: {}.", known.join(", ")),
+            };
+            let message = format!("no table of the file matches {name:?}");
+            return Err(Failure::setup("no-tables-match", message, next));
+        }
+    }
+    let asked = |job: &Job| only.is_empty() || only.iter().any(|name| could_have(job, name));
+    Ok(jobs.into_iter().filter(asked).collect())
+}
+
+/// Whether a table of `job` may be meant by `name`; both may hold `*`.
+fn could_have(job: &Job, name: &str) -> bool {
+    let fits = |text: &str| glob_match(name, text) || glob_match(text, name);
+    job.tables.iter().any(|table| {
+        // `orders` may be found by `public.*`, and `public.orders` by the entry `orders`.
+        let bare = TableRef::parse(name).name;
+        fits(&table.source.to_string())
+            || fits(&table.source.name)
+            || glob_match(&table.source.name, &bare)
+    })
 }
 
 /// `source` or `source=target`.

@@ -73,6 +73,28 @@ fn one_table_of_a_job_is_enough() {
 }
 
 #[test]
+fn a_table_is_found_in_whichever_job_has_it() {
+    let world = World::new();
+    shop(&world);
+    let job = |name: &str, table: &str| {
+        format!(
+            "  - name: {name}\n    source: sqlite:shop.db\n    target: sqlite:lake.db\n    tables:\n      \
+             - source: {table}\n"
+        )
+    };
+    world.write(
+        "rowferry.yaml",
+        &format!("version: 1\njobs:\n{}{}", job("one", "orders"), job("two", "cust*")),
+    );
+    let told = world.run(&["run", "--table", "customers", "--output", "json"]).expect(0);
+    assert_eq!(told.json()["totals"]["tables"], 1);
+    let told = world.run(&["run", "--table", "customers,orders", "--output", "json"]).expect(0);
+    assert_eq!(told.json()["totals"]["tables"], 2);
+    let told = world.run(&["run", "--table", "custmers"]).expect(78);
+    assert_eq!(told.slugs(), ["no-tables-match"]);
+}
+
+#[test]
 fn a_failing_table_does_not_stop_the_others() {
     let world = World::new();
     shop(&world);

@@ -84,7 +84,7 @@ async fn view(job: &Job, request: &Request, compute: &ComputePool) -> Result<Job
     let never = CancellationToken::new();
     let observer = Arc::new(Silent);
     let context = context(&job.settings, &request.options, compute, (&never, &never), observer);
-    let planned = plan_job(job, &ends, &request.only, &context).await?;
+    let planned = plan_job(job, &ends, &request.only_of(job), &context).await?;
     same_table::refuse_planned(job, &ends, &planned).await?;
     Ok(JobView::new(job, &planned, context.workers))
 }

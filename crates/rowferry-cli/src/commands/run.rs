@@ -24,11 +24,11 @@ pub(super) fn run(args: &RunArgs) -> Ending {
 /// What the command line and the file ask for.
 pub(super) fn request(args: &RunArgs) -> Result<Request> {
     let file = job_file::load(args.file.as_deref())?;
-    let mut jobs = settle::keep_jobs(file.jobs, &args.job)?;
+    let only = settle::only(&args.tables)?;
+    let mut jobs = settle::keep_jobs_with(settle::keep_jobs(file.jobs, &args.job)?, &only)?;
     for job in &mut jobs {
         settle::apply(job, &args.shape, &args.limits)?;
     }
-    let only = settle::only(&args.tables)?;
     Ok(Request::new("run", jobs, only, &args.control, &args.output, file.state.as_deref()))
 }
 

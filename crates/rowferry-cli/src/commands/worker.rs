@@ -43,7 +43,8 @@ pub(super) fn run(args: &WorkerArgs) -> Ending {
 
 fn prepare(args: &WorkerArgs) -> Result<(Request, Vec<Due>)> {
     let file = job_file::load(args.file.as_deref())?;
-    let mut jobs = settle::keep_jobs(file.jobs, &args.job)?;
+    let only = settle::only(&args.tables)?;
+    let mut jobs = settle::keep_jobs_with(settle::keep_jobs(file.jobs, &args.job)?, &only)?;
     for job in &mut jobs {
         settle::apply(job, &Shape::default(), &args.limits)?;
     }
@@ -53,7 +54,6 @@ fn prepare(args: &WorkerArgs) -> Result<(Request, Vec<Due>)> {
         accept_shrink: args.accept_shrink,
         ..Control::default()
     };
-    let only = settle::only(&args.tables)?;
     Ok((Request::new("worker", jobs, only, &control, &args.output, file.state.as_deref()), due))
 }
 
