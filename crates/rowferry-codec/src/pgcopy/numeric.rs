@@ -66,6 +66,30 @@ impl<'a> Wire<'a> {
         self.groups.as_chunks::<2>().0.iter().map(|group| u16::from_be_bytes(*group))
     }
 
+    /// Sets a last group aside whose zeros reach beyond `exponent` = 0: the groups before it, its
+    /// digits within the scale, and the exponent of the groups before it.
+    fn split_last(
+        &self,
+        exponent: i32,
+    ) -> Result<(impl Iterator<Item = u16> + '_, u128, i32), Rule> {
+        let groups = self.groups.as_chunks::<2>().0;
+        let (before, last, exponent) = match (groups.split_last(), exponent) {
+            (Some((last, before)), -3..=-1) => {
+                let group = u128::from(u16::from_be_bytes(*last));
+                let power = 10_u128.pow(exponent.unsigned_abs());
+                if group > 9_999 {
+                    return Err(Rule::NUMERIC_FORM);
+                }
+                if !group.is_multiple_of(power) {
+                    return Err(Rule::SCALE);
+                }
+                (before, group / power, exponent + 4)
+            }
+            _ => (groups, 0, exponent),
+        };
+        Ok((before.iter().map(|group| u16::from_be_bytes(*group)), last, exponent))
+    }
+
     /// Power of ten of the last group's last digit.
     #[inline]
     fn exponent(&self) -> i32 {
@@ -91,8 +115,10 @@ pub(super) fn to_i128(field: &[u8], scale: u8, limit: u128) -> Result<i128, Rule
         }
         small_shift(digits, exponent)?
     } else {
+        // The last group may reach beyond the scale, and with its zeros beyond 128 bits.
+        let (groups, last, exponent) = wire.split_last(exponent)?;
         let mut digits = 0_u128;
-        for group in wire.groups() {
+        for group in groups {
             if group > 9_999 {
                 return Err(Rule::NUMERIC_FORM);
             }
@@ -101,7 +127,7 @@ pub(super) fn to_i128(field: &[u8], scale: u8, limit: u128) -> Result<i128, Rule
                 .and_then(|digits| digits.checked_add(u128::from(group)))
                 .ok_or(Rule::PRECISION)?;
         }
-        wide_shift(digits, exponent)?
+        wide_shift(digits, exponent)?.checked_add(last).ok_or(Rule::PRECISION)?
     };
     if unsigned >= limit {
         return Err(Rule::PRECISION);
@@ -143,8 +169,9 @@ pub(super) fn to_i256(field: &[u8], precision: u8, scale: u8) -> Result<i256, Ru
     let wire = Wire::parse(field)?;
     let negative = wire.is_negative()?;
     let exponent = wire.exponent() + i32::from(scale);
+    let (groups, last, exponent) = wire.split_last(exponent)?;
     let mut digits = i256::ZERO;
-    for group in wire.groups() {
+    for group in groups {
         if group > 9_999 {
             return Err(Rule::NUMERIC_FORM);
         }
@@ -162,6 +189,8 @@ pub(super) fn to_i256(field: &[u8], precision: u8, scale: u8) -> Result<i256, Ru
         Some(power) if digits.checked_rem(power) == Some(i256::ZERO) => digits.wrapping_div(power),
         _ => return Err(Rule::SCALE),
     };
+    let last = i256::from_i128(i128::try_from(last).unwrap_or(0));
+    let value = value.checked_add(last).ok_or(Rule::PRECISION)?;
     match ten.checked_pow(u32::from(precision)) {
         Some(limit) if value < limit => Ok(if negative { value.wrapping_neg() } else { value }),
         _ => Err(Rule::PRECISION),
