@@ -102,8 +102,11 @@ impl PgChunkReader {
     /// Gathers rows until a payload is full or the copy is complete; says whether it goes on.
     async fn gather(&mut self, open: &mut Open) -> Result<bool> {
         while let Some(message) = open.stream.next().await {
-            let message = message.map_err(failed(self.attempt.clone()))?;
-            self.tuples.push(&message).map_err(wire::failed("read", &self.table))?;
+            // Once per row: the words of an error are made only when there is one.
+            let message = message.map_err(|error| failed(self.attempt.as_str())(error))?;
+            if let Err(error) = self.tuples.push(&message) {
+                return Err(wire::failed("read", &self.table)(error));
+            }
             if self.tuples.bytes() >= self.limits.bytes || self.tuples.rows() >= self.limits.rows {
                 return Ok(true);
             }

@@ -260,3 +260,37 @@ async fn errors_have_their_class_and_no_secret() {
     assert!(source.check().await.unwrap().iter().all(|line| !line.fatal));
     assert_eq!(source.tables().await.unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_in_flight_is_waited_for() {
+    let Some(server) = server::start() else { return };
+    source(&server);
+    // The commit itself takes two seconds: a deferred trigger sleeps in it.
+    server.psql(
+        "create table slow (id int primary key, v text);
+         create function doze() returns trigger language plpgsql as
+             $$ begin if new.id = 1 then perform pg_sleep(2); end if; return null; end $$;
+         create constraint trigger slow_doze after insert on slow deferrable initially deferred
+             for each row execute function doze();",
+    );
+    let ferry = Ferry::new(&server).await;
+    let wish = Wish { wire: true, ..Wish::into_target("src", "slow", WriteMode::Append) };
+    let plan = ferry.plan(&wish).await;
+    let (_lock, claim, prepared) = ferry.claim(&plan, ClaimStart::NewRun).await.unwrap();
+    let snapshot = ferry.snapshot(&plan).await;
+    let chunks = ferry.cut(&plan, snapshot.as_ref(), &claim, 200).await.unwrap();
+    let carried = ferry.carry(&plan, &prepared, snapshot.as_ref(), &chunks[0], true);
+    // Given up in the middle of COMMIT, as a lost connection would.
+    assert!(tokio::time::timeout(Duration::from_millis(700), carried).await.is_err());
+    let durable = match ferry.sink.begin(&chunks[0], &prepared, true).await.unwrap() {
+        Begun::AlreadyDurable(receipt) => receipt.totals.rows_written == 200,
+        Begun::Writer(_) => false,
+    };
+    // Whatever became of it, the answer is final: all of the chunk's rows, or none.
+    assert_eq!(server.psql("select count(*) from slow;"), if durable { "200" } else { "0" });
+    if !durable {
+        server.psql("drop trigger slow_doze on slow;");
+        ferry.carry(&plan, &prepared, snapshot.as_ref(), &chunks[0], true).await.unwrap().unwrap();
+        assert_eq!(server.psql("select count(*) from slow;"), "200");
+    }
+}
