@@ -199,6 +199,7 @@ fn options(endpoint: &Endpoint, tls: TlsMode) -> Result<Opts> {
         .socket(endpoint.socket.as_ref().map(|path| path.display().to_string()))
         .prefer_socket(Some(false))
         .tcp_keepalive(Some(KEEPALIVE))
+        .connect_attribute("program_name", endpoint.application.clone())
         .ssl_opts(ssl(endpoint, tls)?);
     Ok(builder.into())
 }

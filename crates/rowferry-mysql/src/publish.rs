@@ -149,13 +149,13 @@ pub(crate) async fn publish(
     }
 }
 
-/// Phase done with the watermark, and COMMIT of the fenced transaction.
+/// Phase done with the watermark, and COMMIT of the fenced transaction. Returns the run's rows.
 async fn finish(
     lock: &mut MysqlLock,
     prepared: &Prepared,
     watermark: Option<&str>,
     attempt: &str,
-) -> Result<()> {
+) -> Result<u64> {
     let progress = lock.progress.clone();
     let statement = format!(
         "update {} s set s.phase = ?, s.watermark = coalesce(?, s.watermark), \
@@ -168,7 +168,16 @@ async fn finish(
         .exec_drop(statement, (Phase::Done.word(), watermark, &prepared.stream.stream_id))
         .await
         .map_err(|error| error::of(error, attempt))?;
-    lock.execute("commit", attempt).await
+    let rows: Option<u64> = lock
+        .work()?
+        .exec_first(
+            format!("select `rows` from {} where stream_id = ?", progress.stream),
+            (&prepared.stream.stream_id,),
+        )
+        .await
+        .map_err(|error| error::of(error, attempt))?;
+    lock.execute("commit", attempt).await?;
+    Ok(rows.unwrap_or(0))
 }
 
 async fn swap(
@@ -211,14 +220,14 @@ async fn swap(
         }
     }
     begin_fenced(lock, prepared, attempt).await?;
-    finish(lock, prepared, watermark, attempt).await?;
+    let rows = finish(lock, prepared, watermark, attempt).await?;
     for table in staging::siblings(lock.work()?, &old).await? {
         if table != old || !prepared.keep_old {
             let statement = format!("drop table if exists {}", sql::table(&table));
             ddl(lock, &statement, attempt).await?;
         }
     }
-    Ok(Published { rows_in_target: None })
+    Ok(Published { rows_in_target: Some(rows) })
 }
 
 /// Moves staging's rows into the target in the transaction that ends the run.
@@ -237,6 +246,7 @@ async fn pour(
         .exec_first(phase, (&prepared.stream.stream_id,))
         .await
         .map_err(|error| error::of(error, attempt))?;
+    let mut rows = None;
     if done.as_deref() == Some(Phase::Done.word()) {
         lock.execute("commit", attempt).await?;
     } else {
@@ -247,8 +257,8 @@ async fn pour(
         let pour = format!("insert into {target} ({names}) select {names} from {load}");
         lock.execute(&pour, attempt).await?;
         merge::no_warnings(lock.work()?, attempt).await?;
-        finish(lock, prepared, watermark, attempt).await?;
+        rows = Some(finish(lock, prepared, watermark, attempt).await?);
     }
     ddl(lock, &format!("drop table if exists {load}"), attempt).await?;
-    Ok(Published { rows_in_target: None })
+    Ok(Published { rows_in_target: rows.filter(|_| empty_first) })
 }

@@ -117,7 +117,14 @@ impl Sessions {
                 config::close(control).await;
                 let rest =
                     QueryResult::<'_, '_, BinaryProtocol>::new(&mut conn).drop_result().await;
-                rest.as_ref().map_or_else(error::is_server_answer, |()| true).then_some(())
+                if !rest.as_ref().map_or_else(error::is_server_answer, |()| true) {
+                    return None;
+                }
+                // A query that ended by itself leaves the kill to the next statement.
+                match conn.query_drop("do 0").await {
+                    Ok(()) => Some(()),
+                    Err(_killed) => conn.query_drop("do 0").await.ok(),
+                }
             };
             match killed.await {
                 Some(()) => sessions.give_back(conn),

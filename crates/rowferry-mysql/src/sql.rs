@@ -48,7 +48,8 @@ fn bound(value: &KeyValue, declared: &str) -> String {
         KeyValue::Text(value) => {
             let literal = text(value);
             match base_word(declared).as_str() {
-                "decimal" | "numeric" => value.clone(),
+                // A quoted number would be compared as a double.
+                "decimal" | "numeric" if is_number(value) => value.clone(),
                 "date" => format!("cast({literal} as date)"),
                 "datetime" | "timestamp" => format!("cast({literal} as datetime(6))"),
                 "time" => format!("cast({literal} as time(6))"),
@@ -56,6 +57,10 @@ fn bound(value: &KeyValue, declared: &str) -> String {
             }
         }
     }
+}
+
+fn is_number(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'))
 }
 
 /// First word of a type: `decimal` of `decimal(10,2) unsigned`.
