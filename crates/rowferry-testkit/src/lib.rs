@@ -20,13 +20,27 @@
     reason = "test equipment reports by panicking and by its skipped: lines"
 )]
 
+mod canary;
 mod client;
+mod compare;
 mod database;
+mod dump;
+mod faults;
+mod faulty_sink;
+mod faulty_source;
 mod launch;
 mod mysqld;
 mod postgres;
+mod proxy;
 mod server;
 mod watchdog;
 
+pub use canary::assert_no_canary;
+pub use compare::{Difference, assert_same, differences};
 pub use database::Database;
+pub use dump::{DumpColumn, Kind, dump};
+pub use faults::{Fault, Faults};
+pub use faulty_sink::FaultySink;
+pub use faulty_source::FaultySource;
+pub use proxy::{Cut, Proxy};
 pub use server::{Engine, Server, mariadb, mysql, postgres, sqlite};

@@ -1,0 +1,116 @@
+//! A sink whose chunks fail by script.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rowferry_core::{
+    Begun, CheckLine, Chunk, ChunkTotals, ChunkWriter, Column, ColumnPlan, ErrorClass, Payload,
+    PlanProblem, Prepared, Receipt, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan,
+    TableRef, TargetTable, WireFormat,
+};
+
+use crate::faults::{Fault, Faults, scripted};
+
+/// Wraps a sink; every `begin` takes the next fault of the script.
+pub struct FaultySink {
+    inner: Arc<dyn Sink>,
+    faults: Faults,
+}
+
+impl FaultySink {
+    /// `inner` with faults.
+    pub fn new(inner: Arc<dyn Sink>, faults: Faults) -> Self {
+        Self { inner, faults }
+    }
+}
+
+#[async_trait]
+impl Sink for FaultySink {
+    fn engine(&self) -> &str {
+        self.inner.engine()
+    }
+
+    async fn identity(&self) -> Result<String> {
+        self.inner.identity().await
+    }
+
+    async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>> {
+        self.inner.describe(table).await
+    }
+
+    fn plan_column(
+        &self,
+        source: &Column,
+        target_name: &str,
+        existing: Option<&Column>,
+        in_key: bool,
+    ) -> Result<Column, PlanProblem> {
+        self.inner.plan_column(source, target_name, existing, in_key)
+    }
+
+    fn ddl(&self, plan: &TablePlan) -> Vec<String> {
+        self.inner.ddl(plan)
+    }
+
+    fn accepts(&self, format: WireFormat, columns: &[ColumnPlan]) -> bool {
+        self.inner.accepts(format, columns)
+    }
+
+    async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
+        self.inner.lock(stream).await
+    }
+
+    async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
+        let fault = self.faults.take();
+        fault.at_begin()?;
+        Ok(match self.inner.begin(chunk, prepared, settle).await? {
+            Begun::Writer(inner) => {
+                Begun::Writer(Box::new(FaultyWriter { inner, fault, payloads: 0 }))
+            }
+            Begun::AlreadyDurable(receipt) => Begun::AlreadyDurable(receipt),
+        })
+    }
+
+    async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {
+        self.inner.streams(progress_schema).await
+    }
+
+    async fn forget(&self, progress_schema: Option<&str>, stream_id: &str) -> Result<()> {
+        self.inner.forget(progress_schema, stream_id).await
+    }
+
+    async fn check(&self) -> Result<Vec<CheckLine>> {
+        self.inner.check().await
+    }
+}
+
+struct FaultyWriter {
+    inner: Box<dyn ChunkWriter>,
+    fault: Fault,
+    payloads: u64,
+}
+
+#[async_trait]
+impl ChunkWriter for FaultyWriter {
+    async fn write(&mut self, payload: Payload) -> Result<()> {
+        self.fault.before_payload(self.payloads).await?;
+        self.payloads += 1;
+        self.inner.write(payload).await
+    }
+
+    async fn commit(self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
+        match self.fault {
+            Fault::RefuseCommit(class) => Err(scripted(class, "commit")),
+            Fault::LoseCommit => Err(scripted(ErrorClass::Unknown, "the way to commit")),
+            Fault::LoseAnswer => {
+                let _durable = self.inner.commit(totals).await?;
+                Err(scripted(ErrorClass::Unknown, "the answer to commit"))
+            }
+            Fault::None
+            | Fault::RefuseBegin(_)
+            | Fault::FailAfter(..)
+            | Fault::Slow(_)
+            | Fault::Hold(_) => self.inner.commit(totals).await,
+        }
+    }
+}
