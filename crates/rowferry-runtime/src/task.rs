@@ -15,6 +15,7 @@ pub struct Task<T> {
 }
 
 /// Starts `future` as a task called `name` in the current tracing span.
+#[expect(clippy::disallowed_methods, reason = "the one place that starts tasks")]
 pub fn spawn<T, F>(name: &str, future: F) -> Task<T>
 where
     F: Future<Output = T> + Send + 'static,

@@ -140,7 +140,7 @@ async fn relay(
 }
 
 /// A proxy lives outside the product, so its tasks need none of the product's bookkeeping.
-#[allow(clippy::disallowed_methods, reason = "test equipment; no span to carry")]
+#[expect(clippy::disallowed_methods, reason = "test equipment; no span to carry")]
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(task)
 }
