@@ -8,6 +8,7 @@
 //! The fork is asked for at connecting; wherever the two differ, the code names both.
 
 mod chunks;
+mod columns;
 mod config;
 mod decode;
 mod describe;

@@ -11,7 +11,7 @@ use rowferry_core::{ConnectorError, ErrorClass, Prepared, Result, TableRef, Tabl
 
 use crate::config::Server;
 use crate::types::Flavor;
-use crate::{describe, error, sql, staging, write};
+use crate::{columns, describe, error, sql, staging};
 
 /// How rows of the session's table get into the target.
 pub(crate) struct Merge {
@@ -51,7 +51,7 @@ pub(crate) async fn prepare(
     };
     check_key(&found.schema, &prepared.key)?;
     let table = staging::merge_name(server, &prepared.target, &prepared.stream.stream_id);
-    let names = write::names(prepared);
+    let names = columns::names(prepared);
     let target = sql::table(&prepared.target);
     let own = sql::table(&table);
     // Made from a select, it has the target's types and none of its keys and checks.

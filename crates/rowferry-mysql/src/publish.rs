@@ -21,7 +21,7 @@ use rowferry_core::{
 };
 
 use crate::lock::{MysqlLock, still_ours};
-use crate::{error, merge, sql, staging, write};
+use crate::{columns, error, merge, sql, staging};
 
 /// Tries of a statement that waits for other sessions, ten seconds each: never queue for long
 /// behind a reader, since everybody else queues behind us.
@@ -253,7 +253,7 @@ async fn pour(
         if empty_first {
             lock.execute(&format!("delete from {target}"), attempt).await?;
         }
-        let names = write::names(prepared);
+        let names = columns::names(prepared);
         let pour = format!("insert into {target} ({names}) select {names} from {load}");
         lock.execute(&pour, attempt).await?;
         merge::no_warnings(lock.work()?, attempt).await?;

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
-use rowferry_codec::mysql_text::{TextColumn, TextEncoder, TextError, TextForm};
+use rowferry_codec::mysql_text::{TextEncoder, TextError, TextForm};
 use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
     Prepared, Receipt, Result, TableRef, WriteMode,
@@ -34,8 +34,7 @@ use crate::config::{self, Server};
 use crate::merge::{self, Merge};
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
-use crate::types::{self, Flavor, Native};
-use crate::{error, rules, session, sql};
+use crate::{columns, error, session, sql};
 
 /// Bytes of one packet of a load: large enough that its header and its copy do not show, small
 /// enough that the server parses one while the next is encoded.
@@ -157,14 +156,14 @@ impl MysqlWriter {
         let form = if loads { TextForm::Load } else { TextForm::Insert };
         let table =
             session.merge.as_ref().map_or(&prepared.load_table, |merge| &merge.table).clone();
-        let encoder = TextEncoder::new(text_columns(prepared, sink.server.flavor)?, form);
+        let encoder = TextEncoder::new(columns::text_columns(prepared, sink.server.flavor)?, form);
         Ok(Self {
             sink,
             progress,
             session: Some(session),
             chunk: chunk.clone(),
             table,
-            names: names(prepared),
+            names: columns::names(prepared),
             encoder: Arc::new(encoder),
             way: if loads { Way::Load(None) } else { Way::Insert },
             rows: 0,
@@ -223,7 +222,8 @@ impl MysqlWriter {
         if let Way::Load(Some(load)) = &self.way {
             return Ok(load.pieces.clone());
         }
-        let statement = load_statement(&self.table, &self.prepared, self.sink.server.flavor);
+        let statement =
+            columns::load_statement(&self.table, &self.prepared, self.sink.server.flavor);
         let mut session = self
             .session
             .take()
@@ -438,76 +438,4 @@ impl ChunkWriter for MysqlWriter {
 
 fn panicked(error: RuntimeError) -> ConnectorError {
     ConnectorError::bug("a task of the writer ended without an answer").with_source(error)
-}
-
-/// Quoted target columns in the order of the batches.
-pub(crate) fn names(prepared: &Prepared) -> String {
-    sql::list(prepared.columns.iter().map(|column| column.target.name.as_str()))
-}
-
-fn text_columns(prepared: &Prepared, flavor: Flavor) -> Result<Vec<TextColumn>> {
-    prepared
-        .columns
-        .iter()
-        .map(|column| {
-            let rule = rules::rule(&column.source, &column.target, flavor).map_err(|reason| {
-                ConnectorError::new(
-                    ErrorClass::Setup,
-                    "type-mismatch",
-                    format!("column {:?}: {reason}", column.target.name),
-                )
-            })?;
-            let in_primary = prepared.key_enforced && prepared.key.contains(&column.target.name);
-            let nullable = column.target.nullable && !in_primary;
-            Ok(TextColumn { name: column.target.name.clone(), nullable, rule })
-        })
-        .collect()
-}
-
-/// The load reads raw bytes. Columns whose characters are not utf8mb4, and those that refuse bytes
-/// without a character set, go through a variable that says what the bytes are.
-fn load_statement(table: &TableRef, prepared: &Prepared, flavor: Flavor) -> String {
-    let mut fields = Vec::with_capacity(prepared.columns.len());
-    let mut sets = Vec::new();
-    for (index, column) in prepared.columns.iter().enumerate() {
-        let name = sql::quote(&column.target.name);
-        let native = Native::parse(&column.target.native.declared);
-        let utf8mb4 = column
-            .target
-            .collation
-            .as_deref()
-            .is_none_or(|collation| types::charset(collation) == "utf8mb4");
-        let through = match &native {
-            Native::Json => flavor == Flavor::MySql,
-            Native::Uuid | Native::Enum(_) => true,
-            Native::Char(_) | Native::VarChar(_) | Native::Text(_) => !utf8mb4,
-            Native::Int { .. }
-            | Native::Float { .. }
-            | Native::Double { .. }
-            | Native::Decimal { .. }
-            | Native::Bit(_)
-            | Native::Binary(_)
-            | Native::VarBinary(_)
-            | Native::Blob(_)
-            | Native::Date
-            | Native::Time(_)
-            | Native::DateTime(_)
-            | Native::Timestamp(_)
-            | Native::Year
-            | Native::Other => false,
-        };
-        if through {
-            fields.push(format!("@v{index}"));
-            sets.push(format!("{name} = convert(@v{index} using utf8mb4)"));
-        } else {
-            fields.push(name);
-        }
-    }
-    let set = if sets.is_empty() { String::new() } else { format!(" set {}", sets.join(", ")) };
-    format!(
-        "load data local infile 'rowferry' into table {} character set binary \
-         fields terminated by '\\t' escaped by '\\\\' lines terminated by '\\n' ({}){set}",
-        sql::table(table),
-        fields.join(", ")
-    )
 }
