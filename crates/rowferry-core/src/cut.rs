@@ -16,7 +16,7 @@
 //! estimates can only unbalance chunks and never lose a row. Holes that a killed run left are cut
 //! by the same code, with numbers between those of their neighbours.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
 
@@ -79,6 +79,9 @@ struct KeyCutter {
     next_key: Option<KeyTuple>,
     /// Keys per row seen lately: the width of a chunk is rows × spread.
     spread: Option<f64>,
+    /// Widths of the integer chunks handed out and not yet observed, from their first existing key
+    /// on: a gap in front of that key says nothing about the density behind it.
+    widths: BTreeMap<ChunkNo, f64>,
 }
 
 impl Cutter {
@@ -100,6 +103,7 @@ impl Cutter {
             holes,
             next_key: None,
             spread: None,
+            widths: BTreeMap::new(),
         });
         Self { table, spec, row_bytes, way }
     }
@@ -135,20 +139,16 @@ impl Cutter {
 
     /// Takes note of a finished chunk: its rows and payload bytes steer the size of later ones.
     pub fn observe(&mut self, chunk: &Chunk, rows: u64, bytes: u64) {
+        let width = match &mut self.way {
+            Way::Keys(cutter) => cutter.widths.remove(&chunk.no),
+            Way::Blocks(_) => None,
+        };
         if rows == 0 {
             return;
         }
         self.row_bytes = Some((bytes / rows).max(1));
-        if let (Way::Keys(cutter), KeyRange::Span { lower, upper, .. }) =
-            (&mut self.way, &chunk.range)
-        {
-            let width = match (lower, upper) {
-                (Some(lower), Some(upper)) => width(lower, upper),
-                _ => None,
-            };
-            if let Some(width) = width {
-                cutter.spread = Some((width / as_f64(rows)).max(1.0));
-            }
+        if let (Way::Keys(cutter), Some(width)) = (&mut self.way, width) {
+            cutter.spread = Some((width / as_f64(rows)).max(1.0));
         }
     }
 
@@ -178,7 +178,7 @@ impl KeyCutter {
         }
         let Some(hole) = self.holes.front().cloned() else { return Ok(None) };
         let (no, room_left) = number_in(&hole);
-        let bound = if room_left { self.bound(&hole, rows).await? } else { None };
+        let bound = if room_left { self.bound(&hole, no, rows).await? } else { None };
         let upper = bound.or_else(|| hole.upper.clone());
         if upper == hole.upper {
             self.holes.pop_front();
@@ -196,7 +196,7 @@ impl KeyCutter {
     }
 
     /// The inclusive upper bound of the next chunk; `None` = the rest of the hole.
-    async fn bound(&mut self, hole: &Hole, rows: u64) -> Result<Option<KeyTuple>> {
+    async fn bound(&mut self, hole: &Hole, no: ChunkNo, rows: u64) -> Result<Option<KeyTuple>> {
         if !self.key.is_integer() {
             return self.probe.nth_key(hole.lower.as_ref(), hole.upper.as_ref(), rows).await;
         }
@@ -210,7 +210,11 @@ impl KeyCutter {
         let bound = KeyTuple(vec![KeyValue::Int(first.saturating_add(width - 1))]);
         // A chunk that would be the last is left unbounded, so that it also takes late rows.
         self.next_key = self.probe.nth_key(Some(&bound), hole.upper.as_ref(), 1).await?;
-        Ok(self.next_key.is_some().then_some(bound))
+        if self.next_key.is_none() {
+            return Ok(None);
+        }
+        self.widths.insert(no, as_f64(u64::try_from(width).unwrap_or(u64::MAX)));
+        Ok(Some(bound))
     }
 
     /// Keys per row: from finished chunks, else from a short walk. `None` = fewer rows than the
@@ -271,12 +275,6 @@ fn block_chunks(
             rows_estimated: rows_estimated.map(|rows| rows / count),
         })
         .collect()
-}
-
-/// Distance between two integer bounds.
-fn width(lower: &KeyTuple, upper: &KeyTuple) -> Option<f64> {
-    let width = upper.as_int()?.checked_sub(lower.as_int()?)?;
-    Some(as_f64(u64::try_from(width).ok()?))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate of density needs no exact digits")]

@@ -12,6 +12,8 @@ mod canonical;
 mod chunk;
 mod coverage;
 mod cut;
+#[cfg(test)]
+mod cut_tests;
 mod endpoint;
 mod error;
 mod job;
