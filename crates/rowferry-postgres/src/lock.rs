@@ -27,6 +27,7 @@ use crate::config::Purpose;
 use crate::error::failed;
 use crate::progress::{FORMAT_VERSION, Progress, fenced};
 use crate::session::{Connector, Session};
+use crate::write::WriterPool;
 use crate::{prepare, publish, sql};
 
 /// Distance of heartbeats: a sixth of the idle limit of the lock session.
@@ -48,6 +49,7 @@ pub(crate) fn session_name(stream_id: &str, epoch: i64) -> String {
 /// The hold on one stream. Dropping it closes the lock session.
 pub(crate) struct PgStreamLock {
     connector: Arc<Connector>,
+    writers: Arc<WriterPool>,
     spec: StreamSpec,
     /// The target with its schema.
     target: TableRef,
@@ -62,6 +64,7 @@ pub(crate) struct PgStreamLock {
 impl PgStreamLock {
     pub(crate) async fn take(
         connector: &Arc<Connector>,
+        writers: &Arc<WriterPool>,
         spec: &StreamSpec,
         target: TableRef,
         progress: Progress,
@@ -73,6 +76,7 @@ impl PgStreamLock {
         let heart = spawn("postgres heartbeat", beat(Arc::clone(&holder), Arc::clone(&alive)));
         Ok(Self {
             connector: Arc::clone(connector),
+            writers: Arc::clone(writers),
             spec: spec.clone(),
             target,
             progress,
@@ -215,6 +219,12 @@ impl PgStreamLock {
     }
 }
 
+impl Drop for PgStreamLock {
+    fn drop(&mut self) {
+        self.writers.retire(&self.spec.stream_id);
+    }
+}
+
 async fn take_locks(holder: &Session, spec: &StreamSpec, target: &TableRef) -> Result<()> {
     // Streams that share a target hold its lock together; each still has its own.
     let shared = if spec.shared_target { "_shared" } else { "" };
@@ -325,6 +335,7 @@ impl StreamLock for PgStreamLock {
 
     async fn seal(&mut self, prepared: &Prepared) -> Result<Sealed> {
         self.check_alive()?;
+        self.writers.retire(&self.spec.stream_id);
         let session = self.work().await?;
         let sealed = publish::seal(&session, &self.progress, prepared).await?;
         self.work = Some(session);

@@ -157,7 +157,9 @@ impl Sink for PostgresSink {
     async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
         let target = self.resolve(&stream.target_table).await?;
         let progress = self.progress(stream.progress_schema.as_deref())?;
-        let lock = PgStreamLock::take(&self.server.connector, stream, target, progress).await?;
+        let lock =
+            PgStreamLock::take(&self.server.connector, &self.writers, stream, target, progress)
+                .await?;
         Ok(Box::new(lock))
     }
 

@@ -83,6 +83,12 @@ impl WriterPool {
         idle.entry(key).or_default().push(writing);
     }
 
+    /// Closes the idle sessions of a stream: no chunk of it is to come.
+    pub(crate) fn retire(&self, stream_id: &str) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(stream, _), _| stream != stream_id);
+    }
+
     /// Finds out what became of an earlier attempt at `chunk`.
     ///
     /// The exclusive lock of the stream row waits for every commit in flight, since each holds the
