@@ -55,6 +55,7 @@ pub async fn run_job(
                     result = load(&mut table, publish_now) => result,
                     () = patience.out_of_patience() => Err(TableFailure::Stopped),
                 };
+                table.mark_end();
                 (table, result)
             });
             running.push(async move { (index, task.join().await, name) });
@@ -110,6 +111,7 @@ async fn publish_together(
         } else {
             table.publish().await.err()
         };
+        table.mark_end();
         context.observer.table_finished(&table.report(failure.as_ref())).await;
     }
 }

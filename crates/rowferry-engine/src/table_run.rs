@@ -118,6 +118,11 @@ impl TableRun {
         self.tally.report(failure)
     }
 
+    /// Marks the end of a step: the report counts seconds up to the last one.
+    pub(crate) fn mark_end(&mut self) {
+        self.tally.ended = Some(Instant::now());
+    }
+
     /// Whether rows are loaded and wait for publish.
     pub(crate) const fn is_loaded(&self) -> bool {
         self.loaded.is_some()

@@ -15,6 +15,8 @@ pub(crate) struct Tally {
     pub(crate) mode: Mode,
     pub(crate) write: WriteMode,
     pub(crate) started: Instant,
+    /// When the table's last step was done; other tables of the job may go on.
+    pub(crate) ended: Option<Instant>,
     pub(crate) consistency: &'static str,
     pub(crate) snapshots: u64,
     pub(crate) rows_read: u64,
@@ -46,6 +48,7 @@ impl Tally {
             mode,
             write,
             started: Instant::now(),
+            ended: None,
             consistency: "",
             snapshots: 0,
             rows_read: 0,
@@ -119,7 +122,8 @@ impl Tally {
 
     /// The report of the table.
     pub(crate) fn report(&self, failure: Option<&TableFailure>) -> TableReport {
-        let seconds = self.started.elapsed().as_secs_f64();
+        let ended = self.ended.unwrap_or_else(Instant::now);
+        let seconds = ended.duration_since(self.started).as_secs_f64();
         let (status, exit_code, error) = match failure {
             None => (RunStatus::Ok, 0, None),
             Some(TableFailure::Stopped) => (RunStatus::Stopped, 75, None),
@@ -164,6 +168,7 @@ impl Tally {
             digest: self
                 .digest
                 .as_ref()
+                .filter(|digest| !digest.kind.is_empty())
                 .map(|digest| format!("{}:{:032x}", digest.kind, digest.sum))
                 .unwrap_or_default(),
             warnings,
