@@ -45,5 +45,9 @@ fn main() -> ExitCode {
         .unwrap_or_else(|_panic| ending::Ending::of(exit::BUG));
     // The very last write of the process, so that whoever reads the last line reads this one.
     ending.last_line.iter().for_each(|line| out::result(line));
+    if ending.code == exit::OK && out::result_lost() {
+        out::talk("error[output-lost]: could not write the result to standard output");
+        return ExitCode::from(exit::LOCAL);
+    }
     ExitCode::from(ending.code)
 }

@@ -6,9 +6,11 @@
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::MultiProgress;
 
+static RESULT_LOST: AtomicBool = AtomicBool::new(false);
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
 /// The bars of this process, at the lower end of the terminal.
@@ -18,11 +20,18 @@ pub(crate) fn bars() -> &'static MultiProgress {
 
 /// Prints a result, one or more lines, and flushes it.
 pub(crate) fn result(text: &str) {
-    beside_bars(|| {
+    let written = beside_bars(|| {
         let mut stdout = io::stdout().lock();
-        // There is nobody left to tell when stdout fails; the exit code still says how it went.
-        drop(writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()));
+        writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush())
     });
+    if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        RESULT_LOST.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether a result could not be printed, for another reason than that nobody reads it.
+pub(crate) fn result_lost() -> bool {
+    RESULT_LOST.load(Ordering::Relaxed)
 }
 
 /// Says something about the work on stderr.

@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rowferry_engine::{RunStatus, TableReport};
 use rowferry_runtime::Task;
 
@@ -149,16 +149,21 @@ fn bar(table: &str, rows_expected: Option<u64>, rows_resumed: u64) -> ProgressBa
     let (bar, template) = match rows_expected {
         Some(rows) => (
             ProgressBar::new(rows.max(rows_resumed)),
-            "{prefix:24!} {bar:20} {percent:>3} %  {human_pos} rows  {per_sec}  {eta} left",
+            "{prefix:24!} {bar:20} {percent:>3} %  {human_pos} rows  {rate} rows/s  {eta} left",
         ),
         None => (
             ProgressBar::no_length(),
-            "{prefix:24!} {spinner}  {human_pos} rows  {per_sec}  {elapsed}",
+            "{prefix:24!} {spinner}  {human_pos} rows  {rate} rows/s  {elapsed}",
         ),
     };
     // A template that does not parse would be found by the test below.
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let rate = units::grouped(summary::whole(state.per_sec()));
+            // A bar that cannot be drawn is nobody's loss.
+            out.write_str(&rate).unwrap_or_default();
+        })
         .progress_chars("=> ");
     let bar = out::bars().add(bar).with_style(style).with_prefix(table.to_owned());
     let bar = bar.with_position(rows_resumed);

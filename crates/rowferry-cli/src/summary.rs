@@ -8,9 +8,11 @@ use crate::units;
 
 /// The summary as text, without a final line feed.
 pub(crate) fn render(report: &RunReport) -> String {
-    let mut lines = vec![trimmed(&tables(&report.tables))];
+    let several = report.tables.windows(2).any(|pair| matches!(pair, [a, b] if a.job != b.job));
+    let mut lines = vec![trimmed(&tables(&report.tables, several))];
     for table in &report.tables {
-        lines.extend(notes(table).iter().map(|note| format!("{}: {note}", table.source)));
+        let job = if several { format!("{}: ", table.job) } else { String::new() };
+        lines.extend(notes(table).iter().map(|note| format!("{job}{}: {note}", table.source)));
     }
     lines.push(String::new());
     lines.push(closing(report));
@@ -37,14 +39,18 @@ pub(crate) fn trimmed(table: &Table) -> String {
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-fn tables(reports: &[TableReport]) -> Table {
+/// With several jobs, the same table may stand here more than once, so the job is named.
+fn tables(reports: &[TableReport], several: bool) -> Table {
+    let first = usize::from(!several);
     let header = [
-        "table", "target", "write", "read", "written", "rejected", "bytes", "rows/s", "time",
-        "status",
+        "job", "table", "target", "write", "read", "written", "rejected", "bytes", "rows/s",
+        "time", "status",
     ];
-    let mut table = plain_table(&header, &[3, 4, 5, 6, 7, 8]);
+    let numbers: Vec<usize> = (4..=9).map(|column| column - first).collect();
+    let mut table = plain_table(header.get(first..).unwrap_or_default(), &numbers);
     for report in reports {
-        table.add_row([
+        let row = [
+            report.job.clone(),
             report.source.clone(),
             report.target.clone(),
             report.write.clone(),
@@ -55,7 +61,8 @@ fn tables(reports: &[TableReport]) -> Table {
             rate(report.rows_per_second),
             units::seconds(report.seconds),
             word(report.status).to_owned(),
-        ]);
+        ];
+        table.add_row(row.into_iter().skip(first));
     }
     table
 }

@@ -127,6 +127,15 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let world = World::new();
+    world.orders("a.db", 3);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = world.command(&["tables", "sqlite:a.db"]).stdout(full).status().unwrap();
+    assert_eq!(status.code(), Some(74));
+}
+
+#[test]
 fn the_version_is_there_at_once() {
     let world = World::new();
     let mut best = Duration::MAX;

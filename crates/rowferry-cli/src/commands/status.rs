@@ -47,7 +47,8 @@ fn render(runs: &[PastRun]) -> String {
             let error = of_run.error_code.as_ref().map(|code| format!(": {code}"));
             table.add_row([
                 String::new(),
-                String::new(),
+                // A run of several jobs names the job of each table.
+                if of_run.job == run.job { String::new() } else { of_run.job.clone() },
                 of_run.source.clone(),
                 of_run.target.clone(),
                 units::grouped(of_run.rows_written),
