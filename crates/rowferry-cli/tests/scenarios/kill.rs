@@ -1,0 +1,222 @@
+//! Killed at any moment and run again: nothing lost, nothing doubled, nothing copied twice that was
+//! durable.
+
+use std::time::{Duration, Instant};
+
+use rowferry_testkit::{Database, Engine};
+
+use crate::dump::{assert_same, dump};
+use crate::ends::{Progress, database, wait_for_silence};
+use crate::mixed::{COLUMNS, fill, number};
+use crate::world::{World, wait};
+
+/// What is copied, and how.
+struct Ferry {
+    world: World,
+    source: Database,
+    target: Database,
+    table: &'static str,
+    write: &'static str,
+    expected: Vec<String>,
+    /// Rises with each finished copy; the run key of the next one.
+    cycle: u32,
+    random: Random,
+}
+
+impl Ferry {
+    fn new(from: Engine, to: Engine, table: &'static str, write: &'static str) -> Option<Self> {
+        let world = World::new();
+        let source = database(from, &world, "kill_source")?;
+        let target = database(to, &world, "kill_target")?;
+        fill(&source, number("ROWFERRY_KILL_ROWS", 60_000));
+        let expected = dump(&source, table, &COLUMNS);
+        let random = Random::from_environment();
+        Some(Self { world, source, target, table, write, expected, cycle: 0, random })
+    }
+
+    fn start(&self) -> std::process::Child {
+        let rows = self.expected.len() / 60;
+        self.world.start(&[
+            "copy",
+            &self.source.url(),
+            &self.target.url(),
+            "--table",
+            self.table,
+            "--write",
+            self.write,
+            "--chunk-rows",
+            &rows.to_string(),
+            "--run-key",
+            &format!("cycle{}", self.cycle),
+            "--output",
+            "json",
+            "--progress",
+            "none",
+        ])
+    }
+
+    /// Runs to the end, compares what was resumed with what was durable, and the tables.
+    fn finish(&mut self, durable: &Progress) {
+        let report = wait(self.start()).expect(0).json();
+        self.check(&report, durable);
+    }
+
+    fn check(&mut self, report: &serde_json::Value, durable: &Progress) {
+        let resumed = report["tables"][0]["chunks_resumed"].as_u64();
+        let keyless = self.table == "t_none" && durable.phase != "publishing";
+        let wanted = if durable.is_unfinished() && !keyless { durable.receipts } else { 0 };
+        assert_eq!(resumed, Some(wanted), "chunks resumed after {durable:?}: {report}");
+        let target = dump(&self.target, self.table, &COLUMNS);
+        assert_same(&format!("cycle {}", self.cycle), &self.expected, &target);
+        assert_eq!(Progress::of(&self.target).phase, "done");
+        self.leaves_nothing_behind();
+        self.cycle += 1;
+        if self.write != "replace" {
+            self.target.exec(&format!("delete from {}", self.table));
+        }
+    }
+
+    fn leaves_nothing_behind(&self) {
+        let tables = match self.target.engine() {
+            Engine::Postgres => {
+                "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+            }
+            Engine::Mariadb | Engine::Mysql => {
+                "select table_name from information_schema.tables where table_schema = database()"
+            }
+            Engine::Sqlite => "select name from sqlite_master where type = 'table'",
+        };
+        let mut names = self.target.query(tables);
+        names.sort_unstable();
+        assert_eq!(names, ["_rowferry_chunk", "_rowferry_stream", self.table]);
+    }
+
+    /// One run that is killed after `delay`; what is durable then. `None` when it was faster.
+    fn kill_after(&mut self, delay: Duration, before: &Progress) -> Option<Progress> {
+        let mut child = self.start();
+        std::thread::sleep(delay);
+        child.kill().unwrap();
+        let told = wait(child);
+        wait_for_silence(&self.target);
+        if told.code == 0 {
+            self.check(&told.json(), before);
+            return None;
+        }
+        assert_eq!(told.code, -1, "it ended by itself: {told:?}");
+        let after = Progress::of(&self.target);
+        println!("killed after {delay:?}: {after:?}");
+        if before.is_unfinished() && self.table != "t_none" {
+            assert_eq!(after.run, before.run, "a restart from zero: {before:?}");
+            assert!(after.receipts >= before.receipts, "{before:?}, then {after:?}");
+        }
+        Some(after)
+    }
+
+    /// Kills `kills` times at random moments; between two kills it is sometimes left to finish.
+    fn survives(&mut self, kills: u64) {
+        let clock = Instant::now();
+        self.finish(&Progress::default());
+        let whole = clock.elapsed();
+        let mut durable = Progress::default();
+        let mut done = 0;
+        // A run that is faster than its kill does not count; it must not go on for ever either.
+        for _ in 0..kills * 4 {
+            if done == kills {
+                break;
+            }
+            let delay = whole.mul_f64(self.random.fraction());
+            match self.kill_after(delay, &durable) {
+                None => durable = Progress::default(),
+                Some(after) => {
+                    done += 1;
+                    durable = self.settled(after);
+                }
+            }
+        }
+        assert_eq!(done, kills, "too few runs could be killed");
+        self.finish(&durable);
+    }
+
+    /// Half of the time the copy is finished before the next kill.
+    fn settled(&mut self, after: Progress) -> Progress {
+        if self.finished_behind_our_back(&after) {
+            // Killed between the last commit and its own end: the same run key finds it done.
+            self.cycle += 1;
+            if self.write != "replace" {
+                self.target.exec(&format!("delete from {}", self.table));
+            }
+            return Progress::default();
+        }
+        if self.random.fraction() < 0.5 {
+            self.finish(&after);
+            return Progress::default();
+        }
+        after
+    }
+
+    fn finished_behind_our_back(&self, after: &Progress) -> bool {
+        let wanted = format!("cycle{}", self.cycle);
+        after.phase == "done"
+            && self.target.query("select run_key from _rowferry_stream") == [wanted]
+    }
+}
+
+/// A small generator of its own, so that a printed seed repeats a run.
+struct Random(u64);
+
+impl Random {
+    fn from_environment() -> Self {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs());
+        let seed = number("ROWFERRY_KILL_SEED", now);
+        println!("ROWFERRY_KILL_SEED={seed}");
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Below one, from zero (xorshift64).
+    fn fraction(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        f64::from(u32::try_from(self.0 >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    }
+}
+
+fn survives(from: Engine, to: Engine, table: &'static str, write: &'static str, kills: u64) {
+    let Some(mut ferry) = Ferry::new(from, to, table, write) else { return };
+    ferry.survives(number("ROWFERRY_KILLS", kills));
+}
+
+#[test]
+fn a_killed_copy_from_postgres_to_postgres_continues() {
+    survives(Engine::Postgres, Engine::Postgres, "t_bigint", "replace", 6);
+}
+
+#[test]
+fn a_killed_copy_from_postgres_to_mariadb_continues() {
+    survives(Engine::Postgres, Engine::Mariadb, "t_bigint", "replace", 6);
+}
+
+#[test]
+fn a_killed_copy_from_sqlite_to_postgres_continues() {
+    survives(Engine::Sqlite, Engine::Postgres, "t_bigint", "replace", 6);
+}
+
+#[test]
+fn a_killed_copy_of_a_text_key_continues() {
+    survives(Engine::Postgres, Engine::Sqlite, "t_text", "replace", 3);
+}
+
+#[test]
+fn a_killed_append_continues() {
+    survives(Engine::Postgres, Engine::Mariadb, "t_bigint", "append", 3);
+}
+
+#[test]
+fn a_killed_upsert_continues() {
+    survives(Engine::Postgres, Engine::Postgres, "t_uuid", "upsert", 3);
+}
+
+#[test]
+fn a_killed_copy_without_a_key_starts_anew() {
+    survives(Engine::Postgres, Engine::Mariadb, "t_none", "replace", 3);
+}
