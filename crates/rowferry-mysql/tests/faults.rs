@@ -70,6 +70,7 @@ async fn swallowing_proxy(port: u16, armed: Arc<AtomicBool>) -> u16 {
 
 #[test]
 fn a_lost_answer_to_commit_never_doubles_a_chunk() {
+    let _alone = servers::SETTINGS.lock();
     for server in servers::all() {
         let database = server.database("lost_answer");
         server.sql(&database, ROWS);

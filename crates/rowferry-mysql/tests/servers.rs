@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-/// Held by a test that changes a setting of a whole server.
+/// Held by a test that changes a setting of a whole server, or that no such change may meet.
 pub(crate) static SETTINGS: Mutex<()> = Mutex::new(());
 
 /// A running server. It ends with the test process.

@@ -118,6 +118,7 @@ fn upserts_meet_the_right_rows_both_ways() {
 
 #[test]
 fn a_dropped_writer_leaves_nothing_and_a_durable_chunk_is_found() {
+    let _alone = servers::SETTINGS.lock();
     for server in servers::all() {
         let database = server.database("settle");
         server.sql(
@@ -160,6 +161,7 @@ fn a_dropped_writer_leaves_nothing_and_a_durable_chunk_is_found() {
 
 #[test]
 fn a_claim_ends_the_writers_of_the_owner_before() {
+    let _alone = servers::SETTINGS.lock();
     for server in servers::all() {
         let database = server.database("fence");
         server.sql(
