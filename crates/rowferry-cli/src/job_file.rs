@@ -72,9 +72,13 @@ impl Ends {
         let mut warnings = Vec::new();
         let mut end = |text: &str| -> Result<Endpoint> {
             let known = file.as_ref().and_then(|file| file.connections.get(text));
-            let (endpoint, told) = match known {
-                Some(known) => known.clone(),
-                None => parse(text)?,
+            let (endpoint, told) = match (known, &file) {
+                (Some(known), _) => known.clone(),
+                // A URL has a colon; what has none was meant as a name.
+                (None, Some(file)) if !text.contains([':', '=']) => {
+                    return Err(unknown_connection(text, file.connections.keys()));
+                }
+                (None, _) => parse(text)?,
             };
             warnings.extend(told);
             Ok(endpoint)
@@ -83,6 +87,15 @@ impl Ends {
         warnings.dedup();
         Ok(Self { source, target, warnings, state: file.and_then(|file| file.state) })
     }
+}
+
+fn unknown_connection<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Failure {
+    let next = match rowferry_core::nearest(name, known.map(String::as_str)) {
+        Some(near) => format!("Did you mean {near:?}?"),
+        None => "Add it under `connections` of the file, or write a URL or env:NAME.".to_owned(),
+    };
+    let message = format!("no connection of the file has the name {name:?}");
+    Failure::setup("unknown-connection", message, next)
 }
 
 /// One comparison of a column with a literal.

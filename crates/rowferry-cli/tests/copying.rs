@@ -95,6 +95,20 @@ fn a_table_is_found_in_whichever_job_has_it() {
 }
 
 #[test]
+fn a_connection_of_a_file_may_be_named() {
+    let world = World::new();
+    shop(&world);
+    world.write("rowferry.yaml", JOB);
+    let copy = |target: &str| {
+        world.run(&["copy", "shop", target, "--config", "rowferry.yaml", "--table", "customers"])
+    };
+    copy("lake").expect(0);
+    assert_eq!(world.value("lake.db", "select count(*) from customers"), "3");
+    copy("sqlite:other.db").expect(0);
+    assert_eq!(copy("laek").expect(78).slugs(), ["unknown-connection"]);
+}
+
+#[test]
 fn a_failing_table_does_not_stop_the_others() {
     let world = World::new();
     shop(&world);
