@@ -14,8 +14,10 @@ make_lineitem() {
       "$data/venv/bin/pip" -q install tpchgen-cli==4.0.0
     }
     "$data/venv/bin/tpchgen-cli" -s "$scale" --tables lineitem --output-dir "$data"
-    # The generator ends each line with a bar, which would be a seventeenth, empty field.
-    awk 'BEGIN { FS = "|"; OFS = "\t" } { NF = 16; print NR, $0 }' "$data/lineitem.tbl" >"$lineitem"
+    # The generator ends each line with a bar, which would be a seventeenth, empty field, and writes
+    # the quantity without the two digits that its type has.
+    awk 'BEGIN { FS = "|"; OFS = "\t" } { NF = 16; $5 = $5 ".00"; print NR, $0 }' \
+      "$data/lineitem.tbl" >"$lineitem"
     rm "$data/lineitem.tbl"
     md5sum <"$lineitem" | cut -d' ' -f1 >"$lineitem.md5.new"
     mv "$lineitem.md5.new" "$lineitem.md5"
