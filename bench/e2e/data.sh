@@ -32,7 +32,7 @@ install_sling() {
     "$data/sling/bin/pip" -q install sling-linux-amd64==1.4.11
     # The package carries the program as a file of the module.
     local program
-    program=$(find "$data/sling" -type f -name sling | head -n 1)
+    program=$(find "$data/sling" -type f -path "*/bin/sling-linux-amd64" | head -n 1)
     [ -n "$program" ] || die "the sling package holds no program"
     chmod +x "$program"
     [ -e "$sling" ] || ln -s "$program" "$sling"

@@ -9,7 +9,7 @@ use crate::ends::{Progress, database, wait_until};
 use crate::world::{Told, World, wait};
 
 fn copy(source: &Database, target: &Database) -> Vec<String> {
-    ["copy", &source.url(), &target.url(), "--table", "t", "--chunk-rows", "500", "--workers", "1"]
+    ["copy", &source.url(), &target.url(), "--table", "t", "--chunk-rows", "100", "--workers", "1"]
         .map(str::to_owned)
         .into_iter()
         .chain([
@@ -26,7 +26,7 @@ fn signal(pid: u32, name: &str) {
     assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
 }
 
-/// The first run is frozen, so that the second surely meets it.
+/// The first run is frozen where that is fair, so that the second surely meets it.
 fn the_second_run_is_told_to_wait(to: Engine, state_of_second: &str) {
     let world = World::new();
     let Some(source) = database(Engine::Postgres, &world, "locked_source") else { return };
@@ -37,13 +37,19 @@ fn the_second_run_is_told_to_wait(to: Engine, state_of_second: &str) {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let first = world.start(&words);
     wait_until("the first receipt", || Progress::of(&target).receipts > 0);
-    signal(first.id(), "-STOP");
+    // Not with a ledger in common: frozen inside a write, the first would hold SQLite's own lock.
+    let frozen = state_of_second != "state/rowferry.db";
+    if frozen {
+        signal(first.id(), "-STOP");
+    }
     let before = Progress::of(&target);
     let mut second = world.command(&words);
     second.env("ROWFERRY_STATE", world.path(state_of_second));
     let second = crate::world::finish(second);
     let after = Progress::of(&target);
-    signal(first.id(), "-CONT");
+    if frozen {
+        signal(first.id(), "-CONT");
+    }
     let first = wait(first);
     second.expect(75);
     assert_eq!(before.run, after.run);
