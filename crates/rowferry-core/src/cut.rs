@@ -29,6 +29,10 @@ use crate::{
 /// enough to cost one millisecond, large enough to see past a few gaps.
 const DENSITY_SAMPLE_ROWS: u64 = 1_000;
 
+/// How much wider, for the same number of rows, the next chunk may become. Guessed: an empty
+/// stretch of a million chunks is crossed in ten, and one dense stretch is never taken whole.
+const SPREAD_GROWTH_MAX: f64 = 4.0;
+
 /// A hole that is cut again takes numbers this many times denser than the gap around it.
 const RECUT_STEPS: i64 = 1 << 10;
 
@@ -143,12 +147,13 @@ impl Cutter {
             Way::Keys(cutter) => cutter.widths.remove(&chunk.no),
             Way::Blocks(_) => None,
         };
-        if rows == 0 {
-            return;
+        if let Some(row_bytes) = bytes.checked_div(rows) {
+            self.row_bytes = Some(row_bytes.max(1));
         }
-        self.row_bytes = Some((bytes / rows).max(1));
         if let (Way::Keys(cutter), Some(width)) = (&mut self.way, width) {
-            cutter.spread = Some((width / as_f64(rows)).max(1.0));
+            // A filter may leave a chunk nearly empty and the next one full: widen in steps.
+            let widest = cutter.spread.unwrap_or(1.0) * SPREAD_GROWTH_MAX;
+            cutter.spread = Some((width / as_f64(rows.max(1))).clamp(1.0, widest.max(1.0)));
         }
     }
 
@@ -205,7 +210,7 @@ impl KeyCutter {
             None => self.probe.nth_key(hole.lower.as_ref(), hole.upper.as_ref(), 1).await?,
         };
         let Some(first) = first.as_ref().and_then(KeyTuple::as_int) else { return Ok(None) };
-        let Some(spread) = self.spread(hole, first).await? else { return Ok(None) };
+        let Some(spread) = self.spread(hole, first, rows).await? else { return Ok(None) };
         let width = as_i128((as_f64(rows) * spread).ceil()).max(1);
         let bound = KeyTuple(vec![KeyValue::Int(first.saturating_add(width - 1))]);
         // A chunk that would be the last is left unbounded, so that it also takes late rows.
@@ -219,16 +224,15 @@ impl KeyCutter {
 
     /// Keys per row: from finished chunks, else from a short walk. `None` = fewer rows than the
     /// walk looks at, so one chunk takes them all.
-    async fn spread(&mut self, hole: &Hole, first: i128) -> Result<Option<f64>> {
+    async fn spread(&mut self, hole: &Hole, first: i128, rows: u64) -> Result<Option<f64>> {
         if self.spread.is_none() {
-            let sample = self
-                .probe
-                .nth_key(hole.lower.as_ref(), hole.upper.as_ref(), DENSITY_SAMPLE_ROWS)
-                .await?;
+            let sample_rows = rows.min(DENSITY_SAMPLE_ROWS);
+            let sample =
+                self.probe.nth_key(hole.lower.as_ref(), hole.upper.as_ref(), sample_rows).await?;
             if let Some(last) = sample.as_ref().and_then(KeyTuple::as_int) {
                 let keys = (last - first).unsigned_abs().saturating_add(1);
                 let keys = as_f64(u64::try_from(keys).unwrap_or(u64::MAX));
-                self.spread = Some((keys / as_f64(DENSITY_SAMPLE_ROWS)).max(1.0));
+                self.spread = Some((keys / as_f64(sample_rows)).max(1.0));
             }
         }
         Ok(self.spread)

@@ -90,7 +90,6 @@ impl ChunkCopier {
         });
         let mut transform = Transform::new(&self.plan);
         let mut totals = ChunkTotals::default();
-        let name = self.plan.source.table.to_string();
         while let Some(item) = incoming.recv().await {
             match item.map_err(CopyError::Read)? {
                 Item::Rows { payload, _held } => {
@@ -100,14 +99,14 @@ impl ChunkCopier {
                         .await
                         .map_err(CopyError::Write)?;
                     totals.duplicates += done.duplicates;
-                    totals.rows_written += done.payload.rows();
-                    let bytes = done.payload.bytes();
-                    totals.bytes += bytes;
-                    self.context.observer.rows_moved(&name, done.payload.rows(), bytes);
-                    writer.write(done.payload).await.map_err(CopyError::Write)?;
+                    self.hand_over(done.payload, writer, &mut totals).await?;
                 }
                 Item::End { last_key, digest } => {
                     drop(reading);
+                    let held_back = transform.finish(&self.context.compute).await;
+                    for payload in held_back.map_err(CopyError::Write)? {
+                        self.hand_over(payload, writer, &mut totals).await?;
+                    }
                     totals.last_key = last_key;
                     totals.digest = digest.or_else(|| transform.digest());
                     return Ok(totals);
@@ -115,7 +114,22 @@ impl ChunkCopier {
             }
         }
         // The channel closed without an end: the reading task died.
-        Err(CopyError::Read(ConnectorError::bug(format!("reading table {name} broke off"))))
+        let message = format!("reading table {} broke off", self.plan.source.table);
+        Err(CopyError::Read(ConnectorError::bug(message)))
+    }
+
+    /// Counts a payload and hands it to the writer.
+    async fn hand_over(
+        &self,
+        payload: Payload,
+        writer: &mut dyn ChunkWriter,
+        totals: &mut ChunkTotals,
+    ) -> Result<(), CopyError> {
+        let (rows, bytes) = (payload.rows(), payload.bytes());
+        totals.rows_written += rows;
+        totals.bytes += bytes;
+        self.context.observer.rows_moved(&self.plan.source.table.to_string(), rows, bytes);
+        writer.write(payload).await.map_err(CopyError::Write)
     }
 }
 

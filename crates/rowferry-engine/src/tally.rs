@@ -31,7 +31,18 @@ pub(crate) struct Tally {
     pub(crate) watermark: Option<Watermark>,
     pub(crate) warnings: Vec<String>,
     pub(crate) phases: Phases,
-    digest: Option<Digest>,
+    /// Rows of the current run that this process made durable.
+    rows_durable: u64,
+    digest: DigestSum,
+}
+
+/// Digest of a whole run, as far as its chunks have one of a kind.
+#[derive(Default)]
+enum DigestSum {
+    #[default]
+    Nothing,
+    Sum(Digest),
+    Unknown,
 }
 
 impl Tally {
@@ -63,7 +74,8 @@ impl Tally {
             watermark: None,
             warnings: Vec::new(),
             phases: Phases::default(),
-            digest: None,
+            rows_durable: 0,
+            digest: DigestSum::Nothing,
         }
     }
 
@@ -89,6 +101,7 @@ impl Tally {
         self.chunks += 1;
         self.rows_read += receipt.totals.rows_read;
         self.rows_written += receipt.totals.rows_written;
+        self.rows_durable += receipt.totals.rows_written;
         self.rows_rejected += receipt.totals.rows_rejected;
         self.duplicates += receipt.totals.duplicates;
         self.bytes += receipt.totals.bytes;
@@ -99,25 +112,27 @@ impl Tally {
     pub(crate) fn start_over(&mut self) {
         self.chunks_resumed = 0;
         self.rows_resumed = 0;
-        self.digest = None;
+        self.rows_durable = 0;
+        self.digest = DigestSum::Nothing;
     }
 
     /// Rows of the whole run, resumed ones included.
     pub(crate) fn rows_of_run(&self) -> u64 {
-        self.rows_resumed + self.rows_written
+        self.rows_resumed + self.rows_durable
     }
 
     fn add_digest(&mut self, receipt: &Receipt) {
-        let first = self.chunks + self.chunks_resumed <= 1 && self.digest.is_none();
-        match (&mut self.digest, &receipt.totals.digest) {
-            (Some(sum), Some(more)) if sum.kind == more.kind => {
+        let sum = std::mem::take(&mut self.digest);
+        self.digest = match (sum, &receipt.totals.digest) {
+            (DigestSum::Nothing, Some(first)) => DigestSum::Sum(first.clone()),
+            (DigestSum::Sum(mut sum), Some(more)) if sum.kind == more.kind => {
                 sum.count += more.count;
                 sum.sum = sum.sum.wrapping_add(more.sum);
+                DigestSum::Sum(sum)
             }
-            (None, Some(more)) if first => self.digest = Some(more.clone()),
             // A chunk without a digest, or of another kind: the whole has none.
-            _ => self.digest = None,
-        }
+            _ => DigestSum::Unknown,
+        };
     }
 
     /// The report of the table.
@@ -165,12 +180,10 @@ impl Tally {
                 .as_ref()
                 .and_then(|mark| mark.settled.as_ref())
                 .and_then(|key| serde_json::to_value(key).ok()),
-            digest: self
-                .digest
-                .as_ref()
-                .filter(|digest| !digest.kind.is_empty())
-                .map(|digest| format!("{}:{:032x}", digest.kind, digest.sum))
-                .unwrap_or_default(),
+            digest: match &self.digest {
+                DigestSum::Sum(digest) => format!("{}:{:032x}", digest.kind, digest.sum),
+                DigestSum::Nothing | DigestSum::Unknown => String::new(),
+            },
             warnings,
             phases: self.phases,
             error,

@@ -1,23 +1,7 @@
 //! What happens to rows between reader and writer: dedupe and digest, as kernels on the pool.
 
 use rowferry_core::{ConnectorError, Digest, Duplicates, ErrorClass, Payload, Result, TablePlan};
-enum Keep {
-    First,
-    Last,
-}
-struct Deduper;
-impl Deduper {
-    fn new(_k: Vec<usize>, _keep: Keep) -> Self {
-        Self
-    }
-    fn push(&mut self, b: &arrow_array::RecordBatch) -> (arrow_array::RecordBatch, u64) {
-        (b.clone(), 0)
-    }
-}
-fn digest_rows(_b: &arrow_array::RecordBatch) -> Digest {
-    Digest::default()
-}
-
+use rowferry_kernels::{Deduper, Keep, KernelError, digest_rows};
 use rowferry_runtime::ComputePool;
 
 /// The transforming state of one chunk.
@@ -62,20 +46,19 @@ impl Transform {
             return Ok(Transformed { payload, duplicates: 0 });
         };
         let dedupe = self.dedupe.take();
-        let (batch, digest, dedupe, duplicates) = compute
-            .run(move || {
-                let (batch, dedupe, duplicates) = match dedupe {
-                    None => (batch, None, 0),
-                    Some((mut deduper, rule)) => {
-                        let (batch, dropped) = deduper.push(&batch);
-                        (batch, Some((deduper, rule)), dropped)
-                    }
+        let worked = compute
+            .run(move || -> Result<_, KernelError> {
+                let Some((mut deduper, rule)) = dedupe else {
+                    let digest = digest_rows(&batch)?;
+                    return Ok((batch, digest, None, 0));
                 };
-                let digest = digest_rows(&batch);
-                (batch, digest, dedupe, duplicates)
+                let (batch, dropped) = deduper.push(&batch)?;
+                let digest = digest_rows(&batch)?;
+                Ok((batch, digest, Some((deduper, rule)), dropped))
             })
-            .await
-            .map_err(|error| ConnectorError::bug("a kernel failed").with_source(error))?;
+            .await;
+        let (batch, digest, dedupe, duplicates) =
+            worked.map_err(kernel_failed)?.map_err(kernel_failed)?;
         self.dedupe = dedupe;
         self.add(digest);
         let rule = self.dedupe.as_ref().map(|(_, rule)| *rule);
@@ -83,6 +66,28 @@ impl Transform {
             return Err(self.duplicate_keys(duplicates));
         }
         Ok(Transformed { payload: Payload::Batch(batch), duplicates })
+    }
+
+    /// The rows that were held back because a later one might have displaced them.
+    pub(crate) async fn finish(&mut self, compute: &ComputePool) -> Result<Vec<Payload>> {
+        let Some((mut deduper, _)) = self.dedupe.take() else { return Ok(Vec::new()) };
+        let worked = compute
+            .run(move || -> Result<_, KernelError> {
+                let batches = deduper.finish()?;
+                batches.into_iter().map(|batch| Ok((digest_rows(&batch)?, batch))).collect::<Result<
+                    Vec<_>,
+                    KernelError,
+                >>(
+                )
+            })
+            .await;
+        let worked = worked.map_err(kernel_failed)?;
+        let mut payloads = Vec::new();
+        for (digest, batch) in worked.map_err(kernel_failed)? {
+            self.add(digest);
+            payloads.push(Payload::Batch(batch));
+        }
+        Ok(payloads)
     }
 
     /// Digest of all batches so far; `None` when rows passed in wire form.
@@ -111,4 +116,8 @@ impl Transform {
              `last`.",
         )
     }
+}
+
+fn kernel_failed(error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
+    ConnectorError::bug("a kernel failed").with_source(error)
 }

@@ -86,29 +86,29 @@ mod tests {
         KeyTuple(vec![KeyValue::Int(id)])
     }
 
-    fn clock(oldest_open: u64, next: u64) -> Option<Horizon> {
-        Some(Horizon { oldest_open, next })
+    fn clock(oldest_open: u64, next: u64) -> Horizon {
+        Horizon { oldest_open, next }
     }
 
     #[test]
     fn a_quiet_source_settles_what_was_read() {
-        let mark = Watermark::default().after(Some(key(10)), clock(5, 5), 0);
+        let mark = Watermark::default().after(Some(key(10)), Some(clock(5, 5)), 0);
         assert_eq!(mark.settled, Some(key(10)));
         assert!(mark.candidates.is_empty());
     }
 
     #[test]
     fn an_open_transaction_holds_the_watermark_back() {
-        let first = Watermark::default().after(Some(key(10)), clock(5, 5), 0);
-        let second = first.after(Some(key(20)), clock(7, 9), 1);
+        let first = Watermark::default().after(Some(key(10)), Some(clock(5, 5)), 0);
+        let second = first.after(Some(key(20)), Some(clock(7, 9)), 1);
         assert_eq!(second.settled, Some(key(10)));
         // Transaction 7 is still open: nothing moves.
-        let third = second.after(Some(key(30)), clock(7, 12), 2);
+        let third = second.after(Some(key(30)), Some(clock(7, 12)), 2);
         assert_eq!(third.settled, Some(key(10)));
         // Everything that was open when 20 was read is over, but 11 is open now.
-        let fourth = third.after(Some(key(40)), clock(11, 13), 3);
+        let fourth = third.after(Some(key(40)), Some(clock(11, 13)), 3);
         assert_eq!(fourth.settled, Some(key(20)));
-        let fifth = fourth.after(None, clock(20, 20), 4);
+        let fifth = fourth.after(None, Some(clock(20, 20)), 4);
         assert_eq!(fifth.settled, Some(key(40)));
     }
 
@@ -124,14 +124,14 @@ mod tests {
 
     #[test]
     fn an_empty_source_has_no_watermark() {
-        assert_eq!(Watermark::default().after(None, clock(5, 5), 0), Watermark::default());
+        assert_eq!(Watermark::default().after(None, Some(clock(5, 5)), 0), Watermark::default());
     }
 
     #[test]
     fn candidates_never_pile_up() {
         let mut mark = Watermark::default();
         for run in 0..100_u64 {
-            mark = mark.after(Some(key(i128::from(run))), clock(1, 2 + run), run);
+            mark = mark.after(Some(key(i128::from(run))), Some(clock(1, 2 + run)), run);
         }
         assert_eq!(mark.candidates.len(), 2);
     }

@@ -155,6 +155,12 @@ fn to_wal(connection: &Connection) -> rusqlite::Result<()> {
 
 fn lay_out(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> {
     let refused = |source| statement_failed("lay out tables", path, source);
+    // Asked without a write lock first: a run that is busy writing must not keep others out.
+    let found: i64 =
+        connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(refused)?;
+    if found == LAYOUT {
+        return Ok(());
+    }
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(refused)?;

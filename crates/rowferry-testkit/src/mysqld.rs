@@ -106,13 +106,14 @@ fn serve(
             "--innodb-flush-method=nosync",
             "--innodb-doublewrite=0",
             "--innodb-buffer-pool-size=256M",
-            "--innodb-log-file-size=256M",
             "--default-time-zone=+00:00",
         ]
         .map(OsString::from),
     );
     if engine == Engine::Mysql {
-        command.push("--mysqlx=OFF".into());
+        command.extend(["--mysqlx=OFF", "--innodb-redo-log-capacity=512M"].map(OsString::from));
+    } else {
+        command.push("--innodb-log-file-size=256M".into());
     }
     start(engine, port, folder, &command)
 }
