@@ -269,10 +269,8 @@ fn declare(
         CanonicalType::Timestamp { digits } | CanonicalType::Instant { digits } => {
             timed("datetime", *digits)
         }
-        CanonicalType::Uuid => match flavor {
-            Flavor::MySql => plain("binary(16)"),
-            Flavor::MariaDb => plain("uuid"),
-        },
+        // MariaDB's own uuid type refuses variants that other servers hold (error 1292).
+        CanonicalType::Uuid => plain("binary(16)"),
         CanonicalType::Json { flavor: json } => match (flavor, json) {
             (Flavor::MySql, JsonFlavor::Text) => text("longtext".to_owned()),
             (Flavor::MariaDb, _) | (Flavor::MySql, JsonFlavor::PgJsonb | JsonFlavor::Mysql) => {

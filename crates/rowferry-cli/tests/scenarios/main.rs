@@ -2,6 +2,11 @@
 //!
 //! Sizes are those of a quick run; `scripts/directions` and `scripts/kill` run the same tests with a
 //! million rows in release.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what stands beside a test may stop it and print; the lint knows only test functions"
+)]
 
 mod directions;
 mod dotnet;
