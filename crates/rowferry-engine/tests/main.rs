@@ -1,0 +1,11 @@
+//! The engine between a generated source and a sink in memory, both failing by script: what has
+//! been promised about copies holds without any database.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
+mod copying;
+mod duplicates;
+mod faults;
+mod publishing;
+mod stopping;
+mod world;
