@@ -25,11 +25,13 @@ impl HeldLock {
     /// Takes the lock.
     pub(crate) async fn take(sink: &dyn Sink, stream: &StreamSpec) -> Result<Self> {
         let lock = Arc::new(Mutex::new(sink.lock(stream).await?));
-        let beating = Arc::clone(&lock);
+        // Weak: the lock goes back with the value, not when the aborted task is taken down.
+        let beating = Arc::downgrade(&lock);
         let heart = spawn("heartbeat", async move {
             loop {
                 tokio::time::sleep(HEARTBEAT_EVERY).await;
-                if let Err(error) = beating.lock().await.heartbeat().await {
+                let Some(lock) = beating.upgrade() else { return };
+                if let Err(error) = lock.lock().await.heartbeat().await {
                     tracing::warn!(error = %error, "the stream lock's session is gone");
                     return;
                 }
