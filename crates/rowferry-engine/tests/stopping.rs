@@ -37,6 +37,8 @@ async fn a_copy_stopped_again_and_again_arrives_whole() {
     world.workers = 3;
     world.job.settings.parallel_tables = 2;
     world.job.settings.chunk_rows = 40;
+    // One logical run: tables that are finished are left alone.
+    world.options.run_key = Some("night".to_owned());
     let mut runs = 0;
     let mut report = world.run_as(Run::default().stopped_after(5)).await;
     while report.status == RunStatus::Stopped {
@@ -44,7 +46,7 @@ async fn a_copy_stopped_again_and_again_arrives_whole() {
         assert!(runs < 60, "every run makes at least five chunks durable");
         report = world.run_as(Run::default().stopped_after(5)).await;
     }
-    assert_eq!(report.status, RunStatus::Ok, "{report:#?}");
+    assert_eq!(report.exit_code, 0, "{report:#?}");
     assert!(runs > 3, "it was stopped {runs} times");
     for name in ["addresses", "customers", "events", "order_items", "orders", "products"] {
         world.assert_arrived(name).await;
@@ -63,22 +65,26 @@ async fn a_run_that_was_stopped_before_it_began_changes_nothing() {
 
 #[tokio::test]
 async fn the_second_signal_drops_the_chunks_in_flight() {
-    let faults = Faults::script([Fault::None, Fault::None, Fault::Hold(0)]);
-    let world = World::of("rows?rows=1000", &["rows"])
+    // The first chunk never ends; the one beside it is the sign to stop.
+    let faults = Faults::script([Fault::Hold(0)]);
+    let mut world = World::of("rows?rows=1000", &["rows"])
         .with_sink_faults(&faults)
         .with_entries(|entry| entry.write = Some(WriteMode::Append));
+    world.workers = 2;
     let run = Run::default();
     let (stop, abort) = (run.stop.clone(), run.abort.clone());
     let started = Instant::now();
     let report = world
-        .run_as(run.after(2, move || {
+        .run_as(run.after(1, move || {
             stop.cancel();
             abort.cancel();
         }))
         .await;
     assert_eq!(report.status, RunStatus::Stopped);
     assert!(started.elapsed() < Duration::from_secs(5), "nobody waited for the grace to end");
-    assert_eq!(world.target.rows(&TableRef::bare("rows")), 200, "the held chunk left no row");
+    let target = TableRef::bare("rows");
+    let durable = world.target.receipts(&target).len() as u64;
+    assert_eq!(world.target.rows(&target), durable * 100, "the held chunk left no row");
     let report = world.run().await;
     assert_eq!((report.exit_code, report.resumed), (0, true), "{report:#?}");
     world.assert_arrived("rows").await;
@@ -86,8 +92,9 @@ async fn the_second_signal_drops_the_chunks_in_flight() {
 
 #[tokio::test]
 async fn a_chunk_that_outlasts_the_grace_is_dropped() {
-    let faults = Faults::script([Fault::None, Fault::Hold(0)]);
+    let faults = Faults::script([Fault::Hold(0)]);
     let mut world = World::of("rows?rows=1000", &["rows"]).with_sink_faults(&faults);
+    world.workers = 2;
     world.options.shutdown_grace = Duration::from_millis(50);
     let report = world.run_as(Run::default().stopped_after(1)).await;
     assert_eq!(report.status, RunStatus::Stopped);
