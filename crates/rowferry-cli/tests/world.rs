@@ -79,6 +79,8 @@ impl World {
             .current_dir(self.folder())
             .env_clear()
             .env("HOME", self.path("home"))
+            // Apart from the state, which would be warned of in a temporary folder.
+            .env("TMPDIR", self.path("tmp"))
             .env("ROWFERRY_STATE", self.path("state/rowferry.db"))
             .stdin(Stdio::null());
         command

@@ -123,6 +123,20 @@ pub struct TablePlan {
     pub warnings: Vec<String>,
 }
 
+impl TablePlan {
+    /// Whether the target as it stands has every planned column in its planned type, so that a
+    /// staging table may take the target's own shape, with whatever else belongs to it.
+    pub fn keeps_shape(&self) -> bool {
+        self.target_existing.as_ref().is_some_and(|existing| {
+            self.columns.iter().all(|column| {
+                existing
+                    .column(&column.target.name)
+                    .is_some_and(|there| there.native.declared == column.target.native.declared)
+            })
+        })
+    }
+}
+
 /// A reason why a table cannot be copied as asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanProblem {

@@ -129,6 +129,8 @@ pub enum ClaimStart {
     /// A new run: `run + 1`, no receipts, phase loading. Old staging of the stream is dropped, the
     /// receipts of the run before are folded into the row and removed. The watermark stays.
     NewRun,
+    /// A new run that also forgets the watermark: everything is copied again.
+    Anew,
     /// Continue the current run with its receipts.
     Continue,
 }

@@ -149,10 +149,10 @@ impl ChunkLoop {
     ) -> Result<()> {
         let receipt = result?;
         self.patience.renew();
-        if let KeyRange::Span { key, lower, upper: None } = &chunk.range {
-            // A computed bound is no key of a row: behind it, smaller ids may still be drawn.
-            let bound = lower.clone().filter(|_| !key.is_integer());
-            self.last_key = receipt.totals.last_key.clone().or(bound);
+        // Only a key that the view really read counts: bounds are computed, or were looked up by a
+        // session that saw later rows.
+        if matches!(&chunk.range, KeyRange::Span { upper: None, .. }) {
+            self.last_key.clone_from(&receipt.totals.last_key);
         }
         self.cutter.observe(chunk, receipt.totals.rows_read, receipt.totals.bytes);
         tally.durable(&receipt);

@@ -174,6 +174,27 @@ impl Draft<'_> {
         chosen
     }
 
+    /// Whether the target's own columns bound the values. A swap may give the table another
+    /// shape: it keeps the one it has only while every column of the source fits into it.
+    fn keeps_table(
+        &self,
+        chosen: &[Column],
+        identity: &Identity,
+        load: LoadInto,
+        ends: &JobEnds,
+    ) -> bool {
+        let swaps =
+            load == LoadInto::StagingReplace && self.task.entry.replace == ReplaceMode::Swap;
+        let Some(target) = self.target.filter(|_| swaps) else { return true };
+        chosen.iter().filter(|column| column.canonical.is_some()).all(|column| {
+            let name = renamed(&self.task.entry, &column.name);
+            let in_key = identity.columns.contains(&column.name);
+            target.schema.column(&name).is_some_and(|existing| {
+                ends.sink.plan_column(column, &name, Some(existing), in_key).is_ok()
+            })
+        })
+    }
+
     fn columns(
         &mut self,
         chosen: &[Column],
@@ -181,6 +202,7 @@ impl Draft<'_> {
         load: LoadInto,
         ends: &JobEnds,
     ) -> Vec<ColumnPlan> {
+        let keeps_table = self.keeps_table(chosen, identity, load, ends);
         let mut columns = Vec::new();
         for column in chosen.iter().filter(|column| column.canonical.is_some()) {
             let name = renamed(&self.task.entry, &column.name);
@@ -192,9 +214,6 @@ impl Draft<'_> {
                     "Change `rename`.".to_owned(),
                 );
             }
-            let keeps_table = load == LoadInto::Target
-                || load == LoadInto::StagingAppend
-                || self.task.entry.replace == ReplaceMode::Truncate;
             let existing_table = self.target.filter(|_| keeps_table);
             let existing = existing_table.and_then(|target| target.schema.column(&name));
             if let Some(target) = existing_table
@@ -206,7 +225,10 @@ impl Draft<'_> {
                     "unknown-column",
                     Some(&name),
                     format!("target table {} does not have this column", self.task.target),
-                    format!("Rename or exclude it.{}", near.unwrap_or_default()),
+                    format!(
+                        "Rename or exclude it, or drop the target.{}",
+                        near.unwrap_or_default()
+                    ),
                 );
                 continue;
             }

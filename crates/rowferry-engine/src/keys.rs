@@ -131,6 +131,16 @@ impl Draft<'_> {
                 "Leave `cut_by` out, or set it to the key.".to_owned(),
             );
         }
+        if cut.is_none() && asked == Some(Duplicates::Last) {
+            self.problem(
+                "cut-by-key",
+                None,
+                "`on_duplicate: last` holds the rows of a chunk back, and without a key to cut by \
+                 that is the whole table"
+                    .to_owned(),
+                "Use `on_duplicate: first`.".to_owned(),
+            );
+        }
         Some(asked.unwrap_or(Duplicates::Fail))
     }
 }

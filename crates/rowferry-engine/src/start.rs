@@ -102,7 +102,9 @@ fn unfinished(
     let into_target = plan.load == LoadInto::Target;
     let appends = plan.write == WriteMode::Append && into_target;
     let started_rows = state.chunks > 0;
-    if into_target && started_rows && !found.target_exists {
+    // A watermark speaks of rows that must still be there.
+    let relies_on_target = started_rows || state.watermark.is_some();
+    if into_target && relies_on_target && !found.target_exists {
         return Err(target_gone(plan));
     }
     let wanted = match &options.run_key {
@@ -119,6 +121,9 @@ fn unfinished(
                 "Continue it with its own `--run-key` or a longer `--resume-within`; `--restart` \
                  appends from the start and doubles what is there.",
             ));
+        }
+        if plan.mode == Mode::Incremental && state.watermark.is_some() {
+            same_plan(plan, state)?;
         }
         return Ok(Start::New(Some(format!(
             "an unfinished run of {} from {} is given up; starting anew",

@@ -86,7 +86,7 @@ impl TableRun {
                 if let Some(why) = why {
                     self.context.observer.note(&self.tally.source, &why);
                 }
-                ClaimStart::NewRun
+                anew(self.context.options.restart)
             }
             Start::Continue => ClaimStart::Continue,
         };
@@ -164,8 +164,11 @@ impl TableRun {
         start: ClaimStart,
         state: Option<&StreamState>,
     ) -> Result<Arc<Prepared>, TableFailure> {
-        let previous =
-            state.and_then(|state| state.watermark.as_deref()).and_then(Watermark::from_json);
+        let forgets = start == ClaimStart::Anew;
+        let previous = state
+            .filter(|_| !forgets)
+            .and_then(|state| state.watermark.as_deref())
+            .and_then(Watermark::from_json);
         let mut start = start;
         let mut again = true;
         loop {
@@ -173,7 +176,7 @@ impl TableRun {
             let prepared = Arc::new(lock.prepare(plan, &claim).await?);
             if prepared.staging_lost && again {
                 self.start_over(plan, "its staging table is gone");
-                (start, again) = (ClaimStart::NewRun, false);
+                (start, again) = (anew(forgets), false);
                 continue;
             }
             self.tally.resumed(&claim.receipts);
@@ -195,14 +198,14 @@ impl TableRun {
                 Ok(()) => return Ok(prepared),
                 // Rows moved between two read views, so that two chunks hold the same key.
                 Err(TableFailure::Failed(error))
-                    if resumed
+                    if (resumed || self.tally.snapshots > 1)
                         && again
                         && error.class == ErrorClass::Data
                         && error.code == "duplicate-key"
                         && plan.load == LoadInto::StagingReplace =>
                 {
                     self.start_over(plan, "rows moved between two read views");
-                    (start, again) = (ClaimStart::NewRun, false);
+                    (start, again) = (anew(forgets), false);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -358,6 +361,11 @@ impl TableRun {
     }
 }
 
+/// A new run; one that was asked for by hand forgets the watermark too.
+const fn anew(forgets: bool) -> ClaimStart {
+    if forgets { ClaimStart::Anew } else { ClaimStart::NewRun }
+}
+
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -365,7 +373,7 @@ fn unix_seconds() -> u64 {
 /// All problems of a table as one error: the first one's slug, every one's words.
 fn plan_error(task: &TableTask, problems: &[rowferry_core::PlanProblem]) -> ConnectorError {
     // Slugs are static in errors; those that scripts may look for are listed here.
-    const CODES: [&str; 8] = [
+    const CODES: [&str; 14] = [
         "unknown-table",
         "unknown-column",
         "unmapped-type",
@@ -374,6 +382,12 @@ fn plan_error(task: &TableTask, problems: &[rowferry_core::PlanProblem]) -> Conn
         "target-has-dependents",
         "not-transactional",
         "nonsensical-mode",
+        "type-mismatch",
+        "type-does-not-fit",
+        "generated-column",
+        "unsupported-type",
+        "no-columns",
+        "cut-by-key",
     ];
     let first = problems.first();
     let code = first

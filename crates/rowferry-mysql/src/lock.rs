@@ -136,8 +136,10 @@ impl MysqlLock {
                 )
                 .with_next("Start anew with --restart."));
             }
-            (None, ClaimStart::NewRun) => (1, 1, Phase::Loading),
-            (Some((run, epoch, _)), ClaimStart::NewRun) => (run + 1, epoch + 1, Phase::Loading),
+            (None, ClaimStart::NewRun | ClaimStart::Anew) => (1, 1, Phase::Loading),
+            (Some((run, epoch, _)), ClaimStart::NewRun | ClaimStart::Anew) => {
+                (run + 1, epoch + 1, Phase::Loading)
+            }
             (Some((run, epoch, phase)), ClaimStart::Continue) => {
                 (*run, epoch + 1, Phase::from_word(phase).unwrap_or(Phase::Loading))
             }
@@ -159,7 +161,7 @@ impl MysqlLock {
             "fingerprint" => fingerprint,
         };
         conn.exec_drop(statement, values).await.map_err(lost)?;
-        if *start == ClaimStart::NewRun {
+        if *start != ClaimStart::Continue {
             let receipts = format!("delete from {} where stream_id = ?", progress.chunk);
             conn.exec_drop(receipts, (&stream.stream_id,)).await.map_err(lost)?;
         }
@@ -210,8 +212,7 @@ impl MysqlLock {
         let drop_first = format!("drop table if exists {}", sql::table(table));
         self.execute(&drop_first, &attempt).await?;
         let target = self.target.clone();
-        let same_shape =
-            plan.target_existing.is_some() && staging::exists(self.work()?, &target).await?;
+        let same_shape = plan.keeps_shape() && staging::exists(self.work()?, &target).await?;
         let create = if same_shape {
             // The target keeps its shape: keys, indexes, defaults, columns that are not copied.
             format!("create table {} like {}", sql::table(table), sql::table(&target))
@@ -261,7 +262,7 @@ impl StreamLock for MysqlLock {
         session::end_all(&server, work, &stream_id).await?;
         progress.create(work).await?;
         let (run, epoch, phase) = self.raise(&start).await?;
-        if start == ClaimStart::NewRun {
+        if start != ClaimStart::Continue {
             self.drop_older(run).await?;
         }
         let receipts = progress.receipts(self.work()?, &stream_id, run, None).await?;
@@ -372,6 +373,7 @@ impl Drop for MysqlLock {
 /// Writes the stream row of a claim.
 fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> String {
     let table = &progress.stream;
+    let forget = if *start == ClaimStart::Anew { "watermark = null, " } else { "" };
     match (exists, start) {
         (false, _) => format!(
             "insert into {table} (stream_id, format_version, tool_version, job, source_id, \
@@ -380,8 +382,8 @@ fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> Str
              :source_table, :target_table, :run, :run_key, :epoch, :owner, :phase, \
              :fingerprint, 0, utc_timestamp(6), utc_timestamp(6))"
         ),
-        (true, ClaimStart::NewRun) => format!(
-            "update {table} set format_version = :format, tool_version = :tool, job = :job, \
+        (true, ClaimStart::NewRun | ClaimStart::Anew) => format!(
+            "update {table} set {forget}format_version = :format, tool_version = :tool, job = :job, \
              source_id = :source_id, source_table = :source_table, \
              target_table = :target_table, run = :run, run_key = :run_key, epoch = :epoch, \
              owner = :owner, phase = :phase, plan_fingerprint = :fingerprint, \

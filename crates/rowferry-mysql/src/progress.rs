@@ -17,13 +17,29 @@ use crate::types::Flavor;
 /// Layout of the two tables; raised when an older release could not read them.
 const FORMAT_VERSION: i32 = 1;
 /// No such table.
+/// `ER_LOCK_DEADLOCK`.
+const DEADLOCK: u16 = 1213;
 const NO_SUCH_TABLE: u16 = 1146;
 
 const STREAM_COLUMNS: &str = "stream_id, job, source_table, target_table, run, epoch, run_key, \
     phase, plan_fingerprint, staging_name, watermark, `rows`, \
     date_format(started_at, '%Y-%m-%dT%H:%i:%sZ') as started, \
-    date_format(updated_at, '%Y-%m-%dT%H:%i:%sZ') as updated, \
-    timestampdiff(second, updated_at, utc_timestamp(6)) as age, owner";
+    date_format(touched_at, '%Y-%m-%dT%H:%i:%sZ') as updated, \
+    timestampdiff(second, touched_at, utc_timestamp(6)) as age, owner";
+
+/// Tries of a CREATE: several tables of a first run meet here, and MySQL calls that a deadlock.
+const CREATE_TRIES: u32 = 5;
+
+/// Runs a CREATE TABLE IF NOT EXISTS until it is not the victim of others that run the same one.
+async fn create_once(conn: &mut Conn, statement: &str) -> mysql_async::Result<()> {
+    let mut tries = 1;
+    loop {
+        match conn.query_drop(statement).await {
+            Err(error) if error::is_code(&error, DEADLOCK) && tries < CREATE_TRIES => tries += 1,
+            done => return done,
+        }
+    }
+}
 
 /// Where the progress tables are.
 #[derive(Clone, Debug)]
@@ -57,7 +73,7 @@ impl Progress {
         let mut newest = self.newest_format(conn).await?;
         if newest.is_none() {
             for statement in [self.chunk_ddl(), self.stream_ddl()] {
-                conn.query_drop(statement).await.map_err(|error| {
+                create_once(conn, &statement).await.map_err(|error| {
                     error::of(error, "could not create the progress tables").with_next(
                         "Grant CREATE on this database, or name another `progress_schema`.",
                     )
@@ -126,8 +142,10 @@ impl Progress {
             "select {STREAM_COLUMNS}, (select count(*) from {} c where c.stream_id = s.stream_id \
              and c.run = s.run) as chunks, (select cast(sum(c.rows_written) as unsigned) from {} c \
              where c.stream_id = s.stream_id and c.run = s.run) as rows_chunks \
-             from {} s where {filter} order by job, target_table, stream_id",
-            self.chunk, self.chunk, self.stream
+             from (select t.*, greatest(t.updated_at, coalesce((select max(c.committed_at) \
+             from {} c where c.stream_id = t.stream_id and c.run = t.run), t.updated_at)) \
+             as touched_at from {} t) s where {filter} order by job, target_table, stream_id",
+            self.chunk, self.chunk, self.chunk, self.stream
         );
         let rows: Vec<Row> = match conn.query(query).await {
             Err(error) if error::is_code(&error, NO_SUCH_TABLE) => return Ok(Vec::new()),

@@ -160,19 +160,20 @@ impl PgStreamLock {
         let stream = self.progress.stream();
         // A new run also takes over what the plan says; a continued one leaves it as it is.
         let new_run = match start {
-            ClaimStart::NewRun => {
+            ClaimStart::NewRun | ClaimStart::Anew => {
                 "run = s.run + 1, phase = 'loading', plan_fingerprint = excluded.plan_fingerprint, \
                  run_key = excluded.run_key, staging_name = null, rows = 0, digest = null, \
                  started_at = now(), source_id = excluded.source_id, job = excluded.job, "
             }
             ClaimStart::Continue => "",
         };
+        let forget = if *start == ClaimStart::Anew { "watermark = null, " } else { "" };
         let query = format!(
             "insert into {stream} as s (stream_id, job, source_id, source_table, target_table, \
                  run, run_key, epoch, owner, phase, plan_fingerprint, shared_target, \
                  format_version, tool_version) \
              values ($1, $2, $3, $4, $5, 1, $6, 1, $7, 'loading', $8, $9, $10, $11) \
-             on conflict (stream_id) do update set {new_run}epoch = s.epoch + 1, \
+             on conflict (stream_id) do update set {forget}{new_run}epoch = s.epoch + 1, \
                  owner = excluded.owner, shared_target = excluded.shared_target, \
                  format_version = excluded.format_version, \
                  tool_version = excluded.tool_version, updated_at = now() \
@@ -302,7 +303,7 @@ impl StreamLock for PgStreamLock {
         let attempt = || format!("could not claim table {}", self.target);
         session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
         let (run, epoch, phase) = self.raise(&session, &start).await?;
-        if start == ClaimStart::NewRun {
+        if start != ClaimStart::Continue {
             let remove =
                 format!("delete from {} where stream_id = $1 and run < $2", self.progress.chunk());
             session

@@ -161,7 +161,7 @@ pub(crate) fn create(
     table: &TableRef,
     target_exists: bool,
 ) -> Vec<String> {
-    if target_exists && table != target {
+    if target_exists && table != target && plan.keeps_shape() {
         // Defaults, checks, identity, storage and comments; keys and indexes come after the load.
         return vec![format!(
             "create table {} (like {} including all excluding indexes)",

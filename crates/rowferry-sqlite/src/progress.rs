@@ -203,14 +203,17 @@ pub(crate) fn claim(
         .optional()
         .map_err(refused)?;
     match (known, start) {
-        (None, ClaimStart::NewRun) => {
+        (None, ClaimStart::NewRun | ClaimStart::Anew) => {
             insert_stream(connection, spec).map_err(refused)?;
             Ok(Claim { run: 1, epoch: 1, phase: Phase::Loading, receipts: Vec::new() })
         }
-        (Some((run, epoch, _)), ClaimStart::NewRun) => {
+        (Some((run, epoch, _)), ClaimStart::NewRun | ClaimStart::Anew) => {
             let old = receipts(connection, &spec.stream_id, run)?;
             drop_staging(connection, &spec.stream_id).map_err(refused)?;
             start_run(connection, spec, run + 1, epoch + 1, &old).map_err(refused)?;
+            if *start == ClaimStart::Anew {
+                forget_watermark(connection, &spec.stream_id).map_err(refused)?;
+            }
             Ok(Claim {
                 run: run + 1,
                 epoch: epoch + 1,
@@ -278,6 +281,14 @@ fn start_run(
         },
     )?;
     connection.execute("delete from _rowferry_chunk where stream_id = ?1", [&spec.stream_id])?;
+    Ok(())
+}
+
+fn forget_watermark(connection: &Connection, stream_id: &str) -> rusqlite::Result<()> {
+    connection.execute(
+        "update _rowferry_stream set watermark = null where stream_id = ?1",
+        [stream_id],
+    )?;
     Ok(())
 }
 

@@ -126,10 +126,7 @@ fn staging_statement(connection: &Connection, plan: &TablePlan, name: &str) -> R
     if plan.load != LoadInto::StagingReplace {
         return Ok(from_plan());
     }
-    let known = plan.target_existing.as_ref().is_some_and(|existing| {
-        plan.columns.iter().all(|column| existing.column(&column.target.name).is_some())
-    });
-    if !known {
+    if !plan.keeps_shape() {
         return Ok(from_plan());
     }
     let statement: Option<String> = connection

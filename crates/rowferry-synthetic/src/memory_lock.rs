@@ -56,7 +56,10 @@ impl StreamLock for MemoryLock {
         row.epoch += 1;
         row.owner.clone_from(&spec.owner);
         row.age_seconds = 0;
-        if start == ClaimStart::NewRun {
+        if start == ClaimStart::Anew {
+            row.watermark = None;
+        }
+        if start != ClaimStart::Continue {
             row.run += 1;
             row.run_key.clone_from(&spec.run_key);
             row.fingerprint = spec.fingerprint.clone();

@@ -154,3 +154,33 @@ fn one_failing_table_of_three_leaves_the_others() {
         assert_eq!(pair.target.value("select count(*) from u"), "7");
     });
 }
+
+/// The staging table of a swap has the target's old types: what they cannot hold must be refused.
+#[test]
+fn a_widened_source_is_never_rounded_into_the_old_target() {
+    let world = World::new();
+    let Some(source) = database(Engine::Postgres, &world, "widened_source") else { return };
+    let Some(target) = database(Engine::Postgres, &world, "widened_target") else { return };
+    let pair = Pair { world, source, target };
+    pair.source.exec("create table t (id int primary key, n numeric(10,2), at timestamp(0))");
+    pair.source.exec("insert into t values (1, 1.25, '2026-01-01 00:00:00')");
+    pair.copy(&[]).expect(0);
+    pair.source.exec("alter table t alter n type numeric(12,4), alter at type timestamp(6)");
+    pair.copy(&[]).expect(0);
+    pair.source.exec("update t set n = 1.2345, at = '2026-01-01 00:00:00.987654'");
+    pair.copy(&[]).expect(65);
+    assert_eq!(pair.target.value("select n || ' ' || at from t"), "1.25 2026-01-01 00:00:00");
+}
+
+/// What is asked for by hand copies everything, whatever the watermark says.
+#[test]
+fn a_restarted_incremental_copy_starts_from_the_first_row() {
+    with_each_target(|pair| {
+        pair.rows(300);
+        pair.copy(&["--mode", "incremental"]).expect(0);
+        pair.target.exec("drop table t");
+        pair.copy(&["--mode", "incremental"]).expect(76);
+        pair.copy(&["--mode", "incremental", "--restart"]).expect(0);
+        assert_eq!(pair.count(), "300");
+    });
+}
