@@ -26,6 +26,22 @@ db-up:
 bench *args:
     cargo bench -p rowferry-bench {{args}}
 
+# Copies of TPC-H lineitem beside the raw pipe of each direction.
+e2e *args:
+    bench/e2e.sh {{args}}
+
+# Every direction and kind of key with a million rows, in release.
+directions *args:
+    scripts/directions {{args}}
+
+# SIGKILL at random moments of a copy of a million rows, in release.
+kill *args:
+    scripts/kill {{args}}
+
+# The first row of six million within a second, in release.
+start-at-once:
+    scripts/start-at-once
+
 # The demo: generated shop, into SQLite, into another SQLite file.
 demo:
     cargo run --release -- run config/demo.yaml
