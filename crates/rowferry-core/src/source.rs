@@ -18,6 +18,11 @@ pub enum WireFormat {
     PgCopyBinary,
 }
 
+impl WireFormat {
+    /// Every format; the first one that both ends take is used.
+    pub const ALL: [Self; 1] = [Self::PgCopyBinary];
+}
+
 /// Rows on their way from reader to writer.
 #[derive(Clone, Debug)]
 pub enum Payload {

@@ -330,17 +330,18 @@ impl TableRun {
 
     fn read_spec(&self, plan: &TablePlan) -> ReadSpec {
         let columns: Vec<_> = plan.columns.iter().map(|column| column.source.clone()).collect();
-        let wire = WireFormat::PgCopyBinary;
-        let passes = self.job.settings.passthrough
-            && plan.duplicates.is_none()
-            && self.ends.source.offers(wire, &columns)
-            && self.ends.sink.accepts(wire, &plan.columns);
+        let may_pass = self.job.settings.passthrough && plan.duplicates.is_none();
+        let wire = WireFormat::ALL.into_iter().find(|format| {
+            may_pass
+                && self.ends.source.offers(*format, &columns)
+                && self.ends.sink.accepts(*format, &plan.columns)
+        });
         let share = self.context.memory_budget
             / (u64::try_from(self.context.workers).unwrap_or(u64::MAX) * PAYLOADS_IN_FLIGHT * 2);
         ReadSpec {
             columns,
             predicate: plan.predicate.clone(),
-            wire: passes.then_some(wire),
+            wire,
             batch_bytes: share.clamp(1, PAYLOAD_BYTES_MAX),
             batch_rows: PAYLOAD_ROWS_MAX,
             ordered: plan.duplicates.is_some(),
