@@ -157,6 +157,7 @@ fn entity(doc: &mut Document<'_>, node: &Node) -> Option<Job> {
         every: seconds.filter(|pause| !pause.is_zero()),
         settings,
         progress_schema: None,
+        casts: Vec::new(),
         tables: vec![table],
         warnings,
     })

@@ -184,6 +184,7 @@ fn job(
         every,
         settings: settings.unwrap_or(Settings::documented()),
         progress_schema,
+        casts: Vec::new(),
         tables,
         warnings,
     })

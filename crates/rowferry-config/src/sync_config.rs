@@ -118,6 +118,7 @@ pub(crate) fn read(doc: &mut Document<'_>, root: &Node) -> Read {
             every: None,
             settings: limits,
             progress_schema: None,
+            casts: Vec::new(),
             tables,
             warnings,
         };

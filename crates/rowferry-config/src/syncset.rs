@@ -68,6 +68,7 @@ pub(crate) fn read(doc: &mut Document<'_>, root: &Node) -> Read {
             every: None,
             settings: settings.clone(),
             progress_schema: None,
+            casts: Vec::new(),
             tables: tables.clone(),
             warnings,
         };

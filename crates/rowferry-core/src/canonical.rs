@@ -3,6 +3,7 @@
 //! are N + M type tables and never N × M.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, TimeUnit};
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,45 @@ pub enum CanonicalType {
         /// Labels in sort order.
         labels: Vec<String>,
     },
+    /// Any of the labels (MySQL `SET`). Arrow `Utf8`: labels in declared order, with commas
+    /// between them; empty text is the empty set.
+    Set {
+        /// Labels in declared order, at most 64, none with a comma.
+        labels: Vec<String>,
+    },
+    /// Bits beyond 64, or of a length that differs from value to value. Arrow `Utf8` of `0` and `1`.
+    BitString {
+        /// Declared length in bits, the most of a varying one; `None` = any.
+        bits: Option<u32>,
+        /// Whether values may be shorter.
+        varying: bool,
+    },
+    /// Length of time in months, days and microseconds that are never carried into each other.
+    /// Arrow `FixedSizeBinary(16)`: `i64` microseconds, `i32` days, `i32` months, big-endian.
+    Interval,
+    /// Time of day with an offset from UTC, as text: `12:34:56.789+02`. Arrow `Utf8`.
+    TimeTz,
+    /// A list without gaps in its shape: one dimension, first element at 1. Arrow `List`.
+    List {
+        /// Meaning of the elements.
+        element: Box<Self>,
+    },
+    /// Geometry as its owner stores it. Arrow `Binary`.
+    Geometry {
+        /// `mysql`: SRID as little-endian u32, then WKB. `postgis`: EWKB.
+        encoding: String,
+    },
+    /// A value of a type that has no twin elsewhere, in its owner's text form, which its owner
+    /// reads back as the same value. Arrow `Utf8` with the extension `arrow.opaque`.
+    Opaque {
+        /// Bare name of the type: `inet`, `int4range`, `hstore`, `xml`.
+        type_name: String,
+        /// Most characters of a value, where the type has such a bound.
+        chars: Option<u32>,
+    },
+    /// SQLite's cells of any class. Arrow `Binary`: one byte of class (1 integer, 2 real, 3 text,
+    /// 4 blob), then 8 bytes big-endian, or the bytes.
+    Variant,
 }
 
 impl CanonicalType {
@@ -137,10 +177,19 @@ impl CanonicalType {
                     DataType::Decimal256(*precision, scale)
                 }
             }
-            Self::DecimalText | Self::Text { .. } | Self::Json { .. } | Self::Enum { .. } => {
-                DataType::Utf8
+            Self::DecimalText
+            | Self::Text { .. }
+            | Self::Json { .. }
+            | Self::Enum { .. }
+            | Self::Set { .. }
+            | Self::BitString { .. }
+            | Self::TimeTz
+            | Self::Opaque { .. } => DataType::Utf8,
+            Self::Binary { .. } | Self::Geometry { .. } | Self::Variant => DataType::Binary,
+            Self::Interval => DataType::FixedSizeBinary(16),
+            Self::List { element } => {
+                DataType::List(Arc::new(Field::new("item", element.arrow(), true)))
             }
-            Self::Binary { .. } => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time { .. } => DataType::Time64(TimeUnit::Microsecond),
             Self::Duration { .. } => DataType::Duration(TimeUnit::Microsecond),
@@ -154,8 +203,25 @@ impl CanonicalType {
     /// `rowferry.canonical`. Always nullable: constraints belong to the databases.
     pub fn field(&self, name: &str) -> Field {
         let canonical = serde_json::to_string(self).unwrap_or_default();
-        let metadata = HashMap::from([("rowferry.canonical".to_owned(), canonical)]);
+        let mut metadata = HashMap::from([("rowferry.canonical".to_owned(), canonical)]);
+        if let Some((extension, detail)) = self.extension() {
+            metadata.insert("ARROW:extension:name".to_owned(), extension.to_owned());
+            metadata.insert("ARROW:extension:metadata".to_owned(), detail);
+        }
         Field::new(name, self.arrow(), true).with_metadata(metadata)
+    }
+
+    /// Arrow's canonical extension for this meaning, with its metadata.
+    fn extension(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Uuid => Some(("arrow.uuid", String::new())),
+            Self::Json { .. } => Some(("arrow.json", String::new())),
+            Self::Opaque { type_name, .. } => Some((
+                "arrow.opaque",
+                serde_json::json!({"type_name": type_name, "vendor_name": "rowferry"}).to_string(),
+            )),
+            _ => None,
+        }
     }
 
     /// Whether values are integers whose keys may be cut by arithmetic.
@@ -210,6 +276,16 @@ impl CanonicalType {
             },
             Self::Bits { bits } => format!("bits({bits})"),
             Self::Enum { labels } => format!("enum of {}", labels.len()),
+            Self::Set { labels } => format!("set of {}", labels.len()),
+            Self::BitString { bits, varying } => {
+                sized(if *varying { "bits varying" } else { "bits" }, *bits)
+            }
+            Self::Interval => "interval".into(),
+            Self::TimeTz => "time with zone".into(),
+            Self::List { element } => format!("list of {}", element.name()),
+            Self::Geometry { .. } => "geometry".into(),
+            Self::Opaque { type_name, .. } => format!("{type_name} as text"),
+            Self::Variant => "any class".into(),
         }
     }
 }

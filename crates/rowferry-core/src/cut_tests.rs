@@ -63,7 +63,7 @@ impl Keys {
         let spec =
             ChunkSpec { rows, bytes: 1 << 30, row_bytes_estimated: None, with_null_keys: true };
         let integer = self.sorted.first().is_none_or(|key| key.as_int().is_some());
-        let native = NativeType { engine: "double".into(), declared: "key".into() };
+        let native = NativeType::new("double", "key");
         let column =
             KeyColumn { name: "key".into(), native, nullable: true, integer, collation: None };
         let key = KeyColumns(vec![column]);

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Consistency, Duplicates, Endpoint, Mode, Predicate, ReplaceMode, TableRef, WriteMode};
+use crate::{
+    Cast, Consistency, Duplicates, Endpoint, Mode, Predicate, ReplaceMode, TableRef, TypeCast,
+    WriteMode,
+};
 
 /// One source, one target and the tables that move between them.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +28,8 @@ pub struct Job {
     pub settings: Settings,
     /// Schema of the two progress tables in the target; `None` = the connection's own.
     pub progress_schema: Option<String>,
+    /// Casts by source type, for every table.
+    pub casts: Vec<TypeCast>,
     /// Tables, in the order of the file.
     pub tables: Vec<TableJob>,
     /// What the reader of the file should tell the user (plain-text password, old dialect, …).
@@ -110,6 +115,8 @@ pub struct TableJob {
     pub exclude: Vec<String>,
     /// Source column name to target column name.
     pub rename: BTreeMap<String, String>,
+    /// Source column name to what is asked for it.
+    pub casts: BTreeMap<String, Cast>,
     /// Filter.
     pub predicate: Option<Predicate>,
     /// How rows are written; `None` = the mode's default.
@@ -144,6 +151,7 @@ impl TableJob {
             include: Vec::new(),
             exclude: Vec::new(),
             rename: BTreeMap::new(),
+            casts: BTreeMap::new(),
             predicate: None,
             write: None,
             replace: ReplaceMode::Swap,

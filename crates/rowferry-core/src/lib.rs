@@ -9,6 +9,7 @@
 //! plane and the data plane.
 
 mod canonical;
+mod cast;
 mod chunk;
 mod coverage;
 mod cut;
@@ -16,8 +17,10 @@ mod cut;
 mod cut_tests;
 mod endpoint;
 mod error;
+mod fidelity;
 mod job;
 mod key_range;
+mod limits;
 mod nearest;
 mod plan;
 mod predicate;
@@ -27,13 +30,16 @@ mod stream;
 mod table;
 
 pub use canonical::{CanonicalType, JsonFlavor};
+pub use cast::{Cast, CastTarget, Policy, TypeCast};
 pub use chunk::{Chunk, ChunkNo, ChunkTotals, Digest, Receipt};
 pub use coverage::{CHUNK_NO_STEP, Coverage, Hole};
 pub use cut::{ChunkSpec, Cutter, KeyProbe};
 pub use endpoint::{Endpoint, EndpointKind, Secret, TlsMode};
 pub use error::{ConnectorError, ErrorClass, Result};
+pub use fidelity::{ColumnChoice, ColumnWish, Fidelity};
 pub use job::{Guard, Job, PublishWhen, Settings, TableJob};
 pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
+pub use limits::ValueLimits;
 pub use nearest::nearest;
 pub use plan::{
     ColumnPlan, Consistency, Duplicates, LoadInto, Mode, PlanProblem, ReplaceMode, TablePlan,
@@ -47,4 +53,7 @@ pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,
 };
 pub use stream::{Claim, ClaimStart, Fingerprint, Phase, StreamSpec, StreamState};
-pub use table::{Column, Identity, Index, Key, NativeType, TableRef, TableSchema};
+pub use table::{
+    CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType,
+    TableRef, TableSchema, TypeDefinition, Untranslated,
+};

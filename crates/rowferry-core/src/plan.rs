@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Column, KeyColumns, Predicate, StreamSpec, TableRef, TableSchema};
+use crate::{
+    Column, ColumnChoice, Fidelity, KeyColumns, Policy, Predicate, StreamSpec, TableRef,
+    TableSchema, ValueLimits,
+};
 
 /// What a run makes of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,6 +84,24 @@ pub struct ColumnPlan {
     pub source: Column,
     /// As the target has it or will have it: name, type, nullability.
     pub target: Column,
+    /// How values arrive.
+    pub fidelity: Fidelity,
+    /// What is checked or lost, for plans and messages.
+    pub rule: Option<String>,
+    /// Casts that avoid the rule.
+    pub options: Vec<String>,
+    /// What the target column holds.
+    pub limits: ValueLimits,
+    /// What becomes of values beyond the limits.
+    pub policy: Policy,
+}
+
+impl ColumnPlan {
+    /// `source` goes where `choice` says; values that do not fit stop the table.
+    pub fn new(source: Column, choice: ColumnChoice) -> Self {
+        let ColumnChoice { column: target, fidelity, rule, options, limits } = choice;
+        Self { source, target, fidelity, rule, options, limits, policy: Policy::Strict }
+    }
 }
 
 /// Everything a sink needs to prepare, load and publish one table.
@@ -148,6 +169,34 @@ pub struct PlanProblem {
     pub message: String,
     /// What can be done, a full sentence.
     pub next: String,
+    /// Casts with which the column would go, each ready to be pasted behind its name in `casts`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub casts: Vec<String>,
+}
+
+impl PlanProblem {
+    /// A problem of one column.
+    pub fn of_column(
+        code: &str,
+        column: &str,
+        message: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self {
+            code: code.to_owned(),
+            column: Some(column.to_owned()),
+            message: message.into(),
+            next: next.into(),
+            casts: Vec::new(),
+        }
+    }
+
+    /// The same with casts that would avoid it.
+    #[must_use]
+    pub fn with_casts(mut self, casts: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.casts = casts.into_iter().map(Into::into).collect();
+        self
+    }
 }
 
 impl fmt::Display for PlanProblem {

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Chunk, ChunkTotals, Claim, ClaimStart, Column, LoadInto, Payload, PlanProblem, Receipt,
-    ReplaceMode, Result, StreamSpec, StreamState, TablePlan, TableRef, TableSchema, WireFormat,
-    WriteMode,
+    Chunk, ChunkTotals, Claim, ClaimStart, ColumnChoice, ColumnWish, LoadInto, Payload,
+    PlanProblem, Receipt, ReplaceMode, Result, StreamSpec, StreamState, TablePlan, TableRef,
+    TableSchema, WireFormat, WriteMode,
 };
 
 /// A table found in the target.
@@ -106,18 +106,13 @@ pub trait Sink: Send + Sync {
     /// Describes the target table; `None` when it does not exist.
     async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>>;
 
-    /// The target column for `source` (its name already renamed by the caller in `target_name`).
+    /// The target column for `wish.source`, and how exactly values arrive in it.
     ///
-    /// With `existing` the column is checked against it and `existing` is returned; otherwise a
-    /// type is chosen: the verbatim native type from the same engine, else by canonical type.
-    /// `in_key` asks for a type whose equality and order are those of the source's bytes.
-    fn plan_column(
-        &self,
-        source: &Column,
-        target_name: &str,
-        existing: Option<&Column>,
-        in_key: bool,
-    ) -> Result<Column, PlanProblem>;
+    /// With `wish.existing` the column is checked against it and it is returned; otherwise a type
+    /// is chosen: that of the cast, the verbatim native type from the same engine, else by
+    /// canonical type. What would be lossy or cannot be mapped is a problem that lists the casts
+    /// with which it goes; with one of them it is done.
+    fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem>;
 
     /// Statements that would create the target, for `plan`.
     fn ddl(&self, plan: &TablePlan) -> Vec<String>;

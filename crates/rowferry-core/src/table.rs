@@ -8,7 +8,7 @@ use crate::CanonicalType;
 
 /// A table as the user wrote it. `schema` is PostgreSQL's schema or MySQL's database; SQLite has
 /// none. Equality is byte equality; folding of case is the connector's business.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TableRef {
     /// Schema, where one was named.
     pub schema: Option<String>,
@@ -52,8 +52,76 @@ impl fmt::Display for TableRef {
 pub struct NativeType {
     /// `postgres`, `mysql`, `mariadb`, `sqlite`, …
     pub engine: String,
-    /// Verbatim type text as its DDL would say it: `numeric(12,2)`, `enum('a','b')`.
+    /// Verbatim type text as its DDL would say it: `numeric(12,2)`, `enum('a','b')`,
+    /// `public.mood`.
     pub declared: String,
+    /// For a domain the type under it, in the same words.
+    pub base: Option<String>,
+    /// Values cross only as text: the type has no binary form, or one that means nothing on
+    /// another server.
+    pub text_only: bool,
+}
+
+impl NativeType {
+    /// A type that is no domain and has a binary form.
+    pub fn new(engine: impl Into<String>, declared: impl Into<String>) -> Self {
+        Self { engine: engine.into(), declared: declared.into(), base: None, text_only: false }
+    }
+
+    /// The type whose values are stored: that under a domain, else the type itself.
+    pub fn stored(&self) -> &str {
+        self.base.as_deref().unwrap_or(&self.declared)
+    }
+}
+
+/// A type that columns need and that is not the server's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TypeDefinition {
+    /// Name as in [`NativeType::declared`].
+    pub name: String,
+    /// The statement that makes it; equal statements mean equal types. Types it needs come before
+    /// it in [`TableSchema::types`].
+    pub definition: String,
+    /// The extension that brings it; then the definition is of the extension.
+    pub extension: Option<String>,
+}
+
+/// What a default means, where other databases have a word for it too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DefaultMeaning {
+    /// A constant, as plain text without quotes.
+    Constant(String),
+    /// The moment of the insert, with so many fraction digits.
+    Now(u8),
+    /// The day of the insert.
+    Today,
+}
+
+/// A foreign key to another table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// Name in the catalogue.
+    pub name: String,
+    /// Columns of this table.
+    pub columns: Vec<String>,
+    /// The table pointed at.
+    pub to: TableRef,
+    /// Its columns, in the same order.
+    pub to_columns: Vec<String>,
+    /// `cascade`, `set null`, `set default`, `restrict`; `None` = no action.
+    pub on_delete: Option<String>,
+    /// The same for changed keys.
+    pub on_update: Option<String>,
+}
+
+/// A check constraint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckConstraint {
+    /// Name in the catalogue.
+    pub name: String,
+    /// The condition in the owner's words, without the word `check`.
+    pub expression: String,
 }
 
 /// How a column numbers its rows by itself.
@@ -66,7 +134,7 @@ pub enum Identity {
     ByDefault,
 }
 
-/// One column.
+/// One column. Build it with [`Column::new`] and set what differs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Name, as the catalogue has it.
@@ -79,14 +147,41 @@ pub struct Column {
     pub nullable: bool,
     /// Default expression in the owner's words.
     pub default: Option<String>,
+    /// What the default means elsewhere; `None` when there is none or it has no twin.
+    pub default_meaning: Option<DefaultMeaning>,
     /// Numbering by the database.
     pub identity: Option<Identity>,
     /// Computed by the database from other columns; never written.
     pub generated: bool,
+    /// For a generated column its expression in the owner's words.
+    pub expression: Option<String>,
     /// Collation, with its version where the server has one.
     pub collation: Option<String>,
     /// Comment.
     pub comment: Option<String>,
+}
+
+impl Column {
+    /// A nullable column without anything else.
+    pub fn new(
+        name: impl Into<String>,
+        canonical: Option<CanonicalType>,
+        native: NativeType,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            canonical,
+            native,
+            nullable: true,
+            default: None,
+            default_meaning: None,
+            identity: None,
+            generated: false,
+            expression: None,
+            collation: None,
+            comment: None,
+        }
+    }
 }
 
 /// A primary key or a unique constraint or unique index over plain columns.
@@ -109,10 +204,23 @@ pub struct Index {
     pub columns: Vec<String>,
     /// Definition in the owner's words.
     pub definition: String,
+    /// A plain index in ascending order over whole columns, which any database can make.
+    pub portable: bool,
+}
+
+/// Something that belongs to the table and is not copied, listed for the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untranslated {
+    /// `trigger`, `policy`, `rule`, `view`, `partition key`, …
+    pub kind: String,
+    /// Name in the catalogue.
+    pub name: String,
+    /// Definition in the owner's words.
+    pub definition: String,
 }
 
 /// What a database says of a table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {
     /// The table with the schema that the server resolved.
     pub table: TableRef,
@@ -122,6 +230,18 @@ pub struct TableSchema {
     pub keys: Vec<Key>,
     /// Other indexes.
     pub indexes: Vec<Index>,
+    /// Foreign keys to other tables, by name.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Check constraints, by name.
+    pub checks: Vec<CheckConstraint>,
+    /// Types that the columns need, each after those it needs itself.
+    pub types: Vec<TypeDefinition>,
+    /// The number that the identity column would give next, as far as the catalogue knows.
+    pub next_identity: Option<i64>,
+    /// The whole `create table` in the owner's words, where the owner keeps it (SQLite).
+    pub definition: Option<String>,
+    /// What belongs to the table and is never copied.
+    pub untranslated: Vec<Untranslated>,
     /// Rows by the server's statistics; `None` when it has none.
     pub rows_estimated: Option<u64>,
     /// Bytes of the table by the server's statistics.

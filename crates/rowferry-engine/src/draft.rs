@@ -1,8 +1,8 @@
 //! One plan in the making.
 
 use rowferry_core::{
-    Column, ColumnPlan, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem, ReplaceMode,
-    StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, WriteMode, nearest,
+    Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem,
+    ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, WriteMode, nearest,
 };
 
 use crate::expand::TableTask;
@@ -99,6 +99,7 @@ impl Draft<'_> {
             column: column.map(str::to_owned),
             message,
             next,
+            casts: Vec::new(),
         });
     }
 
@@ -128,6 +129,7 @@ impl Draft<'_> {
             .map(|name| ("include", name))
             .chain(entry.exclude.iter().map(|name| ("exclude", name)))
             .chain(entry.rename.keys().map(|name| ("rename", name)))
+            .chain(entry.casts.keys().map(|name| ("casts", name)))
             .chain(entry.key.iter().map(|name| ("key", name)))
             .chain(entry.cut_by.iter().map(|name| ("cut_by", name)))
             .chain(entry.predicate.iter().map(|predicate| ("filters", &predicate.column)));
@@ -174,6 +176,21 @@ impl Draft<'_> {
         chosen
     }
 
+    /// The question to the sink about one column: a cast of the table's entry wins over one for
+    /// all columns of its type.
+    fn wish<'a>(
+        &'a self,
+        source: &'a Column,
+        name: &'a str,
+        existing: Option<&'a Column>,
+        in_key: bool,
+    ) -> ColumnWish<'a> {
+        let of_type = || self.job.casts.iter().find(|cast| cast.matches(&source.native.declared));
+        let cast = self.task.entry.casts.get(&source.name);
+        let cast = cast.or_else(|| of_type().map(|found| &found.cast));
+        ColumnWish { source, name, existing, in_key, cast }
+    }
+
     /// Whether the target's own columns bound the values. A swap may give the table another
     /// shape: it keeps the one it has only while every column of the source fits into it.
     fn keeps_table(
@@ -190,7 +207,8 @@ impl Draft<'_> {
             let name = renamed(&self.task.entry, &column.name);
             let in_key = identity.columns.contains(&column.name);
             target.schema.column(&name).is_some_and(|existing| {
-                ends.sink.plan_column(column, &name, Some(existing), in_key).is_ok()
+                let wish = self.wish(column, &name, Some(existing), in_key);
+                ends.sink.plan_column(&wish).is_ok()
             })
         })
     }
@@ -233,8 +251,13 @@ impl Draft<'_> {
                 continue;
             }
             let in_key = identity.columns.contains(&column.name);
-            match ends.sink.plan_column(column, &name, existing, in_key) {
-                Ok(target) => columns.push(ColumnPlan { source: column.clone(), target }),
+            let wish = self.wish(column, &name, existing, in_key);
+            match ends.sink.plan_column(&wish) {
+                Ok(choice) => {
+                    let mut plan = ColumnPlan::new(column.clone(), choice);
+                    plan.policy = wish.cast.map(|cast| cast.otherwise.clone()).unwrap_or_default();
+                    columns.push(plan);
+                }
                 Err(problem) => self.problems.push(problem),
             }
         }

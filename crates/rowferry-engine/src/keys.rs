@@ -177,6 +177,14 @@ fn orders_rows(canonical: &CanonicalType) -> bool {
         | CanonicalType::Duration { .. }
         | CanonicalType::Json { .. }
         | CanonicalType::Bits { .. }
-        | CanonicalType::Enum { .. } => false,
+        | CanonicalType::Enum { .. }
+        | CanonicalType::Set { .. }
+        | CanonicalType::BitString { .. }
+        | CanonicalType::Interval
+        | CanonicalType::TimeTz
+        | CanonicalType::List { .. }
+        | CanonicalType::Geometry { .. }
+        | CanonicalType::Opaque { .. }
+        | CanonicalType::Variant => false,
     }
 }

@@ -90,5 +90,6 @@ fn problem_of(error: &ConnectorError) -> PlanProblem {
         column: None,
         message: error.to_string(),
         next: error.next.clone().unwrap_or_default(),
+        casts: Vec::new(),
     }
 }

@@ -10,7 +10,7 @@ use rowferry_core::{
 use super::*;
 
 fn plan(mode: Mode, write: WriteMode, load: LoadInto) -> TablePlan {
-    let native = NativeType { engine: "x".into(), declared: "bigint".into() };
+    let native = NativeType::new("x", "bigint");
     let key =
         KeyColumn { name: "id".into(), native, nullable: false, integer: true, collation: None };
     TablePlan {
@@ -35,6 +35,7 @@ fn plan(mode: Mode, write: WriteMode, load: LoadInto) -> TablePlan {
             rows_estimated: None,
             bytes_estimated: None,
             comment: None,
+            ..TableSchema::default()
         },
         target: TableRef::bare("t"),
         target_existing: None,

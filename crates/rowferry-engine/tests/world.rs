@@ -92,6 +92,7 @@ impl World {
             every: None,
             settings,
             progress_schema: None,
+            casts: Vec::new(),
             tables: tables.iter().map(|name| TableJob::of(TableRef::bare(*name))).collect(),
             warnings: Vec::new(),
         };

@@ -82,7 +82,17 @@ impl Cells {
             }
             CanonicalType::Uuid => Self::Uuid(FixedSizeBinaryBuilder::with_capacity(rows, 16)),
             // No type of this server means these.
-            CanonicalType::Boolean | CanonicalType::DecimalText | CanonicalType::Time { .. } => {
+            CanonicalType::Boolean
+            | CanonicalType::DecimalText
+            | CanonicalType::Time { .. }
+            | CanonicalType::Set { .. }
+            | CanonicalType::BitString { .. }
+            | CanonicalType::Interval
+            | CanonicalType::TimeTz
+            | CanonicalType::List { .. }
+            | CanonicalType::Geometry { .. }
+            | CanonicalType::Opaque { .. }
+            | CanonicalType::Variant => {
                 return None;
             }
         })

@@ -68,6 +68,7 @@ pub(crate) async fn table(
         rows_estimated: rows.filter(|_| !is_view),
         bytes_estimated: bytes.filter(|_| !is_view),
         comment: comment.filter(|comment| !comment.is_empty() && !is_view),
+        ..TableSchema::default()
     };
     let transactional =
         is_view || engine.is_some_and(|engine| engine.eq_ignore_ascii_case("innodb"));
@@ -113,11 +114,13 @@ fn column(flavor: Flavor, json: &[String], mut row: Row) -> Option<Column> {
     Some(Column {
         canonical: native.canonical(flavor),
         name,
-        native: NativeType { engine: flavor.word().to_owned(), declared },
+        native: NativeType::new(flavor.word(), declared),
         nullable,
         default: default.filter(|text| text != "NULL"),
+        default_meaning: None,
         identity: extra.contains("auto_increment").then_some(Identity::ByDefault),
         generated,
+        expression: None,
         collation,
         comment: comment.filter(|comment| !comment.is_empty()),
     })
@@ -167,13 +170,13 @@ fn keys_and_indexes(rows: Vec<IndexRow>) -> (Vec<Key>, Vec<Index>) {
                     sql::quote(&name),
                     sql::list(columns.iter().map(String::as_str))
                 );
-                indexes.push(Index { name, columns, definition });
+                indexes.push(Index { name, columns, definition, portable: false });
             }
             Some(_) | None => {
                 let unique = if non_unique == 0 { "unique " } else { "" };
                 let definition =
                     format!("{unique}{} index {}", kind.to_lowercase(), sql::quote(&name));
-                indexes.push(Index { name, columns: Vec::new(), definition });
+                indexes.push(Index { name, columns: Vec::new(), definition, portable: false });
             }
         }
     }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable as _;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, Column, ColumnPlan, Endpoint, PlanProblem, Prepared, Result, Sink,
-    StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, PlanProblem, Prepared,
+    Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable,
+    WireFormat,
 };
 use rowferry_runtime::ComputePool;
 
@@ -101,14 +102,8 @@ impl Sink for MysqlSink {
         Ok(found)
     }
 
-    fn plan_column(
-        &self,
-        source: &Column,
-        target_name: &str,
-        existing: Option<&Column>,
-        in_key: bool,
-    ) -> Result<Column, PlanProblem> {
-        types::plan_column(source, target_name, existing, in_key, self.state.server.flavor)
+    fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
+        types::plan_column(wish, self.state.server.flavor)
     }
 
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {

@@ -165,10 +165,7 @@ mod tests {
                 .iter()
                 .map(|(name, declared, nullable)| KeyColumn {
                     name: (*name).to_owned(),
-                    native: NativeType {
-                        engine: "mysql".to_owned(),
-                        declared: (*declared).to_owned(),
-                    },
+                    native: NativeType::new("mysql", (*declared).to_owned()),
                     nullable: *nullable,
                     integer: false,
                     collation: None,

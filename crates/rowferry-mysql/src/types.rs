@@ -1,6 +1,8 @@
 //! The type table: server type to canonical type, and canonical type to server type.
 
-use rowferry_core::{CanonicalType, Column, JsonFlavor, NativeType, PlanProblem};
+use rowferry_core::{
+    CanonicalType, Column, ColumnChoice, ColumnWish, JsonFlavor, NativeType, PlanProblem,
+};
 
 use crate::rules::rule;
 use crate::sql;
@@ -288,6 +290,14 @@ fn declare(
             let labels: Vec<String> = labels.iter().map(|label| enum_label(label)).collect();
             text(format!("enum({})", labels.join(",")))
         }
+        CanonicalType::Set { .. }
+        | CanonicalType::BitString { .. }
+        | CanonicalType::Interval
+        | CanonicalType::TimeTz
+        | CanonicalType::List { .. }
+        | CanonicalType::Geometry { .. }
+        | CanonicalType::Opaque { .. }
+        | CanonicalType::Variant => Err("this server has no type for it yet"),
     }
 }
 
@@ -298,17 +308,12 @@ fn enum_label(label: &str) -> String {
 
 /// The target column for `source`: `existing` when it fits, else a new one.
 pub(crate) fn plan_column(
-    source: &Column,
-    target_name: &str,
-    existing: Option<&Column>,
-    in_key: bool,
+    wish: &ColumnWish<'_>,
     flavor: Flavor,
-) -> Result<Column, PlanProblem> {
-    let problem = |code: &str, message: String, next: &str| PlanProblem {
-        code: code.to_owned(),
-        column: Some(source.name.clone()),
-        message,
-        next: next.to_owned(),
+) -> Result<ColumnChoice, PlanProblem> {
+    let ColumnWish { source, name: target_name, existing, in_key, .. } = *wish;
+    let problem = |code: &str, message: String, next: &str| {
+        PlanProblem::of_column(code, &source.name, message, next)
     };
     if let Some(existing) = existing {
         if existing.generated {
@@ -321,7 +326,7 @@ pub(crate) fn plan_column(
         rule(source, existing, flavor).map_err(|message| {
             problem("type-mismatch", message, "Change the target column's type, or leave it out.")
         })?;
-        return Ok(existing.clone());
+        return Ok(ColumnChoice::exact(existing.clone()));
     }
     check_name(target_name).map_err(|message| {
         problem("bad-name", message.to_owned(), "Rename the column with `rename`.")
@@ -345,17 +350,19 @@ pub(crate) fn plan_column(
     // The way back must know that the wall clock in this column is an instant.
     let utc = matches!(canonical, CanonicalType::Instant { .. }) && !same_fork;
     let comment = source.comment.clone().or_else(|| utc.then(|| "utc instant".to_owned()));
-    Ok(Column {
+    Ok(ColumnChoice::exact(Column {
         name: target_name.to_owned(),
         canonical: Native::parse(&declared).canonical(flavor),
-        native: NativeType { engine: flavor.word().to_owned(), declared },
+        native: NativeType::new(flavor.word(), declared),
         nullable: source.nullable,
         default: None,
+        default_meaning: None,
         identity: source.identity.filter(|_| same_fork),
         generated: false,
+        expression: None,
         collation,
         comment,
-    })
+    }))
 }
 
 /// The source's own type where the target's fork has it too.

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rowferry_core::{
     Begun, CanonicalType, Chunk, ChunkNo, ChunkSpec, ChunkTotals, Claim, ClaimStart, Column,
-    ColumnPlan, Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint, KeyColumn,
-    KeyColumns, LoadInto, Mode, Prepared, ReadSpec, ReplaceMode, Result, Secret, Sink, Source,
-    StreamLock, StreamSpec, TablePlan, TableRef, WriteMode,
+    ColumnPlan, ColumnWish, Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint,
+    KeyColumn, KeyColumns, LoadInto, Mode, Prepared, ReadSpec, ReplaceMode, Result, Secret, Sink,
+    Source, StreamLock, StreamSpec, TablePlan, TableRef, WriteMode,
 };
 use rowferry_mysql::{MysqlSink, MysqlSource};
 use rowferry_runtime::ComputePool;
@@ -80,8 +80,12 @@ impl Copy {
             .map(|column| {
                 let present = existing.as_ref().and_then(|table| table.column(&column.name));
                 let in_key = key.contains(&column.name);
-                let target = sink.plan_column(column, &column.name, present, in_key);
-                ColumnPlan { source: column.clone(), target: target.unwrap() }
+                let wish = ColumnWish {
+                    existing: present,
+                    in_key,
+                    ..ColumnWish::plain(column, &column.name)
+                };
+                ColumnPlan::new(column.clone(), sink.plan_column(&wish).unwrap())
             })
             .collect();
         let key_column = |name: &str| {

@@ -7,8 +7,8 @@ use arrow_array::{
     StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
 };
 use rowferry_core::{
-    Begun, CanonicalType, ChunkTotals, ClaimStart, Column, ColumnPlan, Consistency, ErrorClass,
-    JsonFlavor, NativeType, Payload, Sink as _,
+    Begun, CanonicalType, ChunkTotals, ClaimStart, Column, ColumnPlan, ColumnWish, Consistency,
+    ErrorClass, JsonFlavor, NativeType, Payload, Sink as _,
 };
 
 use crate::copy::{Copy, Wanted, block_on, endpoint, whole};
@@ -17,12 +17,14 @@ use crate::servers;
 fn column(name: &str, canonical: CanonicalType) -> Column {
     Column {
         name: name.to_owned(),
-        native: NativeType { engine: "postgres".to_owned(), declared: canonical.name() },
+        native: NativeType::new("postgres", canonical.name()),
         canonical: Some(canonical),
         nullable: true,
         default: None,
+        default_meaning: None,
         identity: None,
         generated: false,
+        expression: None,
         collation: None,
         comment: None,
     }
@@ -88,12 +90,10 @@ fn values_of_other_databases_arrive_by_load_and_by_insert() {
                 let mut copy =
                     Copy::plan(&at, &at, &Wanted::full("t", "u", &["id"])).await.unwrap();
                 let columns = columns();
-                let planned = columns.iter().map(|(source, _)| ColumnPlan {
-                    target: copy
-                        .sink
-                        .plan_column(source, &source.name, None, source.name == "id")
-                        .unwrap(),
-                    source: source.clone(),
+                let planned = columns.iter().map(|(source, _)| {
+                    let in_key = source.name == "id";
+                    let wish = ColumnWish { in_key, ..ColumnWish::plain(source, &source.name) };
+                    ColumnPlan::new(source.clone(), copy.sink.plan_column(&wish).unwrap())
                 });
                 copy.plan.columns = planned.collect();
                 let (mut lock, _, prepared) = copy.claim(ClaimStart::NewRun).await.unwrap();
@@ -144,7 +144,8 @@ fn what_no_column_can_hold_is_refused_by_name() {
             let at = endpoint(server, &database);
             let copy = Copy::plan(&at, &at, &Wanted::full("t", "u", &["id"])).await.unwrap();
             let problem = |canonical| {
-                copy.sink.plan_column(&column("c", canonical), "c", None, false).unwrap_err()
+                let column = column("c", canonical);
+                copy.sink.plan_column(&ColumnWish::plain(&column, "c")).unwrap_err()
             };
             let found = problem(CanonicalType::DecimalText);
             assert_eq!(
@@ -154,7 +155,8 @@ fn what_no_column_can_hold_is_refused_by_name() {
             problem(CanonicalType::Decimal { precision: 70, scale: 2 });
             let existing = column("c", CanonicalType::Date);
             let source = column("c", CanonicalType::Boolean);
-            let found = copy.sink.plan_column(&source, "c", Some(&existing), false).unwrap_err();
+            let wish = ColumnWish { existing: Some(&existing), ..ColumnWish::plain(&source, "c") };
+            let found = copy.sink.plan_column(&wish).unwrap_err();
             assert_eq!(found.code, "type-mismatch");
             let mut wanted = Wanted::full("t", "u", &["id"]);
             wanted.consistency = Consistency::Chunk;

@@ -29,11 +29,13 @@ pub(crate) fn choose(source: &Column, name: &str, enums: &BTreeMap<String, Vec<S
     Column {
         name: name.to_owned(),
         canonical,
-        native: NativeType { engine: ENGINE.to_owned(), declared },
+        native: NativeType::new(ENGINE, declared),
         nullable: source.nullable,
         default: None,
+        default_meaning: None,
         identity: source.identity.filter(|_| numbered),
         generated: false,
+        expression: None,
         collation: None,
         comment: source.comment.clone(),
     }
@@ -46,11 +48,8 @@ fn is_ours(column: &Column) -> bool {
 /// Checks that the values of `source` can be written to `existing`, and returns it. Values that do
 /// not fit a narrower type are found row by row.
 pub(crate) fn fit(source: &Column, existing: &Column) -> Result<Column, PlanProblem> {
-    let problem = |code: &str, message: String, next: &str| PlanProblem {
-        code: code.to_owned(),
-        column: Some(source.name.clone()),
-        message,
-        next: next.to_owned(),
+    let problem = |code: &str, message: String, next: &str| {
+        PlanProblem::of_column(code, &source.name, message, next)
     };
     if existing.generated {
         return Err(problem(
@@ -90,11 +89,13 @@ mod tests {
         Column {
             name: "c".into(),
             canonical: Some(canonical),
-            native: NativeType { engine: engine.into(), declared: declared.into() },
+            native: NativeType::new(engine, declared),
             nullable: true,
             default: None,
+            default_meaning: None,
             identity: None,
             generated: false,
+            expression: None,
             collation: None,
             comment: None,
         }

@@ -72,6 +72,7 @@ pub(crate) async fn describe(session: &Session, relation: &Relation) -> Result<T
         rows_estimated: size.0,
         bytes_estimated: size.1,
         comment: relation.comment.clone(),
+        ..TableSchema::default()
     })
 }
 
@@ -139,11 +140,13 @@ fn column(row: &Row) -> Column {
     Column {
         name: row.get(0),
         canonical: canonical(&catalog),
-        native: NativeType { engine: ENGINE.to_owned(), declared: row.get(1) },
+        native: NativeType::new(ENGINE, row.get::<_, String>(1)),
         nullable: !not_null,
         default,
+        default_meaning: None,
         identity,
         generated,
+        expression: None,
         collation: row.get(11),
         comment: row.get(12),
     }
@@ -176,7 +179,12 @@ async fn indexes(session: &Session, relation: &Relation) -> Result<Vec<Index>> {
          where x.indrelid = $1 and not (x.indisunique and x.indisvalid and x.indimmediate \
              and x.indpred is null and x.indexprs is null) \
          order by i.relname";
-    let index = |row: &Row| Index { name: row.get(0), columns: row.get(1), definition: row.get(2) };
+    let index = |row: &Row| Index {
+        name: row.get(0),
+        columns: row.get(1),
+        definition: row.get(2),
+        portable: false,
+    };
     Ok(rows(session, relation, INDEXES).await?.iter().map(index).collect())
 }
 

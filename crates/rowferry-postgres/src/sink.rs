@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, Column, ColumnPlan, ConnectorError, Endpoint, ErrorClass, PlanProblem,
-    Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable,
-    WireFormat,
+    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError, Endpoint,
+    ErrorClass, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState,
+    TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
@@ -118,17 +118,11 @@ impl Sink for PostgresSink {
         }))
     }
 
-    fn plan_column(
-        &self,
-        source: &Column,
-        target_name: &str,
-        existing: Option<&Column>,
-        _in_key: bool,
-    ) -> Result<Column, PlanProblem> {
+    fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
         // Every deterministic collation tells byte-distinct texts apart, so keys need no other type.
-        match existing {
-            Some(existing) => columns::fit(source, existing),
-            None => Ok(columns::choose(source, target_name, &self.enums)),
+        match wish.existing {
+            Some(existing) => columns::fit(wish.source, existing).map(ColumnChoice::exact),
+            None => Ok(ColumnChoice::exact(columns::choose(wish.source, wish.name, &self.enums))),
         }
     }
 

@@ -244,7 +244,7 @@ mod tests {
     fn key(columns: &[(&str, &str, bool)]) -> KeyColumns {
         let column = |(name, declared, nullable): &(&str, &str, bool)| KeyColumn {
             name: (*name).to_owned(),
-            native: NativeType { engine: "postgres".into(), declared: (*declared).to_owned() },
+            native: NativeType::new("postgres", (*declared).to_owned()),
             nullable: *nullable,
             integer: *declared == "integer",
             collation: None,

@@ -108,6 +108,13 @@ pub(crate) fn ddl(canonical: &CanonicalType) -> String {
         C::Json { flavor: JsonFlavor::Text } => "json".into(),
         C::Json { flavor: JsonFlavor::PgJsonb | JsonFlavor::Mysql } => "jsonb".into(),
         C::Bits { bits } => format!("bit({bits})"),
+        C::Set { .. } | C::Opaque { .. } => "text".into(),
+        C::BitString { bits: Some(bits), varying: false } => format!("bit({bits})"),
+        C::BitString { .. } => "bit varying".into(),
+        C::Interval => "interval".into(),
+        C::TimeTz => "time with time zone".into(),
+        C::List { element } => format!("{}[]", ddl(element)),
+        C::Geometry { .. } | C::Variant => "bytea".into(),
     }
 }
 
@@ -210,14 +217,13 @@ mod tests {
         let column = |declared: &str| Column {
             name: "c".into(),
             canonical: None,
-            native: rowferry_core::NativeType {
-                engine: "postgres".into(),
-                declared: declared.into(),
-            },
+            native: rowferry_core::NativeType::new("postgres", declared),
             nullable: true,
             default: None,
+            default_meaning: None,
             identity: None,
             generated: false,
+            expression: None,
             collation: None,
             comment: None,
         };

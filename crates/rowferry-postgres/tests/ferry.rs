@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rowferry_core::{
-    Begun, CanonicalType, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan,
+    Begun, CanonicalType, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan, ColumnWish,
     Consistency, Coverage, Cutter, Endpoint, Fingerprint, KeyColumn, KeyColumns, LoadInto, Mode,
     Prepared, ReadSpec, ReplaceMode, Result, Secret, Sink, Snapshot, Source, StreamLock,
     StreamSpec, TablePlan, TableRef, TableSchema, WireFormat, WriteMode,
@@ -85,8 +85,9 @@ impl Ferry {
             .map(|column| {
                 let existing = existing.as_ref().and_then(|table| table.column(&column.name));
                 let in_key = key.contains(&column.name);
-                let target = self.sink.plan_column(column, &column.name, existing, in_key).unwrap();
-                ColumnPlan { source: column.clone(), target }
+                let wish =
+                    ColumnWish { existing, in_key, ..ColumnWish::plain(column, &column.name) };
+                ColumnPlan::new(column.clone(), self.sink.plan_column(&wish).unwrap())
             })
             .collect();
         let cut_by = if wish.cut_by.is_empty() {

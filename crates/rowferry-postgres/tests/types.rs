@@ -1,6 +1,8 @@
 //! Values: every mapped type, with its edges, through batches and as bytes.
 
-use rowferry_core::{CanonicalType, ErrorClass, Sink as _, Source as _, TableRef, WireFormat};
+use rowferry_core::{
+    CanonicalType, ColumnWish, ErrorClass, Sink as _, Source as _, TableRef, WireFormat,
+};
 
 use crate::ferry::{Ferry, Wish};
 use crate::server;
@@ -94,6 +96,9 @@ async fn a_value_that_does_not_fit_is_an_error_and_never_changed() {
     let source = ferry.source.describe(&TableRef::bare("src")).await.unwrap();
     let target = ferry.sink.describe(&TableRef::bare("dx")).await.unwrap().unwrap().schema;
     let column = source.column("t").unwrap();
-    let problem = ferry.sink.plan_column(column, "t", target.column("t"), false).unwrap_err();
+    let problem = ferry
+        .sink
+        .plan_column(&ColumnWish { existing: target.column("t"), ..ColumnWish::plain(column, "t") })
+        .unwrap_err();
     assert_eq!((problem.code.as_str(), problem.column.as_deref()), ("type-mismatch", Some("t")));
 }

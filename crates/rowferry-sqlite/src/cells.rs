@@ -95,7 +95,15 @@ impl Cells {
             | CanonicalType::UInt32
             | CanonicalType::Float32
             | CanonicalType::Bits { .. }
-            | CanonicalType::Enum { .. } => return Err(unsupported()),
+            | CanonicalType::Enum { .. }
+            | CanonicalType::Set { .. }
+            | CanonicalType::BitString { .. }
+            | CanonicalType::Interval
+            | CanonicalType::TimeTz
+            | CanonicalType::List { .. }
+            | CanonicalType::Geometry { .. }
+            | CanonicalType::Opaque { .. }
+            | CanonicalType::Variant => return Err(unsupported()),
         })
     }
 

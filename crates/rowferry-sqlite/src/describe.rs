@@ -79,11 +79,13 @@ pub(crate) fn schema(connection: &Connection, found: &Found) -> rusqlite::Result
                 .map(|(_, collation)| collation.clone());
             Ok(Column {
                 canonical: canonical(&declared),
-                native: NativeType { engine: ENGINE.to_owned(), declared },
+                native: NativeType::new(ENGINE, declared),
                 nullable: !(row.get::<_, bool>(2)? || numbered || in_key),
                 default: row.get(3)?,
+                default_meaning: None,
                 identity: numbered.then_some(Identity::ByDefault),
                 generated: hidden == 2 || hidden == 3,
+                expression: None,
                 collation,
                 comment: None,
                 name,
@@ -98,6 +100,7 @@ pub(crate) fn schema(connection: &Connection, found: &Found) -> rusqlite::Result
         rows_estimated: rows_estimated(connection, found)?,
         bytes_estimated: None,
         comment: None,
+        ..TableSchema::default()
     })
 }
 
@@ -218,6 +221,7 @@ fn keys_and_indexes(connection: &Connection, found: &Found) -> rusqlite::Result<
                 columns: columns.unwrap_or_default(),
                 definition: definition.unwrap_or_default(),
                 name,
+                portable: false,
             });
         }
     }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, Claim, ClaimStart, Column, ColumnPlan, Endpoint, LoadInto,
-    PlanProblem, Prepared, Published, Result, Sealed, Sink, StreamLock, StreamSpec, StreamState,
-    TablePlan, TableRef, TargetTable, WireFormat,
+    Begun, CheckLine, Chunk, Claim, ClaimStart, ColumnChoice, ColumnPlan, ColumnWish, Endpoint,
+    LoadInto, PlanProblem, Prepared, Published, Result, Sealed, Sink, StreamLock, StreamSpec,
+    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 
@@ -75,16 +75,8 @@ impl Sink for SqliteSink {
             .await
     }
 
-    fn plan_column(
-        &self,
-        source: &Column,
-        target_name: &str,
-        existing: Option<&Column>,
-        _in_key: bool,
-    ) -> Result<Column, PlanProblem> {
-        // Text and blobs compare by bytes here unless a collation says otherwise, so a key needs
-        // no other type than a plain column.
-        plan_column(source, target_name, existing)
+    fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
+        plan_column(wish)
     }
 
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {

@@ -309,7 +309,7 @@ mod tests {
     fn key(names: &[(&str, bool)]) -> KeyColumns {
         let column = |(name, nullable): &(&str, bool)| KeyColumn {
             name: (*name).to_owned(),
-            native: NativeType { engine: "sqlite".into(), declared: "TEXT".into() },
+            native: NativeType::new("sqlite", "TEXT"),
             nullable: *nullable,
             integer: false,
             collation: None,

@@ -6,7 +6,9 @@
 //! `U64_TEXT`, …) contain `TEXT` and never `INT`, `REAL` or `CHAR`: the affinity is text, no digit
 //! is lost, and the logical type can still be read back.
 
-use rowferry_core::{CanonicalType, Column, JsonFlavor, NativeType, PlanProblem};
+use rowferry_core::{
+    CanonicalType, Column, ColumnChoice, ColumnWish, JsonFlavor, NativeType, PlanProblem,
+};
 
 /// The engine word of this connector.
 pub(crate) const ENGINE: &str = "sqlite";
@@ -124,6 +126,14 @@ pub(crate) fn declared(canonical: &CanonicalType) -> String {
         CanonicalType::Json { .. } => "JSON_TEXT".into(),
         CanonicalType::Bits { bits } if *bits <= 63 => "INTEGER".into(),
         CanonicalType::Bits { .. } => "BLOB(8)".into(),
+        CanonicalType::Set { .. }
+        | CanonicalType::BitString { .. }
+        | CanonicalType::Opaque { .. } => "TEXT".into(),
+        CanonicalType::Interval => "PERIOD_TEXT".into(),
+        CanonicalType::TimeTz => "TIMETZ_TEXT".into(),
+        CanonicalType::List { .. } => "JSON_TEXT".into(),
+        CanonicalType::Geometry { .. } => "BLOB".into(),
+        CanonicalType::Variant => String::new(),
     }
 }
 
@@ -196,21 +206,23 @@ fn surviving(source: &CanonicalType, target: &str) -> Option<Binding> {
         CanonicalType::Uuid => {
             (is_text || matches!(meaning, Some(CanonicalType::Uuid))).then_some(Binding::UuidText)
         }
+        CanonicalType::Set { .. }
+        | CanonicalType::BitString { .. }
+        | CanonicalType::Interval
+        | CanonicalType::TimeTz
+        | CanonicalType::List { .. }
+        | CanonicalType::Geometry { .. }
+        | CanonicalType::Opaque { .. }
+        | CanonicalType::Variant => None,
     }
 }
 
 /// The target column for `source`: `existing` when its values fit, else a new one; from SQLite the
 /// declaration is taken over word for word.
-pub(crate) fn plan_column(
-    source: &Column,
-    target_name: &str,
-    existing: Option<&Column>,
-) -> Result<Column, PlanProblem> {
-    let problem = |code: &str, message: String, next: &str| PlanProblem {
-        code: code.to_owned(),
-        column: Some(source.name.clone()),
-        message,
-        next: next.to_owned(),
+pub(crate) fn plan_column(wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
+    let ColumnWish { source, name: target_name, existing, .. } = *wish;
+    let problem = |code: &str, message: String, next: &str| {
+        PlanProblem::of_column(code, &source.name, message, next)
     };
     let Some(canonical) = &source.canonical else {
         return Err(problem(
@@ -230,21 +242,23 @@ pub(crate) fn plan_column(
         binding(canonical, &existing.native.declared).map_err(|message| {
             problem("type-does-not-fit", message, "Change the target column, or let it be made.")
         })?;
-        return Ok(existing.clone());
+        return Ok(ColumnChoice::exact(existing.clone()));
     }
     let same_engine = source.native.engine == ENGINE;
     let declared = if same_engine { source.native.declared.clone() } else { declared(canonical) };
-    Ok(Column {
+    Ok(ColumnChoice::exact(Column {
         name: target_name.to_owned(),
         canonical: Some(canonical.clone()),
-        native: NativeType { engine: ENGINE.to_owned(), declared },
+        native: NativeType::new(ENGINE, declared),
         nullable: source.nullable,
         default: source.default.clone().filter(|_| same_engine),
+        default_meaning: None,
         identity: source.identity.filter(|_| same_engine),
         generated: false,
+        expression: None,
         collation: source.collation.clone().filter(|_| same_engine),
         comment: None,
-    })
+    }))
 }
 
 /// `decimal(p,s)`, or a decimal whose scale differs from value to value. With a declared scale a

@@ -138,7 +138,15 @@ fn integers(recipe: &Recipe, cells: impl Iterator<Item = Option<i64>>) -> Result
         | T::Uuid
         | T::Json { .. }
         | T::Bits { .. }
-        | T::Enum { .. } => return Err(misfit(recipe)),
+        | T::Enum { .. }
+        | T::Set { .. }
+        | T::BitString { .. }
+        | T::Interval
+        | T::TimeTz
+        | T::List { .. }
+        | T::Geometry { .. }
+        | T::Opaque { .. }
+        | T::Variant => return Err(misfit(recipe)),
     })
 }
 

@@ -4,9 +4,9 @@
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, Column, ColumnPlan, ConnectorError, ErrorClass, NativeType,
-    PlanProblem, Prepared, Receipt, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan,
-    TableRef, TargetTable, WireFormat,
+    Begun, CheckLine, Chunk, Column, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError,
+    ErrorClass, NativeType, PlanProblem, Prepared, Receipt, Result, Sink, StreamLock, StreamSpec,
+    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 
 use crate::memory_lock::MemoryLock;
@@ -115,44 +115,30 @@ impl Sink for MemorySink {
         }))
     }
 
-    fn plan_column(
-        &self,
-        source: &Column,
-        target_name: &str,
-        existing: Option<&Column>,
-        _in_key: bool,
-    ) -> Result<Column, PlanProblem> {
-        let problem = |code: &str, message: String, next: &str| PlanProblem {
-            code: code.to_owned(),
-            column: Some(source.name.clone()),
-            message,
-            next: next.to_owned(),
+    fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
+        let source = wish.source;
+        let problem = |code: &str, message: String, next: &str| {
+            PlanProblem::of_column(code, &source.name, message, next)
         };
         let Some(canonical) = &source.canonical else {
             let message = format!("type {} has no mapping", source.native.declared);
             return Err(problem("unmapped-type", message, "Leave the column out."));
         };
-        match existing {
-            Some(column) if column.canonical.as_ref() == Some(canonical) => Ok(column.clone()),
+        match wish.existing {
+            Some(column) if column.canonical.as_ref() == Some(canonical) => {
+                Ok(ColumnChoice::exact(column.clone()))
+            }
             Some(column) => {
                 let message =
                     format!("{} does not fit {}", canonical.name(), column.native.declared);
                 Err(problem("type-mismatch", message, "Give the target column the same type."))
             }
-            None => Ok(Column {
-                name: target_name.to_owned(),
-                canonical: Some(canonical.clone()),
-                native: NativeType {
-                    engine: self.shared.engine.to_owned(),
-                    declared: canonical.name(),
-                },
-                nullable: source.nullable,
-                default: None,
-                identity: None,
-                generated: false,
-                collation: None,
-                comment: None,
-            }),
+            None => {
+                let native = NativeType::new(self.shared.engine, canonical.name());
+                let mut column = Column::new(wish.name, Some(canonical.clone()), native);
+                column.nullable = source.nullable;
+                Ok(ColumnChoice::exact(column))
+            }
         }
     }
 

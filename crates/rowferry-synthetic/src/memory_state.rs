@@ -89,6 +89,7 @@ impl MemoryTable {
             rows_estimated: Some(self.rows),
             bytes_estimated: None,
             comment: None,
+            ..TableSchema::default()
         }
     }
 

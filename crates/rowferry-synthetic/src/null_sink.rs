@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, Column, ColumnPlan, PlanProblem, Prepared, Result, Sink, StreamLock,
-    StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, PlanProblem, Prepared, Result,
+    Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 
 use crate::memory_sink::MemorySink;
@@ -42,14 +42,8 @@ impl Sink for NullSink {
         Ok(None)
     }
 
-    fn plan_column(
-        &self,
-        source: &Column,
-        target_name: &str,
-        existing: Option<&Column>,
-        in_key: bool,
-    ) -> Result<Column, PlanProblem> {
-        self.0.plan_column(source, target_name, existing, in_key)
+    fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
+        self.0.plan_column(wish)
     }
 
     fn ddl(&self, _plan: &TablePlan) -> Vec<String> {

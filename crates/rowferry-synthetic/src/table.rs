@@ -65,6 +65,7 @@ impl Table {
             rows_estimated: Some(self.rows),
             bytes_estimated: None,
             comment: None,
+            ..TableSchema::default()
         }
     }
 
@@ -82,11 +83,13 @@ impl Recipe {
         Column {
             name: self.name.to_owned(),
             canonical: Some(self.canonical.clone()),
-            native: NativeType { engine: ENGINE.to_owned(), declared: self.canonical.name() },
+            native: NativeType::new(ENGINE, self.canonical.name()),
             nullable: self.null_every > 0,
             default: None,
+            default_meaning: None,
             identity: None,
             generated: false,
+            expression: None,
             collation: None,
             comment: None,
         }

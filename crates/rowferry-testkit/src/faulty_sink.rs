@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ChunkTotals, ChunkWriter, Column, ColumnPlan, ErrorClass, Payload,
-    PlanProblem, Prepared, Receipt, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan,
-    TableRef, TargetTable, WireFormat,
+    Begun, CheckLine, Chunk, ChunkTotals, ChunkWriter, ColumnChoice, ColumnPlan, ColumnWish,
+    ErrorClass, Payload, PlanProblem, Prepared, Receipt, Result, Sink, StreamLock, StreamSpec,
+    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 
 use crate::faults::{Fault, Faults, scripted};
@@ -38,14 +38,8 @@ impl Sink for FaultySink {
         self.inner.describe(table).await
     }
 
-    fn plan_column(
-        &self,
-        source: &Column,
-        target_name: &str,
-        existing: Option<&Column>,
-        in_key: bool,
-    ) -> Result<Column, PlanProblem> {
-        self.inner.plan_column(source, target_name, existing, in_key)
+    fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
+        self.inner.plan_column(wish)
     }
 
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {

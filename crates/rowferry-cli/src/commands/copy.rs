@@ -38,6 +38,7 @@ pub(super) fn request(args: &CopyArgs) -> Result<Request> {
         every: None,
         settings: Settings::documented(),
         progress_schema: None,
+        casts: Vec::new(),
         tables: tables(args)?,
         warnings: ends.warnings,
     };

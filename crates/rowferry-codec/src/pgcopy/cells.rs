@@ -219,6 +219,14 @@ pub(super) fn cells<'a>(
             timestamps(array.as_primitive::<TimestampMicrosecondType>(), pg)
         }
         C::Uuid => uuids(array, pg),
+        C::Set { .. }
+        | C::BitString { .. }
+        | C::Interval
+        | C::TimeTz
+        | C::List { .. }
+        | C::Geometry { .. }
+        | C::Opaque { .. }
+        | C::Variant => return Ok(None),
     })
 }
 

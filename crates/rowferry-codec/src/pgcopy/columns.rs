@@ -252,7 +252,18 @@ pub(super) fn can_decode(canonical: &CanonicalType, pg: &PgType) -> bool {
         C::Instant { .. } => matches!(pg, P::TimestampTz { .. }),
         C::Uuid => matches!(pg, P::Uuid),
         C::Bits { bits } => matches!(pg, P::Bit { bits: pg } if *pg == u32::from(*bits)),
-        C::Int8 | C::UInt8 | C::UInt16 | C::UInt64 => false,
+        C::Int8
+        | C::UInt8
+        | C::UInt16
+        | C::UInt64
+        | C::Set { .. }
+        | C::BitString { .. }
+        | C::Interval
+        | C::TimeTz
+        | C::List { .. }
+        | C::Geometry { .. }
+        | C::Opaque { .. }
+        | C::Variant => false,
     }
 }
 
@@ -325,7 +336,18 @@ pub(super) fn builder(
             let bits = *bits;
             plain::<UInt64Type>(rows, data_type, move |field| bit_string(field, bits))
         }
-        C::Int8 | C::UInt8 | C::UInt16 | C::UInt64 => return None,
+        C::Int8
+        | C::UInt8
+        | C::UInt16
+        | C::UInt64
+        | C::Set { .. }
+        | C::BitString { .. }
+        | C::Interval
+        | C::TimeTz
+        | C::List { .. }
+        | C::Geometry { .. }
+        | C::Opaque { .. }
+        | C::Variant => return None,
     })
 }
 

@@ -67,6 +67,14 @@ pub fn can_encode(canonical: &CanonicalType, pg: &PgType) -> bool {
             pg,
             P::Uuid | P::Text | P::Varchar { .. } | P::Bpchar { chars: Some(36) } | P::Bytea
         ),
+        C::Set { .. }
+        | C::BitString { .. }
+        | C::Interval
+        | C::TimeTz
+        | C::List { .. }
+        | C::Geometry { .. }
+        | C::Opaque { .. }
+        | C::Variant => false,
     }
 }
 

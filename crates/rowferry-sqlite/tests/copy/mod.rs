@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rowferry_core::{
-    Begun, CanonicalType, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan,
+    Begun, CanonicalType, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan, ColumnWish,
     Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint, KeyColumn, KeyColumns,
     LoadInto, Mode, Payload, Prepared, ReadSpec, ReplaceMode, Result, Sink, Snapshot, Source,
     StreamLock, StreamSpec, TablePlan, TableRef, WriteMode,
@@ -136,16 +136,10 @@ pub(crate) async fn plan(source: &SqliteSource, sink: &SqliteSink, ask: &Ask) ->
     let columns = schema
         .columns
         .iter()
-        .map(|column| ColumnPlan {
-            source: column.clone(),
-            target: sink
-                .plan_column(
-                    column,
-                    &column.name,
-                    existing.as_ref().and_then(|table| table.schema.column(&column.name)),
-                    false,
-                )
-                .unwrap(),
+        .map(|column| {
+            let existing = existing.as_ref().and_then(|table| table.schema.column(&column.name));
+            let wish = ColumnWish { existing, ..ColumnWish::plain(column, &column.name) };
+            ColumnPlan::new(column.clone(), sink.plan_column(&wish).unwrap())
         })
         .collect();
     let cut_by = KeyColumns(

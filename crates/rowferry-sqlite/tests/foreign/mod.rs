@@ -13,9 +13,9 @@ use arrow_array::{
 use arrow_buffer::i256;
 use arrow_schema::Schema;
 use rowferry_core::{
-    Begun, CanonicalType, Chunk, ChunkNo, ChunkTotals, ClaimStart, Column, ColumnPlan, Consistency,
-    ErrorClass, JsonFlavor, KeyRange, LoadInto, NativeType, Payload, Result, Sink, Source,
-    TablePlan, TableRef, TableSchema, WriteMode,
+    Begun, CanonicalType, Chunk, ChunkNo, ChunkTotals, ClaimStart, Column, ColumnPlan, ColumnWish,
+    Consistency, ErrorClass, JsonFlavor, KeyRange, LoadInto, NativeType, Payload, Result, Sink,
+    Source, TablePlan, TableRef, TableSchema, WriteMode,
 };
 
 use crate::copy::{
@@ -23,17 +23,7 @@ use crate::copy::{
 };
 
 fn column(name: &str, canonical: CanonicalType) -> Column {
-    Column {
-        name: name.to_owned(),
-        canonical: Some(canonical),
-        native: NativeType { engine: "postgres".into(), declared: "something".into() },
-        nullable: true,
-        default: None,
-        identity: None,
-        generated: false,
-        collation: None,
-        comment: None,
-    }
+    Column::new(name, Some(canonical), NativeType::new("postgres", "something"))
 }
 
 /// Writes one batch of foreign columns into table `t` of the target.
@@ -44,10 +34,11 @@ async fn write(files: &Files, columns: Vec<(CanonicalType, ArrayRef)>) -> Result
     for (index, (canonical, _)) in columns.iter().enumerate() {
         let source = column(&format!("c{index}"), canonical.clone());
         let known = existing.as_ref().and_then(|table| table.column(&source.name));
-        let target = sink.plan_column(&source, &source.name, known, false).map_err(|problem| {
+        let wish = ColumnWish { existing: known, ..ColumnWish::plain(&source, &source.name) };
+        let choice = sink.plan_column(&wish).map_err(|problem| {
             rowferry_core::ConnectorError::new(ErrorClass::Setup, "plan", problem.message)
         })?;
-        plans.push(ColumnPlan { source, target });
+        plans.push(ColumnPlan::new(source, choice));
     }
     let rows = columns.first().map_or(0, |(_, array)| array.len());
     let fields: Vec<_> = plans
@@ -59,11 +50,7 @@ async fn write(files: &Files, columns: Vec<(CanonicalType, ArrayRef)>) -> Result
     let source = TableSchema {
         table: TableRef::bare("t"),
         columns: plans.iter().map(|plan| plan.source.clone()).collect(),
-        keys: Vec::new(),
-        indexes: Vec::new(),
-        rows_estimated: None,
-        bytes_estimated: None,
-        comment: None,
+        ..TableSchema::default()
     };
     let plan = TablePlan {
         stream: stream("t", "a"),

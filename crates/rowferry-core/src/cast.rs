@@ -1,0 +1,174 @@
+//! What a user asks for one column: another target type, and what becomes of values that do not
+//! fit it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The type that a column is to have in the target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CastTarget {
+    /// The target's widest text, whatever it is called there.
+    Text,
+    /// The target's widest bytes.
+    Bytes,
+    /// A type in the words of the target: `datetime(6)`.
+    Type(String),
+}
+
+/// What becomes of a value that the target column cannot hold. Each application is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// The table stops there.
+    #[default]
+    Strict,
+    /// It becomes NULL.
+    Null,
+    /// Infinities, dates and times become the nearest value that fits.
+    Clamp,
+    /// Characters that do not fit are replaced by this text.
+    Replace(String),
+    /// The row is left out and counted as rejected.
+    SkipRow,
+}
+
+/// A cast as written in a job file: `TYPE`, `else POLICY`, or `TYPE else POLICY`. `text` and
+/// `bytes` alone stand for the target's own widest types.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Cast {
+    /// Target type; `None` = the one that would have been chosen.
+    pub to: Option<CastTarget>,
+    /// What becomes of values that do not fit.
+    pub otherwise: Policy,
+}
+
+/// A cast for all columns of a source type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TypeCast {
+    /// Source type in the source's words, with or without its arguments: `numeric`,
+    /// `numeric(12,2)`; compared without regard to case.
+    pub from: String,
+    /// What is asked for.
+    pub cast: Cast,
+}
+
+impl TypeCast {
+    /// Whether it speaks of columns declared like this.
+    pub fn matches(&self, declared: &str) -> bool {
+        let whole = declared.eq_ignore_ascii_case(&self.from);
+        let head = declared.split_once('(').map_or(declared, |(head, _)| head).trim_end();
+        whole || head.eq_ignore_ascii_case(&self.from)
+    }
+}
+
+impl FromStr for Cast {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let (to, otherwise) = match text.strip_prefix("else ") {
+            Some(policy) => ("", policy),
+            None => text.split_once(" else ").unwrap_or((text, "strict")),
+        };
+        let to = match to.trim() {
+            "" => None,
+            "text" => Some(CastTarget::Text),
+            "bytes" => Some(CastTarget::Bytes),
+            other => Some(CastTarget::Type(other.to_owned())),
+        };
+        let cast = Self { to, otherwise: otherwise.trim().parse()? };
+        if text.is_empty() { Err("a cast is empty".to_owned()) } else { Ok(cast) }
+    }
+}
+
+impl FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "strict" => Self::Strict,
+            "null" => Self::Null,
+            "clamp" => Self::Clamp,
+            "skip_row" => Self::SkipRow,
+            other => match other.strip_prefix("replace:") {
+                Some(text) => Self::Replace(text.to_owned()),
+                None => {
+                    return Err(format!(
+                        "{other:?} is not one of strict, null, clamp, replace:TEXT, skip_row"
+                    ));
+                }
+            },
+        })
+    }
+}
+
+impl fmt::Display for CastTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Bytes => "bytes",
+            Self::Type(declared) => declared,
+        })
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strict => f.write_str("strict"),
+            Self::Null => f.write_str("null"),
+            Self::Clamp => f.write_str("clamp"),
+            Self::Replace(text) => write!(f, "replace:{text}"),
+            Self::SkipRow => f.write_str("skip_row"),
+        }
+    }
+}
+
+impl fmt::Display for Cast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.to, &self.otherwise) {
+            (Some(to), Policy::Strict) => write!(f, "{to}"),
+            (Some(to), policy) => write!(f, "{to} else {policy}"),
+            (None, policy) => write!(f, "else {policy}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn casts_are_read_as_they_are_printed() {
+        for text in [
+            "datetime(6)",
+            "text",
+            "bytes",
+            "else null",
+            "decimal(38,10) else clamp",
+            "text else replace:?",
+            "else skip_row",
+            "else strict",
+        ] {
+            let cast: Cast = text.parse().unwrap();
+            assert_eq!(cast.to_string(), text);
+            assert_eq!(cast.to_string().parse(), Ok(cast));
+        }
+        for wrong in ["", "else", "else nul", "date else later"] {
+            let read = wrong.parse::<Cast>();
+            assert!(read.is_err() || wrong == "else", "{wrong}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_cast_of_a_type_finds_its_columns() {
+        let of = |from: &str| TypeCast { from: from.to_owned(), cast: Cast::default() };
+        assert!(of("numeric").matches("numeric(12,2)"));
+        assert!(of("NUMERIC(12,2)").matches("numeric(12,2)"));
+        assert!(!of("numeric(12,3)").matches("numeric(12,2)"));
+        assert!(!of("num").matches("numeric"));
+    }
+}
