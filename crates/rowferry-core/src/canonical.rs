@@ -224,6 +224,18 @@ impl CanonicalType {
         }
     }
 
+    /// A wider type in which a column can be read once a value came that this one cannot hold:
+    /// NaN in a decimal, `2024-02-00` in a date, a list of two dimensions.
+    pub fn demoted(&self) -> Option<Self> {
+        match self {
+            Self::Decimal { .. } => Some(Self::DecimalText),
+            Self::Date | Self::Timestamp { .. } | Self::Instant { .. } | Self::List { .. } => {
+                Some(Self::Text { chars: None, fixed: false })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether values are integers whose keys may be cut by arithmetic.
     pub const fn is_integer(&self) -> bool {
         matches!(

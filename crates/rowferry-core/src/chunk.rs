@@ -33,6 +33,20 @@ pub struct Digest {
     pub sum: u128,
 }
 
+/// A row that was set aside instead of being written. It names the row and the rule; the value
+/// itself is never kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedRow {
+    /// The row's key as a JSON object, where the table has one; else its number in the chunk.
+    pub key: String,
+    /// Target column whose value does not fit.
+    pub column: Option<String>,
+    /// Slug of the error that writing it would have been.
+    pub code: String,
+    /// The rule that it breaks: lowercase, no value.
+    pub rule: String,
+}
+
 /// What was counted while a chunk was copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkTotals {

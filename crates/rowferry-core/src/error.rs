@@ -85,6 +85,8 @@ pub struct ConnectorError {
     pub server: Option<String>,
     /// What to do next, a full sentence.
     pub next: Option<String>,
+    /// The column whose value broke a rule, by its name at the end that failed.
+    pub column: Option<String>,
     /// The writer changed its way of writing: read the chunk again at once, without a pause.
     pub retry_now: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -99,6 +101,7 @@ impl ConnectorError {
             message: message.into(),
             server: None,
             next: None,
+            column: None,
             retry_now: false,
             source: None,
         }
@@ -122,6 +125,15 @@ impl ConnectorError {
     #[must_use]
     pub fn with_next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());
+        self
+    }
+
+    /// Names the column whose value broke a rule. A reader that cannot hold a value in the
+    /// canonical type of its column says so with the slug `unrepresentable` and the column; the
+    /// engine may then read the column by [`crate::CanonicalType::demoted`].
+    #[must_use]
+    pub fn with_column(mut self, column: impl Into<String>) -> Self {
+        self.column = Some(column.into());
         self
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cast, CastTarget, Column, ValueLimits};
+use crate::{CanonicalType, Cast, CastTarget, Column, ValueLimits};
 
 /// How values of a column arrive in the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub struct ColumnChoice {
     pub column: Column,
     /// How values arrive.
     pub fidelity: Fidelity,
+    /// Values are converted to this meaning before they are written; `None` = as they are read.
+    pub converted: Option<CanonicalType>,
     /// For [`Fidelity::Checked`] and [`Fidelity::Lossy`]: what is checked or lost, lowercase,
     /// without full stop: `at most 20 characters`, `not NaN or infinite`.
     pub rule: Option<String>,
@@ -80,6 +82,7 @@ impl ColumnChoice {
         Self {
             column,
             fidelity: Fidelity::Exact,
+            converted: None,
             rule: None,
             options: Vec::new(),
             limits: ValueLimits::Any,

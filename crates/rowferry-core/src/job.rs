@@ -64,6 +64,20 @@ pub struct Settings {
     pub consistency: Consistency,
     /// Whether bytes of the same engine may pass through undecoded.
     pub passthrough: bool,
+    /// What happens to rows that the target cannot hold.
+    pub on_bad_row: OnBadRow,
+}
+
+/// What happens to rows that the target cannot hold and for which no column's policy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnBadRow {
+    /// The first one stops its table.
+    Fail,
+    /// They are written to `_rowferry_quarantine` and the table goes on.
+    Quarantine {
+        /// Most of them per table and run; one more stops the table.
+        max_rejects: u64,
+    },
 }
 
 impl Settings {
@@ -89,6 +103,7 @@ impl Settings {
             memory_budget: Self::MEMORY_BUDGET,
             consistency: Consistency::Auto,
             passthrough: true,
+            on_bad_row: OnBadRow::Fail,
         }
     }
 }

@@ -31,13 +31,13 @@ mod table;
 
 pub use canonical::{CanonicalType, JsonFlavor};
 pub use cast::{Cast, CastTarget, Policy, TypeCast};
-pub use chunk::{Chunk, ChunkNo, ChunkTotals, Digest, Receipt};
+pub use chunk::{Chunk, ChunkNo, ChunkTotals, Digest, Receipt, RejectedRow};
 pub use coverage::{CHUNK_NO_STEP, Coverage, Hole};
 pub use cut::{ChunkSpec, Cutter, KeyProbe};
 pub use endpoint::{Endpoint, EndpointKind, Secret, TlsMode};
 pub use error::{ConnectorError, ErrorClass, Result};
 pub use fidelity::{ColumnChoice, ColumnWish, Fidelity};
-pub use job::{Guard, Job, PublishWhen, Settings, TableJob};
+pub use job::{Guard, Job, OnBadRow, PublishWhen, Settings, TableJob};
 pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
 pub use limits::ValueLimits;
 pub use nearest::nearest;

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Column, ColumnChoice, Fidelity, KeyColumns, Policy, Predicate, StreamSpec, TableRef,
-    TableSchema, ValueLimits,
+    CanonicalType, Column, ColumnChoice, Fidelity, KeyColumns, Policy, Predicate, StreamSpec,
+    TableRef, TableSchema, ValueLimits,
 };
 
 /// What a run makes of the target.
@@ -86,6 +86,8 @@ pub struct ColumnPlan {
     pub target: Column,
     /// How values arrive.
     pub fidelity: Fidelity,
+    /// The meaning that values are converted to before they are written.
+    pub converted: Option<CanonicalType>,
     /// What is checked or lost, for plans and messages.
     pub rule: Option<String>,
     /// Casts that avoid the rule.
@@ -99,8 +101,17 @@ pub struct ColumnPlan {
 impl ColumnPlan {
     /// `source` goes where `choice` says; values that do not fit stop the table.
     pub fn new(source: Column, choice: ColumnChoice) -> Self {
-        let ColumnChoice { column: target, fidelity, rule, options, limits } = choice;
-        Self { source, target, fidelity, rule, options, limits, policy: Policy::Strict }
+        let ColumnChoice { column: target, fidelity, converted, rule, options, limits } = choice;
+        let policy = Policy::Strict;
+        Self { source, target, fidelity, converted, rule, options, limits, policy }
+    }
+
+    /// The meaning of the values that the sink is given; `None` only for a column without one.
+    pub const fn written(&self) -> Option<&CanonicalType> {
+        match &self.converted {
+            Some(converted) => Some(converted),
+            None => self.source.canonical.as_ref(),
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Chunk, ChunkTotals, Claim, ClaimStart, ColumnChoice, ColumnWish, LoadInto, Payload,
-    PlanProblem, Receipt, ReplaceMode, Result, StreamSpec, StreamState, TablePlan, TableRef,
-    TableSchema, WireFormat, WriteMode,
+    PlanProblem, Receipt, RejectedRow, ReplaceMode, Result, StreamSpec, StreamState, TablePlan,
+    TableRef, TableSchema, WireFormat, WriteMode,
 };
 
 /// A table found in the target.
@@ -172,6 +172,9 @@ pub trait StreamLock: Send {
 pub trait ChunkWriter: Send {
     /// Hands over rows. Returns when the writer can take more: the backpressure.
     async fn write(&mut self, payload: Payload) -> Result<()>;
+
+    /// Writes rows that were set aside into `_rowferry_quarantine`, in the chunk's transaction.
+    async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()>;
 
     /// Writes the receipt, checks the epoch under a shared lock and commits.
     ///

@@ -25,7 +25,7 @@ use mysql_async::prelude::Queryable as _;
 use rowferry_codec::mysql_text::{TextEncoder, TextError, TextForm};
 use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
-    Prepared, Receipt, Result, TableRef, WriteMode,
+    Prepared, Receipt, RejectedRow, Result, TableRef, WriteMode,
 };
 use rowferry_runtime::{RuntimeError, Task};
 use tokio::sync::mpsc;
@@ -408,6 +408,11 @@ impl ChunkWriter for MysqlWriter {
         }
         self.rows += rows;
         Ok(())
+    }
+
+    async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
+        let message = format!("setting {} rows aside is not supported yet", rows.len());
+        Err(ConnectorError::new(ErrorClass::Setup, "not-supported-yet", message))
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {

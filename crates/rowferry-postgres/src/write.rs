@@ -21,7 +21,7 @@ use bytes::Bytes;
 use futures_util::SinkExt as _;
 use rowferry_core::{
     Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload, Prepared,
-    Receipt, Result, WireFormat, WriteMode,
+    Receipt, RejectedRow, Result, WireFormat, WriteMode,
 };
 use rowferry_runtime::ComputePool;
 use tokio_postgres::{CopyInSink, Statement};
@@ -280,6 +280,11 @@ impl ChunkWriter for PgChunkWriter {
         self.rows += rows;
         self.open = Some(open);
         Ok(())
+    }
+
+    async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
+        let message = format!("setting {} rows aside is not supported yet", rows.len());
+        Err(ConnectorError::new(ErrorClass::Setup, "not-supported-yet", message))
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {

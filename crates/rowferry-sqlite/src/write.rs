@@ -18,8 +18,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, LoadInto, Payload, Prepared, Receipt,
-    Result, WriteMode,
+    Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
+    Prepared, Receipt, RejectedRow, Result, WriteMode,
 };
 use rusqlite::Connection;
 
@@ -142,6 +142,11 @@ impl ChunkWriter for SqliteWriter {
         };
         self.rows += batch.num_rows() as u64;
         self.step(move |writing, prepared| insert(&writing.connection, prepared, &batch)).await
+    }
+
+    async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
+        let message = format!("setting {} rows aside is not supported yet", rows.len());
+        Err(ConnectorError::new(ErrorClass::Setup, "not-supported-yet", message))
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {

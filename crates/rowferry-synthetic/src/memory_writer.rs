@@ -3,8 +3,8 @@
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
-    Chunk, ChunkTotals, ChunkWriter, ConnectorError, LoadInto, Payload, Prepared, Receipt, Result,
-    WriteMode,
+    Chunk, ChunkTotals, ChunkWriter, ConnectorError, LoadInto, Payload, Prepared, Receipt,
+    RejectedRow, Result, WriteMode,
 };
 
 use crate::memory_state::Shared;
@@ -39,6 +39,10 @@ impl ChunkWriter for MemoryWriter {
                 Err(ConnectorError::bug("a memory sink was handed wire bytes it never accepted"))
             }
         }
+    }
+
+    async fn reject(&mut self, _rows: &[RejectedRow]) -> Result<()> {
+        Ok(())
     }
 
     async fn commit(self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, ChunkTotals, ChunkWriter, ColumnChoice, ColumnPlan, ColumnWish,
-    ErrorClass, Payload, PlanProblem, Prepared, Receipt, Result, Sink, StreamLock, StreamSpec,
-    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    ErrorClass, Payload, PlanProblem, Prepared, Receipt, RejectedRow, Result, Sink, StreamLock,
+    StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 
 use crate::faults::{Fault, Faults, scripted};
@@ -90,6 +90,10 @@ impl ChunkWriter for FaultyWriter {
         self.fault.before_payload(self.payloads).await?;
         self.payloads += 1;
         self.inner.write(payload).await
+    }
+
+    async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
+        self.inner.reject(rows).await
     }
 
     async fn commit(self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
