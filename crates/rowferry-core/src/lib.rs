@@ -50,7 +50,8 @@ pub use plan::{
 };
 pub use predicate::{Comparison, Literal, Predicate};
 pub use sink::{
-    Begun, CheckLine, ChunkWriter, Prepared, Published, Sealed, Sink, StreamLock, TargetTable,
+    Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink, StreamLock,
+    TargetTable,
 };
 pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,
