@@ -2,6 +2,8 @@
 
 mod golden;
 mod naive;
+mod recorded;
+mod render;
 mod round_trip;
 mod rules;
 mod splits;
