@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use arrow_array::{
     Array, BinaryArray, Date32Array, Decimal128Array, Decimal256Array, DurationMicrosecondArray,
-    Float32Array, Float64Array, ListArray, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
-    UInt64Array,
+    Float32Array, Float64Array, ListArray, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray, UInt64Array,
 };
 use arrow_buffer::i256;
 

@@ -17,7 +17,12 @@ fn encoder(rule: TextRule, form: TextForm) -> TextEncoder {
 }
 
 fn text() -> TextRule {
-    TextRule::Text { chars_max: None, bytes_max: None, repertoire: Repertoire::All, blanks_dropped: false }
+    TextRule::Text {
+        chars_max: None,
+        bytes_max: None,
+        repertoire: Repertoire::All,
+        blanks_dropped: false,
+    }
 }
 
 /// One column written as text; rows end in a line feed.
