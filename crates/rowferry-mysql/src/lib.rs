@@ -18,6 +18,7 @@ mod describe;
 mod error;
 mod fit;
 mod fit_text;
+mod foreign_keys;
 mod lock;
 mod merge;
 mod plan;
