@@ -34,6 +34,7 @@ pub(crate) fn prepare(
     plan: &TablePlan,
     claim: &Claim,
 ) -> Result<Prepared> {
+    check_names(plan)?;
     let id = &plan.stream.stream_id;
     let load_table = match plan.load {
         LoadInto::StagingReplace | LoadInto::StagingAppend => {
@@ -65,6 +66,33 @@ pub(crate) fn prepare(
         }
     };
     Ok(prepared)
+}
+
+/// Names that SQLite takes for one another or keeps for itself.
+fn check_names(plan: &TablePlan) -> Result<()> {
+    let target = &plan.target.name;
+    if target.to_ascii_lowercase().starts_with("sqlite_") || target.contains('\0') {
+        return Err(setup("bad-name", format!("SQLite allows no table of the name {target:?}"))
+            .with_next("Give the table another name in the target."));
+    }
+    for (index, column) in plan.columns.iter().enumerate() {
+        let name = &column.target.name;
+        let twin = plan.columns.iter().take(index).find(|other| {
+            other.target.name.eq_ignore_ascii_case(name)
+        });
+        if let Some(twin) = twin {
+            return Err(setup(
+                "column-twice",
+                format!(
+                    "columns {:?} and {name:?} of target table {target} are one column in SQLite, \
+                     which does not tell case apart",
+                    twin.target.name
+                ),
+            )
+            .with_next("Give one of them another name with `rename`."));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the target was missing although receipts speak of rows in it.

@@ -2,6 +2,7 @@
 
 mod copy;
 mod foreign;
+mod same;
 
 use rowferry_core::{
     Begun, Chunk, ChunkNo, ClaimStart, Comparison, Consistency, Coverage, ErrorClass, KeyColumn,
