@@ -50,10 +50,8 @@ impl<'a> Parameter<'a> {
         canonical: &CanonicalType,
         binding: Binding,
     ) -> Option<Self> {
-        let within = match binding {
-            Binding::IntegerWithin(min, max) => Some((min, max)),
-            _ => None,
-        };
+        let within =
+            if let Binding::IntegerWithin(min, max) = binding { Some((min, max)) } else { None };
         Some(Self { values: Values::of(array, canonical, binding)?, within })
     }
 
@@ -107,15 +105,15 @@ enum Values<'a> {
     Date(&'a PrimitiveArray<Date32Type>),
     Time(&'a PrimitiveArray<Time64MicrosecondType>, u8),
     Duration(&'a PrimitiveArray<DurationMicrosecondType>, u8),
-    Timestamp { array: &'a PrimitiveArray<TimestampMicrosecondType>, digits: u8, utc: bool },
+    Timestamp {
+        array: &'a PrimitiveArray<TimestampMicrosecondType>,
+        digits: u8,
+        utc: bool,
+    },
 }
 
 impl<'a> Values<'a> {
-    fn of(
-        array: &'a dyn Array,
-        canonical: &CanonicalType,
-        binding: Binding,
-    ) -> Option<Self> {
+    fn of(array: &'a dyn Array, canonical: &CanonicalType, binding: Binding) -> Option<Self> {
         let digits = if let Binding::Iso(digits) = binding { digits } else { 0 };
         Some(match array.data_type() {
             DataType::Boolean => Self::Boolean(array.as_boolean_opt()?),
@@ -144,10 +142,14 @@ impl<'a> Values<'a> {
                     _ => Self::Text(array),
                 }
             }
-            DataType::Binary => match binding {
-                Binding::Cell(affinity) => Self::Variant(array.as_binary_opt()?, affinity),
-                _ => Self::Binary(array.as_binary_opt()?),
-            },
+            DataType::Binary => {
+                let array = array.as_binary_opt()?;
+                if let Binding::Cell(affinity) = binding {
+                    Self::Variant(array, affinity)
+                } else {
+                    Self::Binary(array)
+                }
+            }
             DataType::FixedSizeBinary(_) => {
                 Self::Sixteen(array.as_fixed_size_binary_opt()?, binding)
             }
@@ -198,15 +200,17 @@ impl<'a> Values<'a> {
             Self::UInt8(array) => return Ok(Some(array.value(row).into())),
             Self::UInt16(array) => return Ok(Some(array.value(row).into())),
             Self::UInt32(array) => return Ok(Some(array.value(row).into())),
-            Self::UInt64(array, Binding::Digits) => {
-                statement.raw_bind_parameter(index, array.value(row).to_string()).map_err(Into::into)
-            }
+            Self::UInt64(array, Binding::Digits) => statement
+                .raw_bind_parameter(index, array.value(row).to_string())
+                .map_err(Into::into),
             Self::UInt64(array, Binding::BigEndian) => {
                 blob(statement, index, &array.value(row).to_be_bytes())
             }
             Self::UInt64(array, _) => {
                 return i64::try_from(array.value(row)).map(Some).map_err(|_large| {
-                    NotBound::Misfit("a number beyond 9223372036854775807, the largest integer here")
+                    NotBound::Misfit(
+                        "a number beyond 9223372036854775807, the largest integer here",
+                    )
                 });
             }
             Self::Float32(array) => float(statement, index, array.value(row).into()),
@@ -346,9 +350,11 @@ pub(crate) fn bind_cell(
     affinity: Affinity,
 ) -> Result<(), NotBound> {
     if !affinity.keeps(cell) {
-        return Err(NotBound::Misfit(match cell {
-            ValueRef::Text(_) => "text that the column's type would change",
-            _ => "a number that the column's type would change",
+        let is_text = matches!(cell, ValueRef::Text(_));
+        return Err(NotBound::Misfit(if is_text {
+            "text that the column's type would change"
+        } else {
+            "a number that the column's type would change"
         }));
     }
     Ok(statement.raw_bind_parameter(index, Borrowed(cell))?)

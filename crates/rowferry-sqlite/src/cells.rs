@@ -159,44 +159,11 @@ impl Cells {
                 cells.append_value(&text);
                 return Ok(text.len() + OFFSET_BYTES);
             }
-            (Self::Date(cells), ValueRef::Text(bytes)) => {
-                cells.append_value(strict(bytes, "an ISO 8601 date", iso::read_date)?);
-            }
-            (Self::Time(cells), ValueRef::Text(bytes)) => {
-                cells.append_value(strict(bytes, "an ISO 8601 time", iso::read_time)?);
-            }
-            (Self::Duration(cells), ValueRef::Text(bytes)) => {
-                cells.append_value(strict(bytes, "a length of time", iso::read_duration)?);
-            }
-            (Self::Timestamp(cells), ValueRef::Text(bytes)) => {
-                let read = |text: &str| iso::read_timestamp(text, false);
-                cells.append_value(strict(bytes, "an ISO 8601 timestamp without zone", read)?);
-            }
-            (Self::Instant(cells), ValueRef::Text(bytes)) => {
-                let read = |text: &str| iso::read_timestamp(text, true);
-                cells.append_value(strict(bytes, "an ISO 8601 timestamp with offset", read)?);
-            }
             (Self::Uuid(cells), cell) => {
                 let uuid = uuid(cell).ok_or(misfit("a UUID", class(cell)))?;
                 cells
                     .append_value(uuid)
                     .map_err(|_length| misfit("a UUID", "a value of another length"))?;
-            }
-            (Self::Period(cells), ValueRef::Text(bytes)) => {
-                let period = strict(bytes, "an interval", period::read)?;
-                cells
-                    .append_value(period)
-                    .map_err(|_length| misfit("an interval", "a value of another length"))?;
-            }
-            (Self::BitString(cells), ValueRef::Text(bytes)) => {
-                let text = strict(bytes, "bits of 0 and 1", bits)?;
-                cells.append_value(&text);
-                return Ok(bytes.len() + OFFSET_BYTES);
-            }
-            (Self::TimeTz(cells), ValueRef::Text(bytes)) => {
-                let text = strict(bytes, "a time with its offset", iso::read_timetz)?;
-                cells.append_value(&text);
-                return Ok(bytes.len() + OFFSET_BYTES);
             }
             (Self::Variant(cells, scratch), cell) => {
                 scratch.clear();
@@ -204,7 +171,60 @@ impl Cells {
                 cells.append_value(scratch.as_slice());
                 return Ok(scratch.len() + OFFSET_BYTES);
             }
+            (cells, ValueRef::Text(bytes)) => return cells.append_form(bytes),
             (cells, cell) => return Err(misfit(cells.expected(), class(cell))),
+        }
+        Ok(FIXED_BYTES)
+    }
+
+    /// Appends text that has one strict form.
+    fn append_form(&mut self, bytes: &[u8]) -> Result<usize, Misfit> {
+        match self {
+            Self::Date(cells) => {
+                cells.append_value(strict(bytes, "an ISO 8601 date", iso::read_date)?);
+            }
+            Self::Time(cells) => {
+                cells.append_value(strict(bytes, "an ISO 8601 time", iso::read_time)?);
+            }
+            Self::Duration(cells) => {
+                cells.append_value(strict(bytes, "a length of time", iso::read_duration)?);
+            }
+            Self::Timestamp(cells) => {
+                let read = |text: &str| iso::read_timestamp(text, false);
+                cells.append_value(strict(bytes, "an ISO 8601 timestamp without zone", read)?);
+            }
+            Self::Instant(cells) => {
+                let read = |text: &str| iso::read_timestamp(text, true);
+                cells.append_value(strict(bytes, "an ISO 8601 timestamp with offset", read)?);
+            }
+            Self::Period(cells) => {
+                let period = strict(bytes, "an interval", period::read)?;
+                cells
+                    .append_value(period)
+                    .map_err(|_length| misfit("an interval", "a value of another length"))?;
+            }
+            Self::BitString(cells) => {
+                let text = strict(bytes, "bits of 0 and 1", bits)?;
+                cells.append_value(&text);
+                return Ok(bytes.len() + OFFSET_BYTES);
+            }
+            Self::TimeTz(cells) => {
+                let text = strict(bytes, "a time with its offset", iso::read_timetz)?;
+                cells.append_value(&text);
+                return Ok(bytes.len() + OFFSET_BYTES);
+            }
+            Self::Boolean(_)
+            | Self::Int64(_)
+            | Self::UInt64(_)
+            | Self::Float64(_)
+            | Self::Decimal128(..)
+            | Self::Decimal256(..)
+            | Self::DecimalText(_)
+            | Self::Text(_)
+            | Self::Json(_)
+            | Self::Binary(_)
+            | Self::Uuid(_)
+            | Self::Variant(..) => return Err(misfit(self.expected(), "text")),
         }
         Ok(FIXED_BYTES)
     }

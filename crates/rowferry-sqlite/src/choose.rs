@@ -59,9 +59,7 @@ fn without_cast(
     }
     let native = NativeType::new(ENGINE, declared(values));
     match fitted(values, &source.native, &native, false) {
-        Some((fit, converted)) => {
-            Ok(choice(new_column(wish, native), values, fit, converted))
-        }
+        Some((fit, converted)) => Ok(choice(new_column(wish, native), values, fit, converted)),
         None => Err(problem(
             wish,
             "unsupported-type",
@@ -277,12 +275,8 @@ fn default_words(meaning: &DefaultMeaning, native: &NativeType) -> Option<String
             Some("CURRENT_TIMESTAMP".to_owned())
         }
         (DefaultMeaning::Now(_), CanonicalType::Timestamp { .. }) => clock("%Y-%m-%d %H:%M:%f"),
-        (DefaultMeaning::Now(0), CanonicalType::Instant { .. }) => {
-            clock("%Y-%m-%d %H:%M:%S+00:00")
-        }
-        (DefaultMeaning::Now(_), CanonicalType::Instant { .. }) => {
-            clock("%Y-%m-%d %H:%M:%f+00:00")
-        }
+        (DefaultMeaning::Now(0), CanonicalType::Instant { .. }) => clock("%Y-%m-%d %H:%M:%S+00:00"),
+        (DefaultMeaning::Now(_), CanonicalType::Instant { .. }) => clock("%Y-%m-%d %H:%M:%f+00:00"),
         (DefaultMeaning::Now(0), CanonicalType::Time { .. }) => Some("CURRENT_TIME".to_owned()),
         (DefaultMeaning::Today | DefaultMeaning::Now(_), CanonicalType::Date) => {
             Some("CURRENT_DATE".to_owned())
@@ -297,9 +291,10 @@ fn default_words(meaning: &DefaultMeaning, native: &NativeType) -> Option<String
         (DefaultMeaning::Constant(text), CanonicalType::Int64 | CanonicalType::Float64) => {
             text.parse::<f64>().is_ok_and(f64::is_finite).then(|| text.clone())
         }
-        // Bytes as text are another class.
-        (_, CanonicalType::Binary { .. }) => None,
-        (DefaultMeaning::Constant(text), _) => Some(literal(text)),
+        (DefaultMeaning::Constant(text), stored) => {
+            // Bytes as text are another class.
+            (!matches!(stored, CanonicalType::Binary { .. })).then(|| literal(text))
+        }
         (DefaultMeaning::Now(_) | DefaultMeaning::Today, _) => None,
     }
 }

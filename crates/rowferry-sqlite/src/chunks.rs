@@ -10,9 +10,9 @@ use rowferry_runtime::Owner;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
+use crate::affinity::Affinity;
 use crate::error::{data, failed, setup, thread_failed};
 use crate::sql::{self, Query};
-use crate::affinity::Affinity;
 
 /// A prober on a connection inside the read view.
 pub(crate) struct SqliteProbe {

@@ -5,9 +5,9 @@ use rowferry_core::{CanonicalType, ColumnPlan, ForeignKey, LoadInto, TablePlan, 
 
 use crate::affinity::Affinity;
 use crate::ddl::{facts, index_name, recreate_as, recreate_index, split};
+use crate::load::same_columns;
 use crate::sql::{literal, quote, quote_list};
 use crate::types::ENGINE;
-use crate::load::same_columns;
 
 /// The statement that makes `table` in the shape of the plan; under that name it is loaded, and
 /// under the target's name it is published.
@@ -44,7 +44,7 @@ pub(crate) fn create_table(table: &str, plan: &TablePlan, with_key: bool) -> Str
         parts.push(format!("primary key ({})", quote_list(plan.key.iter().map(String::as_str))));
     }
     if with_key {
-        parts.extend(plan.source.foreign_keys.iter().filter_map(|key| foreign_key(plan, key)));
+        parts.extend(plan.foreign_keys.iter().map(foreign_key));
     }
     format!("create table {} (\n  {}\n)", quote(table), parts.join(",\n  "))
 }
@@ -88,15 +88,12 @@ pub(crate) fn indexes(plan: &TablePlan, is_taken: impl Fn(&str) -> bool) -> Vec<
         let Some(columns) = target_names(plan, columns) else { return };
         let name = free(name, &columns);
         let columns = quote_list(columns.iter().map(String::as_str));
-        statements.push(format!(
-            "create {word} {} on {} ({columns})",
-            quote(&name),
-            quote(target)
-        ));
+        statements.push(format!("create {word} {} on {} ({columns})", quote(&name), quote(target)));
     };
     for key in &plan.source.keys {
         let is_target_key = wants_key(plan)
-            && target_names(plan, &key.columns).is_some_and(|names| same_columns(&names, &plan.key));
+            && target_names(plan, &key.columns)
+                .is_some_and(|names| same_columns(&names, &plan.key));
         if !is_target_key {
             make("unique index", &key.name, &key.columns);
         }
@@ -158,34 +155,28 @@ fn target_names(plan: &TablePlan, columns: &[String]) -> Option<Vec<String>> {
         .collect()
 }
 
-fn foreign_key(plan: &TablePlan, key: &ForeignKey) -> Option<String> {
-    let columns = target_names(plan, &key.columns)?;
-    let itself = key.to == plan.source.table;
-    let (to, to_columns) = if itself {
-        (&plan.target.name, target_names(plan, &key.to_columns)?)
-    } else {
-        (&key.to.name, key.to_columns.clone())
-    };
+fn foreign_key(key: &ForeignKey) -> String {
     let mut text = format!(
         "foreign key ({}) references {} ({})",
-        quote_list(columns.iter().map(String::as_str)),
-        quote(to),
-        quote_list(to_columns.iter().map(String::as_str))
+        quote_list(key.columns.iter().map(String::as_str)),
+        quote(&key.to.name),
+        quote_list(key.to_columns.iter().map(String::as_str))
     );
     for (word, action) in [("update", &key.on_update), ("delete", &key.on_delete)] {
         // Four words; anything else is none of SQLite's.
-        let action = action.as_deref().filter(|action| {
-            ["cascade", "set null", "set default", "restrict"].contains(action)
-        });
+        let action = action
+            .as_deref()
+            .filter(|action| ["cascade", "set null", "set default", "restrict"].contains(action));
         text.extend(action.map(|action| format!(" on {word} {action}")));
     }
-    Some(text)
+    text
 }
 
 fn is_rowid_type(column: &ColumnPlan) -> bool {
-    column.written().is_some_and(|written| {
-        written.is_integer() && *written != CanonicalType::UInt64
-    }) && Affinity::of_native(&column.target.native) == Affinity::Integer
+    column
+        .written()
+        .is_some_and(|written| written.is_integer() && *written != CanonicalType::UInt64)
+        && Affinity::of_native(&column.target.native) == Affinity::Integer
 }
 
 fn column_definition(column: &ColumnPlan, in_key: bool) -> String {

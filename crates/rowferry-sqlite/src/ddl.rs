@@ -88,15 +88,14 @@ impl<'a> Words<'a> {
     fn closing(&self, open: usize) -> Option<usize> {
         let mut depth = 0_usize;
         for index in open..self.tokens.len() {
-            match self.kind(index)? {
-                Kind::Open => depth += 1,
-                Kind::Close => {
-                    depth = depth.checked_sub(1)?;
-                    if depth == 0 {
-                        return Some(index);
-                    }
+            let kind = self.kind(index)?;
+            if kind == Kind::Open {
+                depth += 1;
+            } else if kind == Kind::Close {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(index);
                 }
-                _ => {}
             }
         }
         None
@@ -161,9 +160,10 @@ fn lex(rest: &str) -> (Option<Kind>, usize) {
         ',' => (Some(Kind::Comma), 1),
         '.' => (Some(Kind::Dot), 1),
         ';' => (Some(Kind::End), 1),
-        '0'..='9' => {
-            (Some(Kind::Number), while_true(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_')))
-        }
+        '0'..='9' => (
+            Some(Kind::Number),
+            while_true(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_')),
+        ),
         c if is_name(c) => (Some(Kind::Word), while_true(is_name)),
         c => (Some(Kind::Other), c.len_utf8()),
     }
@@ -249,7 +249,9 @@ impl Facts {
                     let text = words.between(index + 1, close).to_owned();
                     self.checks.push((named.take(), text));
                 }
-            } else if bracket && words.is(index, "as") && let Some(close) = words.closing(index + 1)
+            } else if bracket
+                && words.is(index, "as")
+                && let Some(close) = words.closing(index + 1)
             {
                 let text = words.between(index + 1, close).to_owned();
                 self.expressions.extend(column.clone().map(|column| (column, text)));

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use rowferry_core::{
     CheckConstraint, Column, ConnectorError, DefaultMeaning, ForeignKey, Identity, Index, Key,
-    NativeType, Result, TableListing, TableRef, TableSchema, Untranslated,
+    NativeType, Reference, Result, TableListing, TableRef, TableSchema, Untranslated,
 };
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OptionalExtension as _};
@@ -318,17 +318,31 @@ pub(crate) fn tables(connection: &Connection) -> Result<Vec<TableListing>> {
     list().map_err(|error| failed("could not list the tables", error))
 }
 
-/// What hangs on a table: foreign keys of other tables, triggers, and views that read it.
+/// Foreign keys of other tables that point at a table.
+pub(crate) fn references(
+    connection: &mut Connection,
+    table: &str,
+) -> rusqlite::Result<Vec<Reference>> {
+    connection
+        .prepare(
+            "select distinct m.name from sqlite_schema m, pragma_foreign_key_list(m.name) f \
+             where m.type = 'table' and f.\"table\" = ?1 collate nocase \
+             and m.name <> ?1 collate nocase order by m.name",
+        )?
+        .query_map([table], |row| {
+            Ok(Reference { table: TableRef::bare(row.get::<_, String>(0)?), name: String::new() })
+        })?
+        .collect()
+}
+
+/// What hangs on a table: triggers, and views that read it.
 pub(crate) fn dependents(
     connection: &mut Connection,
     table: &str,
 ) -> rusqlite::Result<Vec<String>> {
     let mut dependents: Vec<String> = connection
         .prepare(
-            "select distinct 'foreign key of ' || m.name from sqlite_schema m, \
-             pragma_foreign_key_list(m.name) f where m.type = 'table' \
-             and f.\"table\" = ?1 collate nocase and m.name <> ?1 collate nocase \
-             union all select 'trigger ' || name from sqlite_schema where type = 'trigger' \
+            "select 'trigger ' || name from sqlite_schema where type = 'trigger' \
              and tbl_name = ?1 collate nocase",
         )?
         .query_map([table], |row| row.get(0))?
@@ -361,8 +375,7 @@ fn view_reads(connection: &mut Connection, view: &str, table: &str) -> rusqlite:
         }
         Authorization::Allow
     }))?;
-    let compiled =
-        connection.prepare(&format!("select * from {}", quote(view))).map(|_| ());
+    let compiled = connection.prepare(&format!("select * from {}", quote(view))).map(|_| ());
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
     let reads = reads.lock().is_ok_and(|reads| *reads);
     Ok(compiled.is_ok() && reads)

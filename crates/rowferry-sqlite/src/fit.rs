@@ -90,11 +90,7 @@ struct Target<'a> {
 
 /// What becomes of values that mean `values` in a column of type `target`; `None` when no value, or
 /// only some by chance, would survive there. `source` is their own type, for what it cannot hold.
-pub(crate) fn fit(
-    values: &CanonicalType,
-    source: &NativeType,
-    target: &NativeType,
-) -> Option<Fit> {
+pub(crate) fn fit(values: &CanonicalType, source: &NativeType, target: &NativeType) -> Option<Fit> {
     let declared = target.stored();
     let to = Target { declared, affinity: Affinity::of(declared), meaning: canonical(declared) };
     let own = source.engine == ENGINE && Affinity::of_native(source) == to.affinity;
@@ -178,22 +174,21 @@ impl Target<'_> {
             CanonicalType::Uuid if self.is_binary() => Some(Fit::widened(Binding::Blob)),
             CanonicalType::Uuid => self.own_text(|m| *m == CanonicalType::Uuid, Binding::UuidText),
             CanonicalType::Binary { .. } => self.is_binary().then(|| Fit::exact(Binding::Blob)),
-            CanonicalType::Geometry { .. } => {
-                self.is_binary().then(|| Fit::widened(Binding::Blob))
+            CanonicalType::Geometry { .. } => self.is_binary().then(|| Fit::widened(Binding::Blob)),
+            CanonicalType::Variant if self.affinity == Affinity::None => {
+                Some(Fit::exact(Binding::Cell(Affinity::None)))
             }
-            CanonicalType::Variant => Some(match self.affinity {
-                Affinity::None => Fit::exact(Binding::Cell(Affinity::None)),
-                affinity => {
-                    let rule = "classes and values that the declared type keeps";
-                    Fit::checked(Binding::Cell(affinity), rule, ValueLimits::Any)
-                }
-            }),
+            CanonicalType::Variant => {
+                let rule = "classes and values that the declared type keeps";
+                Some(Fit::checked(Binding::Cell(self.affinity), rule, ValueLimits::Any))
+            }
             // Becomes JSON before it is written.
             CanonicalType::List { .. } => None,
         }
     }
 
     /// Values of a SQLite column of the same affinity, whatever the declaration calls them.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only what a look at the rows can find")]
     fn at_home(&self, values: &CanonicalType) -> Option<Fit> {
         let is_text = matches!(self.affinity, Affinity::Text | Affinity::None);
         Some(Fit::exact(match values {
@@ -218,9 +213,7 @@ impl Target<'_> {
         };
         match (self.affinity, &self.meaning) {
             (Affinity::Integer | Affinity::Numeric | Affinity::None, meaning) => match meaning {
-                Some(CanonicalType::Boolean) if !boolean => {
-                    between(0, 1, "0 or 1")
-                }
+                Some(CanonicalType::Boolean) if !boolean => between(0, 1, "0 or 1"),
                 Some(
                     CanonicalType::Date
                     | CanonicalType::Time { .. }
@@ -229,10 +222,8 @@ impl Target<'_> {
                     | CanonicalType::Uuid
                     | CanonicalType::Json { .. },
                 ) => None,
-                _ if max > i64::MAX.into() => {
-                    between(0, i64::MAX, "at most 9223372036854775807")
-                        .map(|fit| fit.or("u64_text"))
-                }
+                _ if max > i64::MAX.into() => between(0, i64::MAX, "at most 9223372036854775807")
+                    .map(|fit| fit.or("u64_text")),
                 _ => Some(Fit::exact(Binding::Integer)),
             },
             (Affinity::Real, _) => {
@@ -246,9 +237,7 @@ impl Target<'_> {
             (Affinity::Text, Some(CanonicalType::UInt64)) if min >= 0 => {
                 Some(Fit::widened(Binding::Digits))
             }
-            (Affinity::Text, Some(CanonicalType::UInt64)) => {
-                between(0, i64::MAX, "not negative")
-            }
+            (Affinity::Text, Some(CanonicalType::UInt64)) => between(0, i64::MAX, "not negative"),
             (Affinity::Text, Some(CanonicalType::DecimalText)) if !boolean => {
                 Some(Fit::widened(Binding::Digits))
             }
@@ -321,9 +310,10 @@ impl Target<'_> {
                 CanonicalType::Date
                 | CanonicalType::Timestamp { .. }
                 | CanonicalType::Instant { .. },
-            ) => Some(match self.affinity {
-                Affinity::Text => Fit::exact(Binding::Text),
-                _ => Fit::checked(Binding::GuardedText, "not a number", ValueLimits::Any),
+            ) => Some(if self.affinity == Affinity::Text {
+                Fit::exact(Binding::Text)
+            } else {
+                Fit::checked(Binding::GuardedText, "not a number", ValueLimits::Any)
             }),
             _ => self.plain_text(),
         }

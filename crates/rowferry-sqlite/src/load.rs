@@ -66,8 +66,7 @@ impl Loading {
         }
         let name = |position: &usize| prepared.columns.get(*position).map(|c| &*c.target.name);
         let names: Vec<&str> = written.iter().filter_map(|w| name(&w.position)).collect();
-        let position =
-            |name: &String| prepared.columns.iter().position(|c| c.target.name == *name);
+        let position = |name: &String| prepared.columns.iter().position(|c| c.target.name == *name);
         Ok(Self {
             insert: insert_text(prepared, merge, &names),
             delete: (merge == Merge::DeleteFirst).then(|| delete_text(prepared)),
@@ -110,7 +109,9 @@ impl Loading {
         let (mut rest, mut cells, mut count) = (bytes, Vec::new(), 0_u64);
         while wire::next_row(&mut rest, &mut cells)? {
             if cells.len() != prepared.columns.len() {
-                return Err(ConnectorError::bug("a row in wire form has other cells than its plan"));
+                return Err(ConnectorError::bug(
+                    "a row in wire form has other cells than its plan",
+                ));
             }
             let cell = |position: usize| cells.get(position).copied().unwrap_or(ValueRef::Null);
             statements.run(

@@ -31,18 +31,14 @@ pub(crate) fn decide(connection: &Connection, schema: &mut TableSchema) -> rusql
     if undecided.is_empty() {
         return Ok(());
     }
-    let key: Vec<String> =
-        schema.primary_key().map(|key| key.columns.clone()).unwrap_or_default();
+    let key: Vec<String> = schema.primary_key().map(|key| key.columns.clone()).unwrap_or_default();
     let names = undecided
         .iter()
         .filter_map(|index| schema.columns.get(*index))
         .map(|column| column.name.as_str())
         .chain(key.iter().map(String::as_str));
-    let text = format!(
-        "select {} from {} limit {ROWS}",
-        quote_list(names),
-        quote(&schema.table.name)
-    );
+    let text =
+        format!("select {} from {} limit {ROWS}", quote_list(names), quote(&schema.table.name));
     let mut seen: Vec<Seen> = undecided.iter().map(|_| Seen::default()).collect();
     let mut statement = connection.prepare(&text)?;
     let mut rows = statement.query([])?;
@@ -95,14 +91,23 @@ const CLASSES: [&str; 4] = ["integer", "real", "text", "blob"];
 struct Seen {
     counts: [u64; 4],
     examples: [Option<String>; 4],
-    /// Integers other than 0 and 1.
-    counts_beyond_boolean: u64,
-    not_date: bool,
-    not_time: bool,
-    not_timestamp: bool,
-    not_instant: bool,
-    not_uuid: bool,
-    not_decimal: bool,
+    /// Cells that are not in each form, in the order of [`Form`].
+    strays: [u64; 7],
+}
+
+/// What cells of a class may have to look like.
+#[derive(Clone, Copy)]
+enum Form {
+    /// Of integers: 0 or 1.
+    Boolean,
+    /// Of texts.
+    Date,
+    Time,
+    Timestamp,
+    Instant,
+    Decimal,
+    /// Of any cell.
+    Uuid,
 }
 
 impl Seen {
@@ -110,28 +115,38 @@ impl Seen {
         let class = match cell {
             ValueRef::Null => return,
             ValueRef::Integer(value) => {
-                self.counts_beyond_boolean += u64::from(!(0..=1).contains(&value));
+                self.look(Form::Boolean, (0..=1).contains(&value));
                 0
             }
             ValueRef::Real(_) => 1,
             ValueRef::Text(bytes) => {
                 let text = std::str::from_utf8(bytes).unwrap_or("");
-                self.not_date |= iso::read_date(text).is_none();
-                self.not_time |= iso::read_time(text).is_none();
-                self.not_timestamp |= iso::read_timestamp(text, false).is_none();
-                self.not_instant |= iso::read_timestamp(text, true).is_none();
-                self.not_decimal |= !decimal::is_decimal(text);
+                self.look(Form::Date, iso::read_date(text).is_some());
+                self.look(Form::Time, iso::read_time(text).is_some());
+                self.look(Form::Timestamp, iso::read_timestamp(text, false).is_some());
+                self.look(Form::Instant, iso::read_timestamp(text, true).is_some());
+                self.look(Form::Decimal, decimal::is_decimal(text));
                 2
             }
             ValueRef::Blob(_) => 3,
         };
-        self.not_uuid |= uuid(cell).is_none();
+        self.look(Form::Uuid, uuid(cell).is_some());
         if let Some(count) = self.counts.get_mut(class) {
             *count += 1;
         }
         if let Some(place) = self.examples.get_mut(class).filter(|place| place.is_none()) {
             *place = example();
         }
+    }
+
+    fn look(&mut self, form: Form, is_in_it: bool) {
+        if let Some(strays) = self.strays.get_mut(form as usize) {
+            *strays += u64::from(!is_in_it);
+        }
+    }
+
+    fn all(&self, form: Form) -> bool {
+        self.strays.get(form as usize).is_some_and(|strays| *strays == 0)
     }
 
     fn meaning(&self, column: &Column) -> CanonicalType {
@@ -144,7 +159,7 @@ impl Seen {
         let only_text = numbers + blobs == 0;
         match said {
             Some(said @ CanonicalType::Boolean)
-                if integers == numbers + texts + blobs && self.counts_beyond_boolean == 0 =>
+                if integers == numbers + texts + blobs && self.all(Form::Boolean) =>
             {
                 said
             }
@@ -154,10 +169,14 @@ impl Seen {
                 | CanonicalType::Timestamp { .. }
                 | CanonicalType::Instant { .. },
             ) => self.moment(said.filter(|_| only_text), only_text),
-            Some(said @ CanonicalType::Uuid) if !self.not_uuid => said,
+            Some(said @ CanonicalType::Uuid) if self.all(Form::Uuid) => said,
             Some(said @ CanonicalType::Json { .. }) if blobs == 0 => said,
-            Some(said @ CanonicalType::DecimalText) if blobs == 0 && !self.not_decimal => {
-                if reals + texts == 0 { CanonicalType::Int64 } else { said }
+            Some(said @ CanonicalType::DecimalText) if blobs == 0 && self.all(Form::Decimal) => {
+                if reals + texts == 0 {
+                    CanonicalType::Int64
+                } else {
+                    said
+                }
             }
             Some(said @ CanonicalType::Binary { .. }) if numbers + texts == 0 => said,
             // Numeric affinity itself makes integers of whole doubles.
@@ -177,12 +196,12 @@ impl Seen {
         let timestamp = CanonicalType::Timestamp { digits: 6 };
         let instant = CanonicalType::Instant { digits: 6 };
         match said {
-            Some(CanonicalType::Date) if !self.not_date => CanonicalType::Date,
-            Some(said @ CanonicalType::Time { .. }) if !self.not_time => said,
-            Some(said @ CanonicalType::Timestamp { .. }) if !self.not_timestamp => said,
-            Some(said @ CanonicalType::Instant { .. }) if !self.not_instant => said,
-            Some(_) if !self.not_timestamp => timestamp,
-            Some(_) if !self.not_instant => instant,
+            Some(CanonicalType::Date) if self.all(Form::Date) => CanonicalType::Date,
+            Some(said @ CanonicalType::Time { .. }) if self.all(Form::Time) => said,
+            Some(said @ CanonicalType::Timestamp { .. }) if self.all(Form::Timestamp) => said,
+            Some(said @ CanonicalType::Instant { .. }) if self.all(Form::Instant) => said,
+            Some(_) if self.all(Form::Timestamp) => timestamp,
+            Some(_) if self.all(Form::Instant) => instant,
             Some(_) if only_text => self.by_class(),
             _ => CanonicalType::Variant,
         }

@@ -31,7 +31,13 @@ pub(crate) fn write(out: &mut String, bytes: &[u8]) -> Option<()> {
         out.truncate(out.trim_end().len());
         return Some(());
     }
-    let sign = if micros < 0 { "-" } else if negative { "+" } else { "" };
+    let sign = if micros < 0 {
+        "-"
+    } else if negative {
+        "+"
+    } else {
+        ""
+    };
     let seconds = micros.unsigned_abs() / MICROS_PER_SECOND;
     let fraction = micros.unsigned_abs() % MICROS_PER_SECOND;
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
@@ -135,7 +141,9 @@ mod tests {
 
     #[test]
     fn other_text_is_refused() {
-        for text in ["", "1", "1 mon 1 mon", "1 week", "1:2:3", "00:60:00", "P1D", "1  mon", "--1 day"] {
+        for text in
+            ["", "1", "1 mon 1 mon", "1 week", "1:2:3", "00:60:00", "P1D", "1  mon", "--1 day"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -19,13 +19,13 @@ use rowferry_core::{
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::count::Count;
-use crate::describe;
-use crate::error::{failed, setup};
-use crate::progress;
-use crate::receipts;
 use crate::create::{create_table, indexes};
 use crate::ddl::{facts, recreate_as};
+use crate::describe;
+use crate::error::{failed, setup};
 use crate::load::same_columns;
+use crate::progress;
+use crate::receipts;
 use crate::sql::{quote, quote_list};
 
 /// Makes the table that chunks are written to; idempotent within a run.
@@ -77,9 +77,11 @@ fn check_names(plan: &TablePlan) -> Result<()> {
     }
     for (index, column) in plan.columns.iter().enumerate() {
         let name = &column.target.name;
-        let twin = plan.columns.iter().take(index).find(|other| {
-            other.target.name.eq_ignore_ascii_case(name)
-        });
+        let twin = plan
+            .columns
+            .iter()
+            .take(index)
+            .find(|other| other.target.name.eq_ignore_ascii_case(name));
         if let Some(twin) = twin {
             return Err(setup(
                 "column-twice",
@@ -232,7 +234,6 @@ pub(crate) fn publish(
         }
     }
     carry_numbering(connection, plan).map_err(refused)?;
-    report_orphans(connection, target).map_err(refused)?;
     progress::set_done(connection, prepared, watermark).map_err(refused)?;
     Ok(Published { rows_in_target })
 }
@@ -280,30 +281,17 @@ fn carry_numbering(connection: &Connection, plan: &TablePlan) -> rusqlite::Resul
     Ok(())
 }
 
-/// Says it in the log when rows point at rows that are not there. No error: the table that they
-/// point at may be copied after this one.
-fn report_orphans(connection: &Connection, table: &str) -> rusqlite::Result<()> {
-    let missing_parents: i64 = connection.query_row(
-        "select count(*) from pragma_foreign_key_list(?1) f where not exists \
-         (select 1 from sqlite_schema m where m.type = 'table' \
-          and m.name = f.\"table\" collate nocase)",
-        [table],
-        |row| row.get(0),
-    )?;
-    if missing_parents > 0 {
-        return Ok(());
-    }
-    let text = format!("pragma foreign_key_check({})", quote(table));
-    let mut statement = connection.prepare(&text)?;
-    let mut rows = statement.query([])?;
-    let mut orphans = 0_u64;
-    while rows.next()?.is_some() {
-        orphans += 1;
-    }
-    if orphans > 0 {
-        tracing::warn!(table, rows = orphans, "rows break a foreign key of the target");
-    }
-    Ok(())
+/// Tables that are pointed at, with the number of rows whose parents they do not have.
+pub(crate) fn orphans(
+    connection: &Connection,
+    table: &str,
+) -> rusqlite::Result<Vec<(String, u64)>> {
+    connection
+        .prepare(
+            "select parent, count(*) from pragma_foreign_key_check(?1) group by parent order by 1",
+        )?
+        .query_map([table], |row| Ok((row.get(0)?, row.get::<_, Count>(1)?.0)))?
+        .collect()
 }
 
 /// Puts staging in the place of the target. Its indexes and triggers are made again, by their own

@@ -57,8 +57,7 @@ pub(crate) fn forget(connection: &Connection, stream_id: &str) -> rusqlite::Resu
         |row| row.get(0),
     )?;
     if exists {
-        connection
-            .execute("delete from _rowferry_quarantine where stream_id = ?1", [stream_id])?;
+        connection.execute("delete from _rowferry_quarantine where stream_id = ?1", [stream_id])?;
     }
     Ok(())
 }

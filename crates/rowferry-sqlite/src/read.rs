@@ -45,9 +45,16 @@ enum Sent {
 
 /// What rows become.
 enum Shape {
-    Batch { cells: Vec<Cells>, schema: SchemaRef },
+    Batch {
+        cells: Vec<Cells>,
+        schema: SchemaRef,
+    },
     /// Bytes of so many columns each, as they are stored.
-    Wire { bytes: Vec<u8>, columns: usize, digest: Digest },
+    Wire {
+        bytes: Vec<u8>,
+        columns: usize,
+        digest: Digest,
+    },
 }
 
 /// Everything the thread needs to read one chunk.
@@ -99,7 +106,15 @@ impl SqliteReader {
                 tracing::debug!(%error, "reading thread did not answer");
             }
         });
-        Ok(Self { receiver, stopped, last_key: None, digest: None, ended: false, _task: task, _lease: lease })
+        Ok(Self {
+            receiver,
+            stopped,
+            last_key: None,
+            digest: None,
+            ended: false,
+            _task: task,
+            _lease: lease,
+        })
     }
 }
 
@@ -318,8 +333,7 @@ impl Shape {
                 let mut bytes = 0;
                 for (index, cells) in cells.iter_mut().enumerate() {
                     let cell = row.get_ref(index).map_err(NotRead::Refused)?;
-                    bytes +=
-                        cells.append(cell).map_err(|misfit| NotRead::Misfit(index, misfit))?;
+                    bytes += cells.append(cell).map_err(|misfit| NotRead::Misfit(index, misfit))?;
                 }
                 Ok(bytes)
             }

@@ -4,20 +4,19 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, Claim, ClaimStart, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError,
-    Endpoint,
-    PlanProblem, Policy, Prepared, Published, Result, Sealed, Sink, StreamLock, StreamSpec,
-    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    Begun, CheckLine, Chunk, Claim, ClaimStart, ColumnChoice, ColumnPlan, ColumnWish,
+    ConnectorError, Endpoint, ForeignKey, PlanProblem, Policy, Prepared, Published, Result, Sealed,
+    Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 
+use crate::affinity::Affinity;
+use crate::choose;
 use crate::config::{identity, is_wal, target_file};
+use crate::create;
 use crate::database::Database;
 use crate::error::failed;
 use crate::lock::TableLock;
-use crate::affinity::Affinity;
-use crate::choose;
-use crate::create;
 use crate::types::ENGINE;
 use crate::{describe, progress, publish, write};
 
@@ -74,7 +73,9 @@ impl Sink for SqliteSink {
                 let schema = describe::schema(&writing.connection, &found).map_err(refused)?;
                 let dependents =
                     describe::dependents(&mut writing.connection, &found.name).map_err(refused)?;
-                Ok(Some(TargetTable { schema, dependents, transactional: true }))
+                let references =
+                    describe::references(&mut writing.connection, &found.name).map_err(refused)?;
+                Ok(Some(TargetTable { schema, dependents, references, transactional: true }))
             })
             .await
     }
@@ -116,6 +117,34 @@ impl Sink for SqliteSink {
 
     async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
         write::begin(&self.database, chunk, prepared, settle).await
+    }
+
+    /// Nothing to do: foreign keys stand in the statement that makes the table and name their
+    /// parent by text, so an exchange of tables does not touch them.
+    async fn unlink(&self, _table: &TableRef, _keys: &[ForeignKey]) -> Result<()> {
+        Ok(())
+    }
+
+    /// The keys are there; what is left is to look whether the rows keep them.
+    async fn link(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<Vec<String>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let name = table.name.clone();
+        let orphans = self
+            .database
+            .ask(move |writing| {
+                publish::orphans(&writing.connection, &name).map_err(|error| {
+                    failed(format!("could not check the foreign keys of table {name}"), error)
+                })
+            })
+            .await?;
+        Ok(orphans
+            .into_iter()
+            .map(|(parent, rows)| {
+                format!("{rows} rows of table {table} point at rows that {parent} does not have.")
+            })
+            .collect())
     }
 
     async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {

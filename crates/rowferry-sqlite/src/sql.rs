@@ -1,12 +1,10 @@
 //! Quoting, and the SQL texts that depend on a table's shape.
 
-use rowferry_core::{
-    Column, KeyColumns, KeyRange, KeyTuple, KeyValue, Literal, Predicate, Result,
-};
+use rowferry_core::{Column, KeyColumns, KeyRange, KeyTuple, KeyValue, Literal, Predicate, Result};
 use rusqlite::types::Value;
 
-use crate::error::setup;
 use crate::affinity::Affinity;
+use crate::error::setup;
 
 /// An identifier, quoted.
 pub(crate) fn quote(name: &str) -> String {

@@ -67,7 +67,10 @@ pub(crate) fn declared(canonical: &CanonicalType) -> String {
         CanonicalType::DecimalText => "DECIMAL_TEXT".into(),
         CanonicalType::Text { chars: Some(chars), fixed: true } => format!("CHAR({chars})"),
         CanonicalType::Text { chars: Some(chars), fixed: false } => format!("VARCHAR({chars})"),
-        CanonicalType::Text { chars: None, .. } | CanonicalType::Enum { .. } => "TEXT".into(),
+        CanonicalType::Text { chars: None, .. }
+        | CanonicalType::Enum { .. }
+        | CanonicalType::Set { .. }
+        | CanonicalType::Opaque { .. } => "TEXT".into(),
         CanonicalType::Binary { bytes: Some(bytes), .. } => format!("BLOB({bytes})"),
         CanonicalType::Binary { bytes: None, .. } | CanonicalType::Geometry { .. } => "BLOB".into(),
         CanonicalType::Date => "DATE_TEXT".into(),
@@ -83,7 +86,6 @@ pub(crate) fn declared(canonical: &CanonicalType) -> String {
             let word = if *varying { "VARBIT_TEXT" } else { "BIT_TEXT" };
             bits.map_or_else(|| word.to_owned(), |bits| format!("{word}({bits})"))
         }
-        CanonicalType::Set { .. } | CanonicalType::Opaque { .. } => "TEXT".into(),
         CanonicalType::Interval => "PERIOD_TEXT".into(),
         CanonicalType::TimeTz => "TIMETZ_TEXT".into(),
         CanonicalType::Variant => String::new(),
@@ -163,8 +165,14 @@ mod tests {
     #[test]
     fn own_names_keep_text_affinity() {
         for name in [
-            "U64_TEXT", "DECIMAL_TEXT(20,5)", "DURATION_TEXT(6)", "TIMESTAMPTZ_TEXT(6)",
-            "PERIOD_TEXT", "TIMETZ_TEXT", "BIT_TEXT(70)", "VARBIT_TEXT",
+            "U64_TEXT",
+            "DECIMAL_TEXT(20,5)",
+            "DURATION_TEXT(6)",
+            "TIMESTAMPTZ_TEXT(6)",
+            "PERIOD_TEXT",
+            "TIMETZ_TEXT",
+            "BIT_TEXT(70)",
+            "VARBIT_TEXT",
         ] {
             assert_eq!(Affinity::of(name), Affinity::Text, "{name}");
         }

@@ -162,7 +162,9 @@ mod tests {
             let mut bytes = Vec::new();
             for row in &rows {
                 push_row(&mut bytes, row.len());
-                row.iter().for_each(|value| push_cell(&mut bytes, value.into()));
+                for value in row {
+                    push_cell(&mut bytes, value.into());
+                }
             }
             let (mut rest, mut cells) = (bytes.as_slice(), Vec::new());
             for row in &rows {
@@ -177,10 +179,8 @@ mod tests {
         fn variants_come_back(value in value()) {
             let mut bytes = Vec::new();
             variant((&value).into(), &mut bytes);
-            match value {
-                Value::Null => prop_assert!(bytes.is_empty()),
-                value => prop_assert_eq!(cell_of_variant(&bytes), Some((&value).into())),
-            }
+            let expected = Some((&value).into()).filter(|cell| *cell != ValueRef::Null);
+            prop_assert_eq!(cell_of_variant(&bytes), expected);
         }
 
         #[test]

@@ -10,8 +10,7 @@ use rowferry_core::{
     Begun, CanonicalType, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan, ColumnWish,
     Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint, KeyColumn, KeyColumns,
     LoadInto, Mode, Payload, Prepared, ReadSpec, ReplaceMode, Result, Sink, Snapshot, Source,
-    StreamLock, StreamSpec, TablePlan, TableRef,
-    WireFormat, WriteMode,
+    StreamLock, StreamSpec, TablePlan, TableRef, WireFormat, WriteMode,
 };
 use rowferry_runtime::ComputePool;
 use rowferry_sqlite::{SqliteSink, SqliteSource};
@@ -159,6 +158,7 @@ pub(crate) async fn plan(source: &SqliteSource, sink: &SqliteSink, ask: &Ask) ->
             .collect(),
     );
     Ok(TablePlan {
+        foreign_keys: Vec::new(),
         stream: stream(ask.table, "a"),
         target: schema.table.clone(),
         target_existing: existing.map(|table| table.schema),

@@ -19,7 +19,7 @@ use rowferry_core::{
 };
 
 use crate::copy::{
-    Ask, Files, execute, open_sink, open_source, plan, by_meaning, read_chunk, stream, value,
+    Ask, Files, by_meaning, execute, open_sink, open_source, plan, read_chunk, stream, value,
 };
 
 fn column(name: &str, canonical: CanonicalType) -> Column {

@@ -42,22 +42,68 @@ fn assert_same(files: &Files, table: &str) {
 }
 
 const DECLARED: [&str; 34] = [
-    "", "INT", "INTEGER", "BIGINT", "UNSIGNED BIG INT", "TEXT", "VARCHAR(3)", "CHAR(2)", "CLOB",
-    "BLOB", "BLOB(2)", "REAL", "DOUBLE PRECISION", "FLOAT", "NUMERIC", "DECIMAL(4,1)", "BOOLEAN",
-    "DATE", "DATETIME", "TIMESTAMP(3)", "TIME", "JSON", "UUID", "ANY", "STRING", "INTERVAL",
-    "POINT", "U64_TEXT", "DECIMAL_TEXT(9,2)", "TIMESTAMPTZ_TEXT", "PERIOD_TEXT", "BIT_TEXT(9)",
-    "BINARY(16)", "\"odd (type\"",
+    "",
+    "INT",
+    "INTEGER",
+    "BIGINT",
+    "UNSIGNED BIG INT",
+    "TEXT",
+    "VARCHAR(3)",
+    "CHAR(2)",
+    "CLOB",
+    "BLOB",
+    "BLOB(2)",
+    "REAL",
+    "DOUBLE PRECISION",
+    "FLOAT",
+    "NUMERIC",
+    "DECIMAL(4,1)",
+    "BOOLEAN",
+    "DATE",
+    "DATETIME",
+    "TIMESTAMP(3)",
+    "TIME",
+    "JSON",
+    "UUID",
+    "ANY",
+    "STRING",
+    "INTERVAL",
+    "POINT",
+    "U64_TEXT",
+    "DECIMAL_TEXT(9,2)",
+    "TIMESTAMPTZ_TEXT",
+    "PERIOD_TEXT",
+    "BIT_TEXT(9)",
+    "BINARY(16)",
+    "\"odd (type\"",
 ];
 
 const VALUES: [&str; 16] = [
-    "null", "0", "-1", "9223372036854775807", "1.5", "9e999", "-9e999", "1e300", "''", "'12'",
-    "'x'", "'2024-01-01'", "cast(x'610062' as text)", "cast(x'ff' as text)", "x''", "x'00ff'",
+    "null",
+    "0",
+    "-1",
+    "9223372036854775807",
+    "1.5",
+    "9e999",
+    "-9e999",
+    "1e300",
+    "''",
+    "'12'",
+    "'x'",
+    "'2024-01-01'",
+    "cast(x'610062' as text)",
+    "cast(x'ff' as text)",
+    "x''",
+    "x'00ff'",
 ];
 
 #[tokio::test]
 async fn every_class_in_every_declared_type() {
-    let columns: Vec<String> =
-        DECLARED.iter().enumerate().map(|(index, declared)| format!("c{index} {declared}")).collect();
+    let columns: Vec<String> = DECLARED
+        .iter()
+        .enumerate()
+        .map(|(index, declared)| format!("c{index} {declared}"))
+        .collect();
     let rows: Vec<String> = VALUES
         .iter()
         .enumerate()
@@ -136,7 +182,8 @@ async fn a_table_takes_everything_with_it() {
     );
     let added = "select max(id) || twice || kept from \"odd \"\"table\"";
     assert_eq!(value(&files.target, added), "Text(\"91182c!\")");
-    let described = open_source(&files.source).await.describe(&TableRef::bare(table)).await.unwrap();
+    let described =
+        open_source(&files.source).await.describe(&TableRef::bare(table)).await.unwrap();
     assert_eq!(described.next_identity, Some(91));
     assert_eq!(described.foreign_keys.len(), 2);
     assert_eq!(described.checks.len(), 2);
