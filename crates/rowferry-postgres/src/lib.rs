@@ -16,6 +16,7 @@ mod config;
 mod describe;
 mod digest;
 mod error;
+mod foreign_keys;
 mod lock;
 mod prepare;
 mod progress;

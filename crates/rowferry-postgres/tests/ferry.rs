@@ -96,6 +96,7 @@ impl Ferry {
             wish.cut_by.iter().map(|name| (*name).to_owned()).collect()
         };
         TablePlan {
+            foreign_keys: Vec::new(),
             stream: stream(wish, &target),
             cut_by: key_columns(&source, &cut_by),
             target,
