@@ -323,6 +323,7 @@ fn intervals(array: &ArrayRef) -> Result<Converted, KernelError> {
 }
 
 /// Cells of one class; the class is that of `to`.
+#[expect(clippy::wildcard_enum_match_arm, reason = "cells have four classes")]
 fn cells(array: &ArrayRef, to: &C) -> Option<Converted> {
     let values = array.as_binary::<i32>();
     let cell = |row: usize| variant::cell(values.value(row));

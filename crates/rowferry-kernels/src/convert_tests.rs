@@ -161,8 +161,13 @@ proptest! {
         let written = converted(array.clone(), &C::Uuid, &TEXT);
         for (text, value) in written.array.as_string::<i32>().iter().zip(&values) {
             let naive = value.map(|value| {
-                let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-                [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+                let hex = format!("{:032x}", u128::from_be_bytes(value));
+                let digits = hex.chars().enumerate();
+                let hyphenated = digits.flat_map(|(at, digit)| {
+                    let hyphen = matches!(at, 8 | 12 | 16 | 20).then_some('-');
+                    hyphen.into_iter().chain([digit])
+                });
+                hyphenated.collect::<String>()
             });
             prop_assert_eq!(text.map(str::to_owned), naive);
         }
@@ -258,7 +263,8 @@ fn only_the_twin_of_a_value_is_taken() {
     assert_eq!(done.array.as_boolean(), &BooleanArray::from(vec![Some(false), Some(true), None]));
     assert_eq!(rules(&done), [(2, Rule::Boolean)]);
     let uuid = "0d5c2a3e-0000-4000-8000-00000000000a";
-    let words = StringArray::from(vec![uuid, &uuid.to_uppercase(), &uuid[1..], ""]);
+    let words =
+        StringArray::from(vec![uuid, &uuid.to_uppercase(), uuid.trim_start_matches('0'), ""]);
     let done = converted(words, &TEXT, &C::Uuid);
     assert_eq!(rules(&done), [(1, Rule::Form), (2, Rule::Form), (3, Rule::Form)]);
     let numbers = StringArray::from(vec!["NaN", "-Infinity", "1e5", "12", "-0.00"]);

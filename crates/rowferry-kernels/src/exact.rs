@@ -1,5 +1,7 @@
 //! Numbers that keep every digit: integers, booleans, bits and decimals as one another.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "few meanings are exact numbers")]
+
 use std::sync::Arc;
 
 use arrow_array::{

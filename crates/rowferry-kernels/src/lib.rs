@@ -18,6 +18,7 @@ mod normalize;
 #[cfg(test)]
 mod normalize_tests;
 mod row_bytes;
+mod row_key;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -31,4 +32,5 @@ pub use error::KernelError;
 pub use key_hash::key_hash;
 pub use limits::misfits;
 pub use normalize::{Applied, Normalized, normalize};
+pub use row_key::{KeyPart, row_key};
 pub use rule::{Misfit, Rule};

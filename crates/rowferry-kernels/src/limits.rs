@@ -4,6 +4,8 @@
 //! outside; rows are looked at one by one only then. The scan reads the slots of nulls too, whose
 //! bytes mean nothing, so it may cry wolf and the second look decides.
 
+#![expect(clippy::needless_bitwise_bool, reason = "without branches the scans become vector code")]
+
 use std::collections::HashSet;
 
 use arrow_array::{

@@ -103,7 +103,7 @@ pub(crate) fn text_of<'a>(array: &'a dyn Array, meaning: &C) -> Result<Append<'a
 }
 
 /// The JSON form of `array`: of lists, and of what stands in them.
-fn json_of<'a>(array: &'a dyn Array, meaning: &C) -> Result<Append<'a>, KernelError> {
+pub(crate) fn json_of<'a>(array: &'a dyn Array, meaning: &C) -> Result<Append<'a>, KernelError> {
     Ok(match meaning {
         C::Boolean
         | C::Int8
@@ -193,7 +193,7 @@ fn bounds(offsets: &[i32], row: usize) -> (usize, usize) {
 }
 
 /// Appends `text` as a JSON string.
-fn quote(out: &mut String, text: &str) {
+pub(crate) fn quote(out: &mut String, text: &str) {
     out.push('"');
     for letter in text.chars() {
         match letter {
