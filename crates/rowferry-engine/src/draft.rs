@@ -9,13 +9,15 @@ use rowferry_core::{
 use crate::expand::TableTask;
 use crate::fingerprint::{Ingredients, fingerprint, stream_id};
 use crate::keys::{Identity, is_nullable};
-use crate::{JobEnds, RunContext};
+use crate::{JobEnds, RunContext, foreign_keys};
 
 /// One plan in the making: each step adds what it finds wrong and goes on, so that the user sees
 /// all problems at once.
 pub(crate) struct Draft<'a> {
     pub(crate) job: &'a Job,
     pub(crate) task: &'a TableTask,
+    /// All tables of the job.
+    pub(crate) tasks: &'a [TableTask],
     pub(crate) source: &'a TableSchema,
     pub(crate) target: Option<&'a TargetTable>,
     pub(crate) problems: Vec<PlanProblem>,
@@ -79,7 +81,12 @@ impl Draft<'_> {
             shared_target: entry.shared_target,
             tool_version: context.tool_version.clone(),
         };
-        let foreign_keys = Vec::new();
+        // Rows that are merged into a table stay under its keys; only whole tables are exchanged.
+        let foreign_keys = if load == LoadInto::StagingReplace {
+            foreign_keys::of_job(self.source, self.task, self.tasks)
+        } else {
+            Vec::new()
+        };
         let warnings = self.warnings(write, cut_by.as_ref());
         let mut plan = TablePlan {
             stream,
@@ -347,7 +354,8 @@ impl Draft<'_> {
         }
         let swaps =
             load == LoadInto::StagingReplace && self.task.entry.replace == ReplaceMode::Swap;
-        let references = target.references.iter().map(ToString::to_string);
+        let theirs = target.references.iter().filter(|key| !foreign_keys::is_ours(key, self.tasks));
+        let references = theirs.map(ToString::to_string);
         let dependents: Vec<String> = target.dependents.iter().cloned().chain(references).collect();
         if swaps && write == WriteMode::Replace && !dependents.is_empty() {
             self.problem(

@@ -1,6 +1,6 @@
 //! Foreign keys between the tables of one job, in the target's names.
 
-use rowferry_core::{ForeignKey, Reference, TableRef, TableSchema};
+use rowferry_core::{ForeignKey, Reference, TableSchema};
 
 use crate::expand::{TableTask, same_table};
 
@@ -49,7 +49,7 @@ fn in_target(task: &TableTask, columns: &[String]) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use rowferry_core::TableJob;
+    use rowferry_core::{TableJob, TableRef};
 
     use super::*;
 
@@ -84,7 +84,10 @@ mod tests {
         let tasks = [child.clone(), parent];
         let keys = of_job(&child_of("public.parent"), &child, &tasks);
         let [key] = keys.as_slice() else { panic!("one key: {keys:?}") };
-        assert_eq!((key.columns.as_slice(), key.to_columns.as_slice()), (["owner".to_owned()].as_slice(), ["number".to_owned()].as_slice()));
+        assert_eq!(
+            (key.columns.as_slice(), key.to_columns.as_slice()),
+            (["owner".to_owned()].as_slice(), ["number".to_owned()].as_slice())
+        );
         assert_eq!(key.to, TableRef::parse("new.elder"));
         assert_eq!(key.on_delete.as_deref(), Some("cascade"));
     }

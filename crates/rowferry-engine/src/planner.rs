@@ -37,13 +37,14 @@ pub async fn plan_job(
     context: &RunContext,
 ) -> Result<Vec<PlannedTable>> {
     let mut planned = Vec::new();
-    for task in expand(job, ends, only).await? {
-        planned.push(plan_table(job, &task, ends, context).await?);
+    let tasks = expand(job, ends, only).await?;
+    for task in &tasks {
+        planned.push(plan_table(job, task, &tasks, ends, context).await?);
     }
     Ok(planned)
 }
 
-/// Plans one table.
+/// Plans one table; `tasks` are all tables of the job.
 ///
 /// # Errors
 ///
@@ -51,6 +52,7 @@ pub async fn plan_job(
 pub async fn plan_table(
     job: &Job,
     task: &TableTask,
+    tasks: &[TableTask],
     ends: &JobEnds,
     context: &RunContext,
 ) -> Result<PlannedTable> {
@@ -75,6 +77,7 @@ pub async fn plan_table(
     let mut draft = Draft {
         job,
         task,
+        tasks,
         source: &source,
         target: target.as_ref(),
         problems: Vec::new(),
