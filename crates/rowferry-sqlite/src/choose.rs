@@ -2,13 +2,13 @@
 //! it is SQLite too, else the one that the type table has for its meaning.
 
 use rowferry_core::{
-    CanonicalType, CastTarget, Column, ColumnChoice, ColumnWish, DefaultMeaning, Fidelity,
-    JsonFlavor, NativeType, PlanProblem, ValueLimits,
+    CanonicalType, CastTarget, Column, ColumnChoice, ColumnWish, Fidelity, JsonFlavor, NativeType,
+    PlanProblem, ValueLimits,
 };
 
 use crate::affinity::Affinity;
+use crate::defaults::default_words;
 use crate::fit::{Binding, Fit, fit};
-use crate::sql::literal;
 use crate::types::{ENGINE, canonical, declared};
 
 /// See [`rowferry_core::Sink::plan_column`].
@@ -265,40 +265,6 @@ fn new_column(wish: &ColumnWish<'_>, native: NativeType) -> Column {
     }
 }
 
-/// A default in SQLite's words, in the form in which the column's own values are stored. The clock
-/// of SQLite shows milliseconds.
-fn default_words(meaning: &DefaultMeaning, native: &NativeType) -> Option<String> {
-    let stored = canonical(native.stored())?;
-    let clock = |format: &str| Some(format!("strftime('{format}', 'now')"));
-    match (meaning, stored) {
-        (DefaultMeaning::Now(0), CanonicalType::Timestamp { .. }) => {
-            Some("CURRENT_TIMESTAMP".to_owned())
-        }
-        (DefaultMeaning::Now(_), CanonicalType::Timestamp { .. }) => clock("%Y-%m-%d %H:%M:%f"),
-        (DefaultMeaning::Now(0), CanonicalType::Instant { .. }) => clock("%Y-%m-%d %H:%M:%S+00:00"),
-        (DefaultMeaning::Now(_), CanonicalType::Instant { .. }) => clock("%Y-%m-%d %H:%M:%f+00:00"),
-        (DefaultMeaning::Now(0), CanonicalType::Time { .. }) => Some("CURRENT_TIME".to_owned()),
-        (DefaultMeaning::Today | DefaultMeaning::Now(_), CanonicalType::Date) => {
-            Some("CURRENT_DATE".to_owned())
-        }
-        (DefaultMeaning::Constant(text), CanonicalType::Boolean) => {
-            match text.to_ascii_lowercase().as_str() {
-                "true" | "t" | "1" => Some("1".to_owned()),
-                "false" | "f" | "0" => Some("0".to_owned()),
-                _ => None,
-            }
-        }
-        (DefaultMeaning::Constant(text), CanonicalType::Int64 | CanonicalType::Float64) => {
-            text.parse::<f64>().is_ok_and(f64::is_finite).then(|| text.clone())
-        }
-        (DefaultMeaning::Constant(text), stored) => {
-            // Bytes as text are another class.
-            (!matches!(stored, CanonicalType::Binary { .. })).then(|| literal(text))
-        }
-        (DefaultMeaning::Now(_) | DefaultMeaning::Today, _) => None,
-    }
-}
-
 fn problem(wish: &ColumnWish<'_>, code: &str, message: String, next: &str) -> PlanProblem {
     PlanProblem::of_column(code, &wish.source.name, message, next)
 }
@@ -415,24 +381,5 @@ mod tests {
             let wish = ColumnWish { existing: Some(&there), ..ColumnWish::plain(&wider, "c") };
             assert_eq!(plan_column(&wish).unwrap().column.native.declared, declared);
         }
-    }
-
-    #[test]
-    fn defaults_are_in_the_form_of_their_column() {
-        let words = |meaning: DefaultMeaning, declared: &str| {
-            default_words(&meaning, &NativeType::new(ENGINE, declared))
-        };
-        let constant = |text: &str| DefaultMeaning::Constant(text.to_owned());
-        assert_eq!(words(constant("it's"), "TEXT").as_deref(), Some("'it''s'"));
-        assert_eq!(words(constant("1.50"), "DECIMAL_TEXT(5,2)").as_deref(), Some("'1.50'"));
-        assert_eq!(words(constant("-5"), "BIGINT").as_deref(), Some("-5"));
-        assert_eq!(words(constant("five"), "BIGINT"), None);
-        assert_eq!(words(constant("true"), "BOOLEAN").as_deref(), Some("1"));
-        assert_eq!(words(constant("x"), "BLOB"), None);
-        assert_eq!(words(DefaultMeaning::Today, "DATE_TEXT").as_deref(), Some("CURRENT_DATE"));
-        assert_eq!(
-            words(DefaultMeaning::Now(6), "TIMESTAMPTZ_TEXT(6)").as_deref(),
-            Some("strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')")
-        );
     }
 }

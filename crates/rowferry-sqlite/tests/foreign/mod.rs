@@ -300,11 +300,8 @@ async fn forms_of_other_servers_come_back_as_what_they_were() {
     }
 }
 
-#[tokio::test]
-async fn a_table_of_another_server_is_made_with_what_belongs_to_it() {
-    let files = files();
-    let sink = open_sink(&files.target).await;
-    execute(&files.target, "create table x (v int primary key); create index by_day on x (v)");
+/// A table as another server describes it.
+fn shop() -> TableSchema {
     let text = CanonicalType::Text { chars: None, fixed: false };
     let mut id = column("id", CanonicalType::Int64);
     id.identity = Some(Identity::ByDefault);
@@ -330,7 +327,7 @@ async fn a_table_of_another_server_is_made_with_what_belongs_to_it() {
         columns: columns.iter().map(|name| (*name).into()).collect(),
         primary,
     };
-    let source = TableSchema {
+    TableSchema {
         table: TableRef::bare("t"),
         columns: vec![id, name, at, price, mood],
         keys: vec![key("t_pkey", &["id"], true), key("t_name_key", &["name", "at"], false)],
@@ -345,7 +342,15 @@ async fn a_table_of_another_server_is_made_with_what_belongs_to_it() {
         ],
         next_identity: Some(42),
         ..TableSchema::default()
-    };
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_another_server_is_made_with_what_belongs_to_it() {
+    let files = files();
+    let sink = open_sink(&files.target).await;
+    execute(&files.target, "create table x (v int primary key); create index by_day on x (v)");
+    let source = shop();
     let columns = source
         .columns
         .iter()
