@@ -255,6 +255,8 @@ impl Draft<'_> {
             let in_key = identity.columns.contains(&column.name);
             let wish = self.wish(column, &name, existing, in_key);
             match ends.sink.plan_column(&wish) {
+                // The target computes it itself.
+                Ok(choice) if choice.column.generated => {}
                 Ok(choice) => {
                     let mut plan = ColumnPlan::new(column.clone(), choice);
                     plan.policy = wish.cast.map(|cast| cast.otherwise.clone()).unwrap_or_default();

@@ -71,8 +71,9 @@ pub async fn plan_table(
     let source_id = ends.source.identity().await?;
     let mut draft =
         Draft { job, task, source: &source, target: target.as_ref(), problems: Vec::new() };
-    let plan = draft.plan(&source_id, ends, context);
+    let mut plan = draft.plan(&source_id, ends, context);
     planned.problems = draft.problems;
+    planned.problems.extend(ends.sink.shape(&mut plan));
     if planned.problems.is_empty() {
         planned.ddl = if target.is_none() || plan.load != LoadInto::Target {
             ends.sink.ddl(&plan)
