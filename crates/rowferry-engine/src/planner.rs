@@ -83,9 +83,18 @@ pub async fn plan_table(
         problems: Vec::new(),
         columns: Vec::new(),
     };
-    let plan = draft.plan(&source_id, ends, context);
+    let mut plan = draft.plan(&source_id, ends, context);
     planned.problems = draft.problems;
     planned.columns = draft.columns;
+    planned.problems.extend(ends.sink.shape(&mut plan));
+    // What was shaped as a whole is shown as it will be.
+    for column in &mut planned.columns {
+        if let Some(shaped) =
+            plan.columns.iter().find(|made| made.source.name == column.source.name)
+        {
+            column.plan = Some(shaped.clone());
+        }
+    }
     if planned.problems.is_empty() {
         planned.ddl = if target.is_none() || plan.load != LoadInto::Target {
             ends.sink.ddl(&plan)
