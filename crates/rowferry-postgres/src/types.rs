@@ -150,8 +150,7 @@ pub(crate) fn pg_type(column: &Column) -> Option<PgType> {
         "time without time zone" => PgType::Time { digits },
         "timestamp without time zone" => PgType::Timestamp { digits },
         "timestamp with time zone" => PgType::TimestampTz { digits },
-        // A narrower one would round.
-        "interval" if arguments.is_empty() || first == Some(6) => PgType::Interval,
+        "interval" => PgType::Interval { digits },
         "uuid" => PgType::Uuid,
         "json" => PgType::Json,
         "jsonb" => PgType::Jsonb,
@@ -233,7 +232,7 @@ mod tests {
         assert_eq!(pg("time without time zone"), Some(PgType::Time { digits: 6 }));
         assert_eq!(pg("character varying(9)"), Some(PgType::Varchar { chars: Some(9) }));
         assert_eq!(pg("bit(1)"), Some(PgType::Bit { bits: 1 }));
-        assert_eq!(pg("interval(3)"), None);
+        assert_eq!(pg("interval(3)"), Some(PgType::Interval { digits: 3 }));
         assert_eq!(pg("public.\"odd (type)\""), None);
     }
 

@@ -88,6 +88,12 @@ pub(super) fn time_to_pg(micros: i64, step: i64) -> Result<i64, Rule> {
     }
 }
 
+/// A length of time for a column that keeps fractions in steps of `step` microseconds.
+#[inline]
+pub(super) fn whole_steps(micros: i64, step: i64) -> Result<i64, Rule> {
+    if step > 1 && micros % step != 0 { Err(Rule::FRACTION) } else { Ok(micros) }
+}
+
 /// Microseconds of the last digit that a column with `digits` fraction digits keeps.
 pub(super) const fn step(digits: u8) -> i64 {
     match digits {

@@ -276,20 +276,7 @@ where
                 Ok(())
             })
         }
-        PgType::Text
-        | PgType::Varchar { .. }
-        | PgType::Bpchar { .. }
-        | PgType::Bytea
-        | PgType::Date
-        | PgType::Time { .. }
-        | PgType::Timestamp { .. }
-        | PgType::TimestampTz { .. }
-        | PgType::Interval
-        | PgType::Uuid
-        | PgType::Json
-        | PgType::Jsonb
-        | PgType::Bit { .. }
-        | PgType::Enum { .. } => None,
+        _ => None,
     }
 }
 
@@ -389,7 +376,11 @@ fn durations<'a>(
         });
     }
     // Days and months stay zero: a length of time is never turned into calendar units.
-    fixed(array, |micros| Ok((i128::from(micros) << 64).to_be_bytes()))
+    let PgType::Interval { digits } = pg else { return None };
+    let step = calendar::step(*digits);
+    fixed(array, move |micros| {
+        calendar::whole_steps(micros, step).map(|micros| (i128::from(micros) << 64).to_be_bytes())
+    })
 }
 
 fn timestamps<'a>(
@@ -477,21 +468,7 @@ fn texts<'a>(array: &'a ArrayRef, pg: &'a PgType) -> Result<BoxedCells<'a>, Brok
         // The version of jsonb's text form.
         PgType::Jsonb => slices(&[1], |_| Ok(())),
         PgType::Text | PgType::Varchar { chars: None } | PgType::Json => slices(&[], |_| Ok(())),
-        PgType::Bool
-        | PgType::Int2
-        | PgType::Int4
-        | PgType::Int8
-        | PgType::Oid
-        | PgType::Float4
-        | PgType::Float8
-        | PgType::Numeric { .. }
-        | PgType::Bytea
-        | PgType::Date
-        | PgType::Time { .. }
-        | PgType::Timestamp { .. }
-        | PgType::TimestampTz { .. }
-        | PgType::Interval
-        | PgType::Bit { .. } => None,
+        _ => None,
     })
 }
 

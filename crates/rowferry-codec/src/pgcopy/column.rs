@@ -17,6 +17,14 @@ pub enum PgType {
     Int8,
     /// `oid`.
     Oid,
+    /// `xid`, `cid`.
+    Xid,
+    /// `xid8`.
+    Xid8,
+    /// `pg_lsn`.
+    Lsn,
+    /// `"char"`: one byte, which may be zero.
+    Char1,
     /// `real`.
     Float4,
     /// `double precision`.
@@ -26,7 +34,13 @@ pub enum PgType {
         /// Declared precision and scale; `None` = any.
         precision_scale: Option<(u16, i16)>,
     },
-    /// `text`, `name`.
+    /// `money`: an integer whose point the wire does not carry.
+    Money {
+        /// Fraction digits of the server's `lc_monetary`.
+        digits: u8,
+    },
+    /// Any type whose wire form is its text: `text`, `name`, `citext`, `xml`. Also a column of
+    /// another type that is selected as `c::text`.
     Text,
     /// `varchar`.
     Varchar {
@@ -57,8 +71,16 @@ pub enum PgType {
         /// Fraction digits, 0 to 6.
         digits: u8,
     },
-    /// `interval`.
-    Interval,
+    /// `time with time zone`.
+    TimeTz {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
+    /// `interval` with all its fields.
+    Interval {
+        /// Fraction digits, 0 to 6.
+        digits: u8,
+    },
     /// `uuid`.
     Uuid,
     /// `json`.
@@ -69,6 +91,19 @@ pub enum PgType {
     Bit {
         /// Declared length in bits.
         bits: u32,
+    },
+    /// `bit varying`.
+    VarBit {
+        /// Most bits; `None` = any.
+        bits: Option<u32>,
+    },
+    /// An array type.
+    Array {
+        /// Type of the elements.
+        element: Box<PgType>,
+        /// Number of that type on this server, as each array repeats it; 0 = not known, which is
+        /// enough for reading.
+        oid: u32,
     },
     /// An enum type.
     Enum {
@@ -89,6 +124,11 @@ impl fmt::Display for PgType {
             Self::Int4 => f.write_str("integer"),
             Self::Int8 => f.write_str("bigint"),
             Self::Oid => f.write_str("oid"),
+            Self::Xid => f.write_str("xid"),
+            Self::Xid8 => f.write_str("xid8"),
+            Self::Lsn => f.write_str("pg_lsn"),
+            Self::Char1 => f.write_str("\"char\""),
+            Self::Money { .. } => f.write_str("money"),
             Self::Float4 => f.write_str("real"),
             Self::Float8 => f.write_str("double precision"),
             Self::Numeric { precision_scale: Some((precision, scale)) } => {
@@ -103,11 +143,14 @@ impl fmt::Display for PgType {
             Self::Time { digits } => write!(f, "time({digits})"),
             Self::Timestamp { digits } => write!(f, "timestamp({digits})"),
             Self::TimestampTz { digits } => write!(f, "timestamptz({digits})"),
-            Self::Interval => f.write_str("interval"),
+            Self::TimeTz { digits } => write!(f, "timetz({digits})"),
+            Self::Interval { digits } => write!(f, "interval({digits})"),
             Self::Uuid => f.write_str("uuid"),
             Self::Json => f.write_str("json"),
             Self::Jsonb => f.write_str("jsonb"),
             Self::Bit { bits } => write!(f, "bit({bits})"),
+            Self::VarBit { bits } => sized(f, "varbit", *bits),
+            Self::Array { element, .. } => write!(f, "{element}[]"),
             Self::Enum { labels } => write!(f, "enum of {}", labels.len()),
         }
     }

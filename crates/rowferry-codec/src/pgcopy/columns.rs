@@ -226,7 +226,8 @@ fn exactly<const N: usize>(field: &[u8]) -> Result<[u8; N], Rule> {
 }
 
 /// Whether columns of this type on the server can be delivered as this canonical type.
-pub(super) fn can_decode(canonical: &CanonicalType, pg: &PgType) -> bool {
+#[expect(clippy::wildcard_enum_match_arm, reason = "a pair that is not named has no way")]
+pub fn can_decode(canonical: &CanonicalType, pg: &PgType) -> bool {
     use CanonicalType as C;
     use PgType as P;
     match canonical {
@@ -234,36 +235,42 @@ pub(super) fn can_decode(canonical: &CanonicalType, pg: &PgType) -> bool {
         C::Int16 => matches!(pg, P::Int2),
         C::Int32 => matches!(pg, P::Int4),
         C::Int64 => matches!(pg, P::Int8),
-        C::UInt32 => matches!(pg, P::Oid),
+        C::UInt32 => matches!(pg, P::Oid | P::Xid),
+        C::UInt64 => matches!(pg, P::Xid8 | P::Lsn),
         C::Float32 => matches!(pg, P::Float4),
         C::Float64 => matches!(pg, P::Float8),
-        C::Decimal { .. } | C::DecimalText => matches!(pg, P::Numeric { .. }),
+        C::Decimal { scale, .. } => match pg {
+            P::Numeric { .. } => true,
+            P::Money { digits } => scale == digits,
+            _ => false,
+        },
+        C::DecimalText => matches!(pg, P::Numeric { .. }),
         C::Text { .. } => matches!(
             pg,
             P::Text | P::Varchar { .. } | P::Bpchar { .. } | P::Enum { .. } | P::Json | P::Uuid
         ),
         C::Enum { .. } => matches!(pg, P::Enum { .. }),
         C::Json { .. } => matches!(pg, P::Json | P::Jsonb),
-        C::Binary { .. } => matches!(pg, P::Bytea),
+        C::Binary { .. } => matches!(pg, P::Bytea | P::Char1),
         C::Date => matches!(pg, P::Date),
         C::Time { .. } => matches!(pg, P::Time { .. }),
-        C::Duration { .. } => matches!(pg, P::Interval),
+        C::Duration { .. } => matches!(pg, P::Interval { .. }),
+        C::Interval => matches!(pg, P::Interval { .. }),
         C::Timestamp { .. } => matches!(pg, P::Timestamp { .. }),
         C::Instant { .. } => matches!(pg, P::TimestampTz { .. }),
         C::Uuid => matches!(pg, P::Uuid),
         C::Bits { bits } => matches!(pg, P::Bit { bits: pg } if *pg == u32::from(*bits)),
-        C::Int8
-        | C::UInt8
-        | C::UInt16
-        | C::UInt64
-        | C::Set { .. }
-        | C::BitString { .. }
-        | C::Interval
-        | C::TimeTz
-        | C::List { .. }
-        | C::Geometry { .. }
-        | C::Opaque { .. }
-        | C::Variant => false,
+        C::BitString { bits, varying: false } => {
+            matches!(pg, P::Bit { bits: pg } if bits.is_none_or(|bits| *pg == bits))
+        }
+        C::BitString { varying: true, .. } => matches!(pg, P::Bit { .. } | P::VarBit { .. }),
+        C::TimeTz => matches!(pg, P::TimeTz { .. }),
+        C::Opaque { .. } => matches!(pg, P::Text),
+        C::List { element: canonical } => match pg {
+            P::Array { element, .. } => can_decode(canonical, element),
+            _ => false,
+        },
+        C::Int8 | C::UInt8 | C::UInt16 | C::Set { .. } | C::Geometry { .. } | C::Variant => false,
     }
 }
 
@@ -336,18 +343,7 @@ pub(super) fn builder(
             let bits = *bits;
             plain::<UInt64Type>(rows, data_type, move |field| bit_string(field, bits))
         }
-        C::Int8
-        | C::UInt8
-        | C::UInt16
-        | C::UInt64
-        | C::Set { .. }
-        | C::BitString { .. }
-        | C::Interval
-        | C::TimeTz
-        | C::List { .. }
-        | C::Geometry { .. }
-        | C::Opaque { .. }
-        | C::Variant => return None,
+        _ => return None,
     })
 }
 
@@ -367,22 +363,7 @@ fn text(pg: &PgType, rows: usize, bytes: usize) -> Option<Box<dyn ColumnBuilder>
             uuid::to_text(field, out);
             Ok(())
         }),
-        PgType::Bool
-        | PgType::Int2
-        | PgType::Int4
-        | PgType::Int8
-        | PgType::Oid
-        | PgType::Float4
-        | PgType::Float8
-        | PgType::Numeric { .. }
-        | PgType::Bytea
-        | PgType::Date
-        | PgType::Time { .. }
-        | PgType::Timestamp { .. }
-        | PgType::TimestampTz { .. }
-        | PgType::Interval
-        | PgType::Jsonb
-        | PgType::Bit { .. } => return None,
+        _ => return None,
     })
 }
 

@@ -73,7 +73,7 @@ impl DecodePlan {
             {
                 builder
                     .append(bytes, heads.column(index))
-                    .map_err(|(row, rule)| CodecError::value(column, done + row, rule))?;
+                    .map_err(|(row, rule)| CodecError::value(&column.name, done + row, rule))?;
             }
             done += block;
         }
@@ -84,7 +84,7 @@ impl DecodePlan {
             .into_iter()
             .zip(self.columns.iter())
             .map(|(builder, column)| {
-                builder.finish().map_err(|(row, rule)| CodecError::value(column, row, rule))
+                builder.finish().map_err(|(row, rule)| CodecError::value(&column.name, row, rule))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

@@ -11,6 +11,7 @@ use super::{BLOCK_ROWS, CodecError, ColumnCodec, PgType, cells::cells};
 
 /// Whether there is an exact rule from values of this meaning to a column of this type. Single
 /// values can still break it and then stop the encoder.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a pair that is not named has no rule")]
 pub fn can_encode(canonical: &CanonicalType, pg: &PgType) -> bool {
     use CanonicalType as C;
     use PgType as P;
@@ -30,6 +31,9 @@ pub fn can_encode(canonical: &CanonicalType, pg: &PgType) -> bool {
                 | P::Int4
                 | P::Int8
                 | P::Oid
+                | P::Xid
+                | P::Xid8
+                | P::Lsn
                 | P::Float4
                 | P::Float8
                 | P::Numeric { .. }
@@ -37,9 +41,10 @@ pub fn can_encode(canonical: &CanonicalType, pg: &PgType) -> bool {
         C::Bits { bits } => {
             matches!(pg, P::Bool | P::Int2 | P::Int4 | P::Int8 | P::Numeric { .. })
                 || matches!(pg, P::Bit { bits: target } if *target == u32::from(*bits))
+                || matches!(pg, P::VarBit { bits: most } if most.is_none_or(|most| most >= u32::from(*bits)))
         }
         C::Float32 | C::Float64 => matches!(pg, P::Float4 | P::Float8),
-        C::Decimal { .. } => matches!(pg, P::Numeric { .. }),
+        C::Decimal { .. } => matches!(pg, P::Numeric { .. } | P::Money { .. }),
         C::DecimalText => {
             matches!(pg, P::Numeric { .. } | P::Text | P::Varchar { .. })
         }
@@ -52,29 +57,43 @@ pub fn can_encode(canonical: &CanonicalType, pg: &PgType) -> bool {
                 | P::Json
                 | P::Jsonb
                 | P::Uuid
+                | P::Bit { .. }
+                | P::VarBit { .. }
+                | P::TimeTz { .. }
         ),
+        C::Opaque { .. } => matches!(pg, P::Text | P::Varchar { .. } | P::Bpchar { .. }),
+        C::BitString { .. } => {
+            matches!(pg, P::Bit { .. } | P::VarBit { .. } | P::Text | P::Varchar { .. })
+        }
+        C::TimeTz => matches!(pg, P::TimeTz { .. } | P::Text | P::Varchar { .. }),
+        C::Set { .. } => match pg {
+            P::Text | P::Varchar { .. } => true,
+            P::Array { element, oid } => {
+                *oid != 0 && matches!(**element, P::Text | P::Varchar { .. } | P::Enum { .. })
+            }
+            _ => false,
+        },
+        C::List { element: canonical } => match pg {
+            P::Array { element, oid } => *oid != 0 && can_encode(canonical, element),
+            _ => false,
+        },
         C::Enum { .. } => {
             matches!(pg, P::Text | P::Varchar { .. } | P::Bpchar { .. } | P::Enum { .. })
         }
         C::Json { .. } => matches!(pg, P::Json | P::Jsonb | P::Text | P::Varchar { .. }),
-        C::Binary { .. } => matches!(pg, P::Bytea | P::Uuid),
+        C::Binary { .. } => matches!(pg, P::Bytea | P::Uuid | P::Char1),
+        C::Geometry { .. } => matches!(pg, P::Bytea),
         C::Date => matches!(pg, P::Date),
         C::Time { .. } => matches!(pg, P::Time { .. }),
-        C::Duration { .. } => matches!(pg, P::Interval | P::Time { .. }),
+        C::Duration { .. } => matches!(pg, P::Interval { .. } | P::Time { .. }),
+        C::Interval => matches!(pg, P::Interval { .. }),
         C::Timestamp { .. } => matches!(pg, P::Timestamp { .. }),
         C::Instant { .. } => matches!(pg, P::TimestampTz { .. }),
         C::Uuid => matches!(
             pg,
             P::Uuid | P::Text | P::Varchar { .. } | P::Bpchar { chars: Some(36) } | P::Bytea
         ),
-        C::Set { .. }
-        | C::BitString { .. }
-        | C::Interval
-        | C::TimeTz
-        | C::List { .. }
-        | C::Geometry { .. }
-        | C::Opaque { .. }
-        | C::Variant => false,
+        C::Variant => false,
     }
 }
 
@@ -124,7 +143,7 @@ impl Encoder {
             .map(|(array, column)| match cells(column, array) {
                 Ok(Some(cells)) => Ok(cells),
                 Ok(None) => Err(CodecError::no_encoding(column)),
-                Err((row, rule)) => Err(CodecError::value(column, row, rule)),
+                Err((row, rule)) => Err(CodecError::value(&column.name, row, rule)),
             })
             .collect::<Result<Vec<_>, _>>()?;
         let count = i16::try_from(columns.len())
@@ -137,7 +156,7 @@ impl Encoder {
             for (cells, column) in columns.iter_mut().zip(self.columns.iter()) {
                 cells
                     .measure(rows.clone(), sizes)
-                    .map_err(|(row, rule)| CodecError::value(column, row, rule))?;
+                    .map_err(|(row, rule)| CodecError::value(&column.name, row, rule))?;
             }
             let mut end = out.len();
             // From here on `sizes` holds where each row's next field goes.
@@ -154,7 +173,7 @@ impl Encoder {
             for (cells, column) in columns.iter().zip(self.columns.iter()) {
                 cells
                     .scatter(rows.clone(), places, out)
-                    .map_err(|(row, rule)| CodecError::value(column, row, rule))?;
+                    .map_err(|(row, rule)| CodecError::value(&column.name, row, rule))?;
             }
         }
         Ok(())

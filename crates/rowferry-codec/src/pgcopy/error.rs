@@ -36,6 +36,9 @@ pub enum CodecError {
         rule: &'static str,
         /// What to do.
         next: &'static str,
+        /// Whether the value is sound and only the canonical type cannot hold it, so that a wider
+        /// one would: NaN in a decimal, an array of two dimensions.
+        unrepresentable: bool,
     },
     /// The bytes are not a COPY binary stream of these columns.
     #[error("malformed copy stream: {rule}")]
@@ -65,6 +68,11 @@ impl CodecError {
         }
     }
 
+    /// Whether the column could be read after all, as [`rowferry_core::CanonicalType::demoted`].
+    pub const fn is_unrepresentable(&self) -> bool {
+        matches!(self, Self::Value { unrepresentable: true, .. })
+    }
+
     /// Column and row of a value that breaks a rule.
     pub fn place(&self) -> Option<(&str, usize)> {
         match self {
@@ -76,8 +84,14 @@ impl CodecError {
         }
     }
 
-    pub(super) fn value(column: &ColumnCodec, row: usize, broken: Rule) -> Self {
-        Self::Value { column: column.name.clone(), row, rule: broken.rule, next: broken.next }
+    pub(super) fn value(column: &str, row: usize, broken: Rule) -> Self {
+        Self::Value {
+            column: column.to_owned(),
+            row,
+            rule: broken.rule,
+            next: broken.next,
+            unrepresentable: broken.unrepresentable,
+        }
     }
 
     pub(super) fn no_encoding(column: &ColumnCodec) -> Self {

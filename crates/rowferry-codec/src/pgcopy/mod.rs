@@ -25,6 +25,7 @@ mod decode;
 mod encode;
 mod error;
 mod numeric;
+mod rewrite;
 mod rule;
 #[cfg(test)]
 mod tests;
@@ -32,9 +33,11 @@ mod uuid;
 
 pub use collect::{RawTuples, Tuples};
 pub use column::{ColumnCodec, PgType};
+pub use columns::can_decode;
 pub use decode::{DecodePlan, Decoder, decode};
 pub use encode::{Encoder, can_encode};
 pub use error::CodecError;
+pub use rewrite::{Rewrite, TypeShape};
 
 /// Start of a stream: signature, no flags, no header extension.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

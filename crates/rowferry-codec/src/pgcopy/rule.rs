@@ -5,6 +5,8 @@
 pub(super) struct Rule {
     pub(super) rule: &'static str,
     pub(super) next: &'static str,
+    /// Whether a wider canonical type could hold the value.
+    pub(super) unrepresentable: bool,
 }
 
 const WIDEN: &str = "Give the target column a wider type, or cast the source column.";
@@ -14,7 +16,12 @@ const AS_TEXT: &str = "Cast the column to text, or leave it out.";
 
 impl Rule {
     const fn new(rule: &'static str, next: &'static str) -> Self {
-        Self { rule, next }
+        Self { rule, next, unrepresentable: false }
+    }
+
+    /// A sound value that the canonical type cannot hold.
+    const fn unrepresentable(rule: &'static str, next: &'static str) -> Self {
+        Self { rule, next, unrepresentable: true }
     }
 
     // Values that came from the server.
@@ -23,14 +30,31 @@ impl Rule {
     pub(super) const JSONB_VERSION: Self =
         Self::new("the jsonb value has an unknown version", AS_TEXT);
     pub(super) const NUMERIC_FORM: Self = Self::new("the numeric value is malformed", DAMAGED);
-    pub(super) const NOT_FINITE: Self = Self::new(
+    pub(super) const NOT_FINITE: Self = Self::unrepresentable(
         "NaN and infinity are not decimals",
         "Cast the column to text, or filter those rows.",
     );
-    pub(super) const CALENDAR: Self =
-        Self::new("the date or time is outside the range of a microsecond timestamp", AS_TEXT);
-    pub(super) const INTERVAL_PARTS: Self =
-        Self::new("an interval with days or months is not a plain length of time", AS_TEXT);
+    pub(super) const CALENDAR: Self = Self::unrepresentable(
+        "the date or time is outside the range of a microsecond timestamp",
+        AS_TEXT,
+    );
+    pub(super) const INTERVAL_PARTS: Self = Self::unrepresentable(
+        "an interval with days or months is not a plain length of time",
+        AS_TEXT,
+    );
+
+    pub(super) const LIST_SHAPE: Self = Self::unrepresentable(
+        "an array of several dimensions, or whose first element is not number 1, is no list",
+        AS_TEXT,
+    );
+    pub(super) const ARRAY_FORM: Self = Self::new("the array is malformed", DAMAGED);
+    pub(super) const ELEMENT_TYPE: Self =
+        Self::new("the array's elements are of another type than its column says", DAMAGED);
+    pub(super) const BIT_FORM: Self = Self::new("the bit string is malformed", DAMAGED);
+    pub(super) const SHAPE: Self = Self::new(
+        "the value does not have the structure of its type",
+        "Check that the type is defined alike on both servers, or cast the column to text.",
+    );
 
     // Values on their way to the server.
     pub(super) const RANGE: Self = Self::new("the number is outside the target's range", WIDEN);
@@ -80,4 +104,16 @@ impl Rule {
     );
     pub(super) const BITS: Self =
         Self::new("the number needs more bits than the target has", WIDEN);
+    pub(super) const BIT_COUNT: Self =
+        Self::new("the bit string has another length than the target's", WIDEN);
+    pub(super) const BIT_TEXT: Self = Self::new(
+        "the text is not made of the digits 0 and 1",
+        "Correct the value at the source, or make the target column text.",
+    );
+    pub(super) const TIME_TZ: Self = Self::new(
+        "the text is not a time with an offset, like 12:34:56.789+02",
+        "Correct the value at the source, or make the target column text.",
+    );
+    pub(super) const ONE_BYTE: Self =
+        Self::new("a \"char\" holds exactly one byte", "Make the target column bytea.");
 }

@@ -128,5 +128,5 @@ fn times() {
     let instant = instant.with_timezone("UTC");
     check("timestamptz", C::Instant { digits: 6 }, P::TimestampTz { digits: 6 }, instant);
     let length = DurationMicrosecondArray::from(vec![-3_020_399_500_000]);
-    check("interval", C::Duration { digits: 6 }, P::Interval, length);
+    check("interval", C::Duration { digits: 6 }, P::Interval { digits: 6 }, length);
 }
