@@ -6,7 +6,10 @@ use crate::describe::ENGINE;
 use crate::sql;
 
 /// What the expression of a default means, where other databases have a word for it too.
-pub(crate) fn default_meaning(expression: &str, canonical: &CanonicalType) -> Option<DefaultMeaning> {
+pub(crate) fn default_meaning(
+    expression: &str,
+    canonical: &CanonicalType,
+) -> Option<DefaultMeaning> {
     let expression = without_parentheses(expression.trim());
     match expression.to_ascii_lowercase().as_str() {
         "now()" | "current_timestamp" | "localtimestamp" | "transaction_timestamp()" => {

@@ -178,7 +178,8 @@ fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Column {
     }
 }
 
-async fn keys(session: &Session, relation: &Relation) -> Result<Vec<Key>> {
+/// Primary key first, then unique keys by name.
+pub(crate) async fn keys(session: &Session, relation: &Relation) -> Result<Vec<Key>> {
     const KEYS: &str = "select i.relname::text, x.indisprimary, \
              array(select a.attname::text \
                  from pg_catalog.unnest(x.indkey::int2[]) with ordinality k(attnum, place) \

@@ -109,11 +109,8 @@ fn most_chars(name: &str) -> Option<u32> {
         "inet" | "cidr" => 49,
         "macaddr" => 17,
         "macaddr8" => 23,
-        // Two numbers of eight hex digits.
-        "pg_lsn" => 17,
         // A block of ten digits and a place of five, in parentheses.
         "tid" => 18,
-        "xid8" => 20,
         _ => return None,
     })
 }
@@ -126,8 +123,8 @@ fn built_in(name: &str, modifier: i32, money_digits: u8) -> Option<CanonicalType
         "int4" => C::Int32,
         "int8" => C::Int64,
         "oid" | "xid" | "cid" => C::UInt32,
-        "xid8" => C::UInt64,
-        "char" => C::UInt8,
+        "xid8" | "pg_lsn" => C::UInt64,
+        "char" => C::Binary { bytes: Some(1), fixed: true },
         "float4" => C::Float32,
         "float8" => C::Float64,
         "numeric" => numeric(modifier),

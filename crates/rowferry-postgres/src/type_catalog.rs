@@ -114,14 +114,13 @@ impl TypeCatalog {
         Self::load(client, ROOTS, Some(relation)).await
     }
 
-    /// All types of users and extensions, and all that they are made of.
-    pub(crate) async fn of_users(client: &Client) -> Result<Self> {
-        // Row types of tables are left out: there may be as many as tables.
+    /// All types that a column can have, but for row types of tables: there may be as many of them
+    /// as tables.
+    pub(crate) async fn of_database(client: &Client) -> Result<Self> {
         const ROOTS: &str = "select t.oid from pg_catalog.pg_type t \
-             join pg_catalog.pg_namespace n on n.oid = t.typnamespace \
-             left join pg_catalog.pg_class c on c.oid = t.typrelid \
-             where n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') \
-                 and t.typcategory <> 'A' and t.typtype in ('b', 'c', 'd', 'e', 'r', 'm') \
+             left join pg_catalog.pg_type e on e.oid = t.typelem and e.typarray = t.oid \
+             left join pg_catalog.pg_class c on c.oid = coalesce(e.typrelid, t.typrelid) \
+             where t.typtype in ('b', 'c', 'd', 'e', 'r', 'm') \
                  and (c.relkind is null or c.relkind = 'c')";
         Self::load(client, ROOTS, None).await
     }
