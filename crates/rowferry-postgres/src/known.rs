@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rowferry_core::{CanonicalType, Column, NativeType, Result, TypeDefinition};
+use rowferry_core::{Column, NativeType, Result, TypeDefinition};
 
 use crate::describe::ENGINE;
 use crate::error::failed;
@@ -218,14 +218,6 @@ pub(crate) fn renamed(words: &str, renames: &[(String, String)]) -> String {
 
 fn is_name(character: char) -> bool {
     character.is_alphanumeric() || character == '_' || character == '$'
-}
-
-/// The meaning of a column's elements or of itself, for labels.
-pub(crate) fn labels(canonical: Option<&CanonicalType>) -> Option<&[String]> {
-    match canonical {
-        Some(CanonicalType::Enum { labels }) => Some(labels),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) fn meaning(
         Kind::Base
         | Kind::Domain { .. }
         | Kind::Array(_)
-        | Kind::Composite { .. }
+        | Kind::Composite(_)
         | Kind::Range(_)
         | Kind::Multirange(_) => opaque(found),
     })

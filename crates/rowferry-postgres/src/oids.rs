@@ -25,7 +25,7 @@ pub(crate) fn shape(catalog: &TypeCatalog, oid: u32) -> TypeShape {
                 TypeShape::Array { element_oid: *element, element: Box::new(inner) }
             }
         }
-        Some(Kind::Composite { fields, .. }) => {
+        Some(Kind::Composite(fields)) => {
             let fields: Vec<(u32, TypeShape)> =
                 fields.iter().map(|field| (*field, shape(catalog, *field))).collect();
             if fields.iter().all(|(field, inner)| *field < FIRST_OWN_OID && inner.is_plain()) {

@@ -64,12 +64,7 @@ pub(crate) enum Kind {
     /// Elements.
     Array(u32),
     /// Fields without dropped ones, in order.
-    Composite {
-        /// Their types.
-        fields: Vec<u32>,
-        /// Whether it is the row type of a table and so comes and goes with it.
-        of_table: bool,
-    },
+    Composite(Vec<u32>),
     /// Bounds of a subtype.
     Range(u32),
     /// Ranges.
@@ -167,7 +162,7 @@ impl TypeCatalog {
         match self.get(oid).map(|found| &found.kind) {
             Some(Kind::Domain { base, .. }) => vec![*base],
             Some(Kind::Array(part) | Kind::Range(part) | Kind::Multirange(part)) => vec![*part],
-            Some(Kind::Composite { fields, .. }) => fields.clone(),
+            Some(Kind::Composite(fields)) => fields.clone(),
             Some(Kind::Base | Kind::Enum(_)) | None => Vec::new(),
         }
     }
@@ -259,7 +254,7 @@ const CLOSURE: &str = "with recursive need(oid) as ( ROOTS \
       array(select l.enumlabel::text from pg_catalog.pg_enum l \
           where l.enumtypid = t.oid order by l.enumsortorder), \
       t.typbasetype, t.typtypmod, pg_catalog.format_type(t.typbasetype, t.typtypmod), \
-      t.typnotnull, t.typelem, fields.types, c.relkind is distinct from 'c', \
+      t.typnotnull, t.typelem, fields.types, \
       coalesce(r.rngsubtype, 0::oid), coalesce(m.rngtypid, 0::oid), \
       case t.typtype \
       when 'e' then pg_catalog.format('create type %s as enum (%s)', \
@@ -328,12 +323,9 @@ fn catalog_type(row: &Row) -> CatalogType {
             words: row.get(10),
             not_null: row.get(11),
         },
-        "c" => Kind::Composite {
-            fields: row.get::<_, Option<Vec<u32>>>(13).unwrap_or_default(),
-            of_table: row.get(14),
-        },
-        "r" => Kind::Range(row.get(15)),
-        "m" => Kind::Multirange(row.get(16)),
+        "c" => Kind::Composite(row.get::<_, Option<Vec<u32>>>(13).unwrap_or_default()),
+        "r" => Kind::Range(row.get(14)),
+        "m" => Kind::Multirange(row.get(15)),
         _ => Kind::Base,
     };
     let definition = match (&extension, &kind) {
@@ -341,7 +333,7 @@ fn catalog_type(row: &Row) -> CatalogType {
         (Some(extension), _) => {
             format!("create extension {}", crate::sql::quote(extension))
         }
-        (None, _) => row.get(17),
+        (None, _) => row.get(16),
     };
     CatalogType {
         oid: row.get(0),
