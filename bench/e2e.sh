@@ -13,6 +13,7 @@ usage: bench/e2e.sh [options]
   --pipes-only    measure the pipes alone
   --no-pipes      leave the pipes out (no ratio then)
   --peers         measure sling too
+  --before FILE   measure another rowferry in turn, and compare CPU seconds pair by pair
   --mysql9        start a MySQL 9 too and add its two directions
   --scale N       TPC-H scale factor (default 1: 6,001,215 rows)
   --no-check      do not compare the target with the source after each copy
@@ -27,7 +28,7 @@ TEXT
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 data=${ROWFERRY_BENCH_DATA:-$here/data}
 rowferry=${ROWFERRY_BIN:-$here/../target/release/rowferry}
-only= repeat=3 pipes=yes copies=yes peers=no mysql9=no scale=1 check=yes keep=no extra=
+only= repeat=3 pipes=yes copies=yes peers=no mysql9=no scale=1 check=yes keep=no extra= before=
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -39,6 +40,7 @@ while [ $# -gt 0 ]; do
     --no-pipes) pipes=no ;;
     --peers) peers=yes ;;
     --mysql9) mysql9=yes ;;
+    --before) before=$2; shift ;;
     --no-check) check=no ;;
     --keep) keep=yes ;;
     -h | --help) usage; exit 0 ;;
@@ -76,6 +78,7 @@ describe_machine | tee "$results/machine.txt"
 contestants=()
 [ $pipes = no ] || contestants+=(pipe)
 [ $copies = no ] || contestants+=(rowferry)
+[ -z "$before" ] || contestants+=(before)
 [ $peers = no ] || { install_sling; contestants+=(sling); }
 
 for round in $(seq "$repeat"); do
@@ -86,6 +89,7 @@ for round in $(seq "$repeat"); do
   done
 done
 print_table "$only" "${contestants[@]}" | tee "$results/table.txt"
+[ -z "$before" ] || print_pairs "$only" | tee -a "$results/table.txt"
 say "raw results: $results"
 [ $keep = no ] || { trap - EXIT; show_servers; }
 [ ! -s "$results/failed" ] || die "some runs failed: $(tr '\n' ' ' <"$results/failed")"

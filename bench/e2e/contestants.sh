@@ -45,10 +45,14 @@ run_pipe() {
   MYSQL_PWD=bench timed "$file" bash -o pipefail -c "$reader | $writer"
 }
 
-run_rowferry() {
-  local from=$1 to=$2 file=$3
+run_rowferry() { copy_with "$rowferry" "$@"; }
+
+run_before() { copy_with "$before" "$@"; }
+
+copy_with() {
+  local program=$1 from=$2 to=$3 file=$4
   # shellcheck disable=SC2086 # the extra arguments are words
-  timed "$file" "$rowferry" copy "$(url "$from" source)" "$(url "$to" target)" --table lineitem \
+  timed "$file" "$program" copy "$(url "$from" source)" "$(url "$to" target)" --table lineitem \
     --state "$file.state.db" --output json --progress none $extra
 }
 

@@ -21,6 +21,19 @@ median() {
 
 greatest() { awk -v c="$2" '$c > m { m = $c } END { print m + 0 }' "$1"; }
 
+# Client CPU seconds of rowferry over those of the run before it, pair by pair.
+print_pairs() {
+  local directions=$1 direction
+  for direction in ${directions//,/ }; do
+    [ -s "$results/before.$direction" ] && [ -s "$results/rowferry.$direction" ] || continue
+    paste "$results/rowferry.$direction" "$results/before.$direction" |
+      awk '{ print ($2 + $3) / ($6 + $7) }' | sort -n |
+      awk -v d="$direction" '{ v[NR] = $1 } END {
+        m = (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2
+        printf "%s: client CPU now / before: median %.3f of %d pairs (%.3f to %.3f)\n", d, m, NR, v[1], v[NR] }'
+  done
+}
+
 print_table() {
   local directions=$1 direction contestant file base ratio; shift
   printf '%-16s %-10s %9s %9s %12s %10s %6s\n' direction what seconds 'x pipe' 'client CPU s' 'peak MiB' runs

@@ -186,7 +186,6 @@ impl CanonicalType {
             | Self::TimeTz
             | Self::Opaque { .. } => DataType::Utf8,
             Self::Binary { .. } | Self::Geometry { .. } | Self::Variant => DataType::Binary,
-            Self::Interval => DataType::FixedSizeBinary(16),
             Self::List { element } => {
                 DataType::List(Arc::new(Field::new("item", element.arrow(), true)))
             }
@@ -195,7 +194,7 @@ impl CanonicalType {
             Self::Duration { .. } => DataType::Duration(TimeUnit::Microsecond),
             Self::Timestamp { .. } => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::Instant { .. } => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            Self::Uuid => DataType::FixedSizeBinary(16),
+            Self::Uuid | Self::Interval => DataType::FixedSizeBinary(16),
         }
     }
 
@@ -212,6 +211,7 @@ impl CanonicalType {
     }
 
     /// Arrow's canonical extension for this meaning, with its metadata.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few meanings have an extension")]
     fn extension(&self) -> Option<(&'static str, String)> {
         match self {
             Self::Uuid => Some(("arrow.uuid", String::new())),
@@ -226,6 +226,7 @@ impl CanonicalType {
 
     /// A wider type in which a column can be read once a value came that this one cannot hold:
     /// NaN in a decimal, `2024-02-00` in a date, a list of two dimensions.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few meanings have a wider one")]
     pub fn demoted(&self) -> Option<Self> {
         match self {
             Self::Decimal { .. } => Some(Self::DecimalText),

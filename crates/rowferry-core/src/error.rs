@@ -82,11 +82,11 @@ pub struct ConnectorError {
     /// The attempt and its object: lowercase, no full stop.
     pub message: String,
     /// The server's own words with its code, values removed.
-    pub server: Option<String>,
+    pub server: Option<Box<str>>,
     /// What to do next, a full sentence.
     pub next: Option<String>,
     /// The column whose value broke a rule, by its name at the end that failed.
-    pub column: Option<String>,
+    pub column: Option<Box<str>>,
     /// The writer changed its way of writing: read the chunk again at once, without a pause.
     pub retry_now: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -117,7 +117,7 @@ impl ConnectorError {
     /// Adds the server's own words.
     #[must_use]
     pub fn with_server(mut self, words: impl Into<String>) -> Self {
-        self.server = Some(words.into());
+        self.server = Some(words.into().into_boxed_str());
         self
     }
 
@@ -133,7 +133,7 @@ impl ConnectorError {
     /// engine may then read the column by [`crate::CanonicalType::demoted`].
     #[must_use]
     pub fn with_column(mut self, column: impl Into<String>) -> Self {
-        self.column = Some(column.into());
+        self.column = Some(column.into().into_boxed_str());
         self
     }
 

@@ -17,6 +17,8 @@ mod cut;
 mod cut_tests;
 mod endpoint;
 mod error;
+mod expression;
+mod expression_parser;
 mod fidelity;
 mod job;
 mod key_range;
@@ -36,6 +38,7 @@ pub use coverage::{CHUNK_NO_STEP, Coverage, Hole};
 pub use cut::{ChunkSpec, Cutter, KeyProbe};
 pub use endpoint::{Endpoint, EndpointKind, Secret, TlsMode};
 pub use error::{ConnectorError, ErrorClass, Result};
+pub use expression::{Dialect, Expression};
 pub use fidelity::{ColumnChoice, ColumnWish, Fidelity};
 pub use job::{Guard, Job, OnBadRow, PublishWhen, Settings, TableJob};
 pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
@@ -47,7 +50,8 @@ pub use plan::{
 };
 pub use predicate::{Comparison, Literal, Predicate};
 pub use sink::{
-    Begun, CheckLine, ChunkWriter, Prepared, Published, Sealed, Sink, StreamLock, TargetTable,
+    Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink, StreamLock,
+    TargetTable,
 };
 pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,

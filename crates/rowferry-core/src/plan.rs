@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CanonicalType, Column, ColumnChoice, Fidelity, KeyColumns, Policy, Predicate, StreamSpec,
-    TableRef, TableSchema, ValueLimits,
+    CanonicalType, Column, ColumnChoice, Fidelity, ForeignKey, KeyColumns, Policy, Predicate,
+    StreamSpec, TableRef, TableSchema, ValueLimits,
 };
 
 /// What a run makes of the target.
@@ -151,6 +151,9 @@ pub struct TablePlan {
     pub predicate: Option<Predicate>,
     /// Rows of one multi-row INSERT, where the sink writes by INSERT.
     pub insert_batch_rows: u32,
+    /// Foreign keys to other targets of the same job, in the target's names: taken off before the
+    /// tables are exchanged and made again when all are there.
+    pub foreign_keys: Vec<ForeignKey>,
     /// Things the user should know: what is not carried over, what a mode does not see.
     pub warnings: Vec<String>,
 }

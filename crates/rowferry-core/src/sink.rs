@@ -4,11 +4,13 @@
 //! `claim`, `prepare`, then `begin` … `commit` for each chunk from many workers at once, then
 //! `seal` and `publish`. The lock lives as long as the [`StreamLock`] value.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Chunk, ChunkTotals, Claim, ClaimStart, ColumnChoice, ColumnWish, LoadInto, Payload,
+    Chunk, ChunkTotals, Claim, ClaimStart, ColumnChoice, ColumnWish, ForeignKey, LoadInto, Payload,
     PlanProblem, Receipt, RejectedRow, ReplaceMode, Result, StreamSpec, StreamState, TablePlan,
     TableRef, TableSchema, WireFormat, WriteMode,
 };
@@ -18,11 +20,32 @@ use crate::{
 pub struct TargetTable {
     /// Its schema.
     pub schema: TableSchema,
-    /// Objects that a swap would cut off (foreign keys from others, views, triggers, policies,
-    /// publications), each as `kind name`, in name order.
+    /// Objects that a swap would cut off (views, triggers, policies, publications), each as
+    /// `kind name`, in name order.
     pub dependents: Vec<String>,
+    /// Foreign keys that a swap would cut off, unless they are taken off before it and made again
+    /// after it: those of other tables, and its own where staging cannot have them.
+    pub references: Vec<Reference>,
     /// Whether writes to it can be rolled back (false for MyISAM and the like).
     pub transactional: bool,
+}
+
+/// A foreign key that points at a table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reference {
+    /// The table that has it.
+    pub table: TableRef,
+    /// Its name; empty where the database keeps none.
+    pub name: String,
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name.as_str() {
+            "" => write!(f, "foreign key of {}", self.table),
+            name => write!(f, "foreign key {name} of {}", self.table),
+        }
+    }
 }
 
 /// Where and how chunks of one table are written: plain, enough for `begin` in any process.
@@ -126,6 +149,14 @@ pub trait Sink: Send + Sync {
     /// Starts a chunk. `settle` is set for every attempt after the first: the stream row is then
     /// locked exclusively and the receipt looked for, since an earlier COMMIT may be in flight.
     async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun>;
+
+    /// Takes off those of `keys` that `table` has, so that tables that point at each other can be
+    /// exchanged one by one. A table or key that is not there is no error.
+    async fn unlink(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<()>;
+
+    /// Makes those of `keys` that `table` does not have and validates them against its rows.
+    /// Returns what could not be made or is broken by a row, as sentences for the user.
+    async fn link(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<Vec<String>>;
 
     /// All streams known in this target, in the order of job and table. Empty when the progress
     /// tables do not exist.

@@ -65,6 +65,7 @@ impl Draft<'_> {
             shared_target: entry.shared_target,
             tool_version: context.tool_version.clone(),
         };
+        let foreign_keys = Vec::new();
         let warnings = self.warnings(write, load, cut_by.as_ref());
         TablePlan {
             stream,
@@ -83,6 +84,7 @@ impl Draft<'_> {
             duplicates,
             predicate: entry.predicate.clone(),
             insert_batch_rows: entry.insert_batch_rows,
+            foreign_keys,
             warnings,
         }
     }
@@ -279,14 +281,16 @@ impl Draft<'_> {
         }
         let swaps =
             load == LoadInto::StagingReplace && self.task.entry.replace == ReplaceMode::Swap;
-        if swaps && write == WriteMode::Replace && !target.dependents.is_empty() {
+        let references = target.references.iter().map(ToString::to_string);
+        let dependents: Vec<String> = target.dependents.iter().cloned().chain(references).collect();
+        if swaps && write == WriteMode::Replace && !dependents.is_empty() {
             self.problem(
                 "target-has-dependents",
                 None,
                 format!(
                     "replacing table {} by a swap would cut off: {}",
                     self.task.target,
-                    target.dependents.join(", ")
+                    dependents.join(", ")
                 ),
                 "Use `replace: truncate`, which keeps the table and exchanges its rows.".to_owned(),
             );

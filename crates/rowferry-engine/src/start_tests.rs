@@ -14,6 +14,7 @@ fn plan(mode: Mode, write: WriteMode, load: LoadInto) -> TablePlan {
     let key =
         KeyColumn { name: "id".into(), native, nullable: false, integer: true, collation: None };
     TablePlan {
+        foreign_keys: Vec::new(),
         stream: StreamSpec {
             stream_id: "s".into(),
             job: "j".into(),

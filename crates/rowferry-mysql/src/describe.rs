@@ -3,8 +3,8 @@
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Row, params};
 use rowferry_core::{
-    Column, ConnectorError, ErrorClass, Identity, Index, Key, NativeType, Result, TableListing,
-    TableRef, TableSchema, TargetTable,
+    Column, ConnectorError, ErrorClass, Identity, Index, Key, NativeType, Reference, Result,
+    TableListing, TableRef, TableSchema, TargetTable,
 };
 
 use crate::config::Server;
@@ -54,6 +54,11 @@ pub(crate) async fn table(
     let index_rows: Vec<IndexRow> =
         conn.exec(INDEXES, params()).await.map_err(|error| error::of(error, attempt()))?;
     let (keys, indexes) = keys_and_indexes(index_rows);
+    let references = if is_view {
+        Vec::new()
+    } else {
+        references(conn, &database, &name).await.map_err(|error| error::of(error, attempt()))?
+    };
     let dependents = if is_view {
         vec![format!("view {name}")]
     } else {
@@ -72,7 +77,7 @@ pub(crate) async fn table(
     };
     let transactional =
         is_view || engine.is_some_and(|engine| engine.eq_ignore_ascii_case("innodb"));
-    Ok(Some(TargetTable { schema, dependents, transactional }))
+    Ok(Some(TargetTable { schema, dependents, references, transactional }))
 }
 
 /// The storage engine of a base table, `None` for views.
@@ -184,44 +189,41 @@ fn keys_and_indexes(rows: Vec<IndexRow>) -> (Vec<Key>, Vec<Index>) {
     (keys, indexes)
 }
 
-/// What a swap would cut off: foreign keys of other tables and its own, and triggers.
+/// Triggers, which a swap would leave on the old table.
 async fn dependents(
     conn: &mut Conn,
     database: &str,
     name: &str,
 ) -> Result<Vec<String>, mysql_async::Error> {
-    let params = || params! { "db" => database, "name" => name };
-    let mut found: Vec<String> = conn
-        .exec(
-            "select concat('foreign key ', constraint_schema, '.', table_name, '.', \
-             constraint_name) from information_schema.referential_constraints \
-             where unique_constraint_schema = :db and referenced_table_name = :name \
-             and not (constraint_schema = :db and table_name = :name)",
-            params(),
-        )
-        .await?;
-    let triggers: Vec<String> = conn
-        .exec(
-            "select concat('trigger ', trigger_name) from information_schema.triggers \
-             where event_object_schema = :db and event_object_table = :name",
-            params(),
-        )
-        .await?;
-    found.extend(triggers);
-    // A staging table made like the target has all of it but its own foreign keys.
-    let own: Vec<String> = conn
-        .exec(
-            "select concat('foreign key ', constraint_name) from \
-             information_schema.referential_constraints \
-             where constraint_schema = :db and table_name = :name",
-            params(),
-        )
-        .await?;
-    found.extend(own);
     // Views name their tables in their text only; a rename keeps them working, since they are
     // bound by name, so they are no reason to stop.
-    found.sort();
-    Ok(found)
+    conn.exec(
+        "select concat('trigger ', trigger_name) from information_schema.triggers \
+         where event_object_schema = :db and event_object_table = :name order by 1",
+        params! { "db" => database, "name" => name },
+    )
+    .await
+}
+
+/// Foreign keys that point at the table, and its own: a staging table made like the target has all
+/// of it but those.
+async fn references(
+    conn: &mut Conn,
+    database: &str,
+    name: &str,
+) -> Result<Vec<Reference>, mysql_async::Error> {
+    conn.exec_map(
+        "select constraint_schema, table_name, constraint_name \
+         from information_schema.referential_constraints \
+         where (unique_constraint_schema = :db and referenced_table_name = :name) \
+         or (constraint_schema = :db and table_name = :name) order by 1, 2, 3",
+        params! { "db" => database, "name" => name },
+        |(schema, table, name): (String, String, String)| Reference {
+            table: TableRef::new(schema, table),
+            name,
+        },
+    )
+    .await
 }
 
 /// Base tables of the connection's database, or of all but the system's when it has none.

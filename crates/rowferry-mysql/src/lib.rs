@@ -13,6 +13,7 @@ mod config;
 mod decode;
 mod describe;
 mod error;
+mod foreign_keys;
 mod lock;
 mod merge;
 mod progress;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable as _;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, PlanProblem, Prepared,
-    Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable,
-    WireFormat,
+    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey,
+    PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
+    TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 
@@ -16,7 +16,7 @@ use crate::config::{self, Purpose, Server};
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
 use crate::write::{self, WriteSession};
-use crate::{describe, error, session, sql, staging, types};
+use crate::{describe, error, foreign_keys, session, sql, staging, types};
 
 /// What the writers of one sink share.
 pub(crate) struct SinkState {
@@ -130,6 +130,22 @@ impl Sink for MysqlSink {
 
     async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
         write::begin(&self.state, chunk, prepared, settle).await
+    }
+
+    async fn unlink(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<()> {
+        let server = &self.state.server;
+        let mut conn = server.open(Purpose::Write).await?;
+        let done = foreign_keys::unlink(server, &mut conn, table, keys).await;
+        config::close(conn).await;
+        done
+    }
+
+    async fn link(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<Vec<String>> {
+        let server = &self.state.server;
+        let mut conn = server.open(Purpose::Write).await?;
+        let done = foreign_keys::link(server, &mut conn, table, keys).await;
+        config::close(conn).await;
+        done
     }
 
     async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {

@@ -271,7 +271,7 @@ impl MysqlWriter {
                 if error.class.is_retryable() {
                     return Err(error);
                 }
-                Err(self.replay(error.server.unwrap_or_default()))
+                Err(self.replay(error.server.map(String::from).unwrap_or_default()))
             }
         }
     }

@@ -100,6 +100,7 @@ impl Copy {
         };
         let cut_by: Vec<KeyColumn> = wanted.cut_by.iter().map(|name| key_column(name)).collect();
         let plan = TablePlan {
+            foreign_keys: Vec::new(),
             stream: StreamSpec {
                 stream_id: format!("{:0<32}", hex(wanted.target)),
                 job: "copy".to_owned(),

@@ -20,6 +20,7 @@ mod digest;
 mod error;
 mod fit;
 mod known;
+mod foreign_keys;
 mod lock;
 mod meaning;
 mod objects;

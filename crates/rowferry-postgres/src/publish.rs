@@ -296,7 +296,9 @@ async fn swap(client: &Client, prepared: &Prepared) -> Result<()> {
             sql::table(target)
         );
         client.batch_execute(&lock).await.map_err(failed(attempt()))?;
-        let dependents = shape::dependents(client, target).await?;
+        let mut dependents = shape::dependents(client, target).await?;
+        let references = shape::references(client, target).await?;
+        dependents.extend(references.iter().map(ToString::to_string));
         if !dependents.is_empty() {
             return Err(cut_off(target, &dependents));
         }

@@ -3,9 +3,9 @@
 //! A swap replaces the table object, so everything that belongs to the object is read from the
 //! catalogue beforehand and made anew on the staging table under a name that carries the run. The
 //! names are given back in the swap, after the old table has let go of them. What belongs to *other*
-//! objects (views, foreign keys from elsewhere, triggers) cannot be moved; [`dependents`] lists it.
+//! objects (views, triggers) cannot be moved; [`dependents`] lists it, and [`references`] the foreign keys.
 
-use rowferry_core::{Result, TableRef};
+use rowferry_core::{Reference, Result, TableRef};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
@@ -211,15 +211,30 @@ pub(crate) async fn inheritance(
         .collect())
 }
 
+/// Foreign keys of other tables that point at `table`, in name order.
+pub(crate) async fn references(client: &Client, table: &TableRef) -> Result<Vec<Reference>> {
+    const REFERENCES: &str = "select n.nspname::text, c.relname::text, k.conname::text \
+         from pg_catalog.pg_constraint k \
+         join pg_catalog.pg_class c on c.oid = k.conrelid \
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         join pg_catalog.pg_class t on t.oid = k.confrelid \
+         join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace \
+         where k.contype = 'f' and k.conrelid <> t.oid and k.conparentid = 0 \
+             and tn.nspname = $1::text and t.relname = $2::text \
+         order by 1, 2, 3";
+    let reference = |row: &Row| Reference {
+        table: TableRef::new(row.get::<_, String>(0), row.get::<_, String>(1)),
+        name: row.get(2),
+    };
+    Ok(rows(client, table, REFERENCES).await?.iter().map(reference).collect())
+}
+
 /// Objects that a swap would cut off, each as `kind name`, in name order.
 pub(crate) async fn dependents(client: &Client, table: &TableRef) -> Result<Vec<String>> {
     const DEPENDENTS: &str = "with target as (select c.* \
              from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
              where n.nspname = $1::text and c.relname = $2::text) \
-         select 'foreign key ' || k.conname || ' of ' || k.conrelid::pg_catalog.regclass::text \
-         from pg_catalog.pg_constraint k join target t on k.confrelid = t.oid \
-         where k.contype = 'f' and k.conrelid <> t.oid \
-         union select case v.relkind when 'm' then 'materialized view ' else 'view ' end \
+         select case v.relkind when 'm' then 'materialized view ' else 'view ' end \
              || v.oid::pg_catalog.regclass::text \
          from pg_catalog.pg_depend d join target t on d.refobjid = t.oid \
          join pg_catalog.pg_rewrite r on r.oid = d.objid \

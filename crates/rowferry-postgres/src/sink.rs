@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError, Endpoint,
-    ErrorClass, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState,
-    TablePlan, TableRef, TargetTable, WireFormat,
+    ErrorClass, ForeignKey, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec,
+    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
@@ -18,7 +18,7 @@ use crate::lock::PgStreamLock;
 use crate::progress::Progress;
 use crate::server::Server;
 use crate::write::{PgChunkWriter, WriterPool};
-use crate::{columns, prepare, shape, sql};
+use crate::{columns, foreign_keys, prepare, shape, sql};
 
 /// A PostgreSQL database that tables are written to.
 pub struct PostgresSink {
@@ -99,6 +99,7 @@ impl Sink for PostgresSink {
         Ok(Some(TargetTable {
             schema: describe::describe(&session, &relation, self.server.money_digits).await?,
             dependents: shape::dependents(&session.client, &relation.table).await?,
+            references: shape::references(&session.client, &relation.table).await?,
             transactional: true,
         }))
     }
@@ -152,6 +153,20 @@ impl Sink for PostgresSink {
         )
         .await?;
         Ok(Begun::Writer(Box::new(writer)))
+    }
+
+    async fn unlink(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<()> {
+        let table = self.resolve(table).await?;
+        foreign_keys::unlink(&self.server, &table, keys).await
+    }
+
+    async fn link(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<Vec<String>> {
+        let table = self.resolve(table).await?;
+        let mut resolved = Vec::with_capacity(keys.len());
+        for key in keys {
+            resolved.push(ForeignKey { to: self.resolve(&key.to).await?, ..key.clone() });
+        }
+        foreign_keys::link(&self.server, &table, &resolved).await
     }
 
     async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {

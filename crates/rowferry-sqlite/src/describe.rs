@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use rowferry_core::{
-    Column, ConnectorError, Identity, Index, Key, NativeType, Result, TableListing, TableRef,
-    TableSchema,
+    Column, ConnectorError, Identity, Index, Key, NativeType, Reference, Result, TableListing,
+    TableRef, TableSchema,
 };
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OptionalExtension as _};
@@ -133,17 +133,31 @@ pub(crate) fn tables(connection: &Connection) -> Result<Vec<TableListing>> {
     list().map_err(|error| failed("could not list the tables", error))
 }
 
-/// What hangs on a table: foreign keys of other tables, triggers, and views that read it.
+/// Foreign keys of other tables that point at a table.
+pub(crate) fn references(
+    connection: &mut Connection,
+    table: &str,
+) -> rusqlite::Result<Vec<Reference>> {
+    connection
+        .prepare(
+            "select distinct m.name from sqlite_schema m, pragma_foreign_key_list(m.name) f \
+             where m.type = 'table' and f.\"table\" = ?1 collate nocase \
+             and m.name <> ?1 collate nocase order by m.name",
+        )?
+        .query_map([table], |row| {
+            Ok(Reference { table: TableRef::bare(row.get::<_, String>(0)?), name: String::new() })
+        })?
+        .collect()
+}
+
+/// What hangs on a table: triggers, and views that read it.
 pub(crate) fn dependents(
     connection: &mut Connection,
     table: &str,
 ) -> rusqlite::Result<Vec<String>> {
     let mut dependents: Vec<String> = connection
         .prepare(
-            "select distinct 'foreign key of ' || m.name from sqlite_schema m, \
-             pragma_foreign_key_list(m.name) f where m.type = 'table' \
-             and f.\"table\" = ?1 collate nocase and m.name <> ?1 collate nocase \
-             union all select 'trigger ' || name from sqlite_schema where type = 'trigger' \
+            "select 'trigger ' || name from sqlite_schema where type = 'trigger' \
              and tbl_name = ?1 collate nocase",
         )?
         .query_map([table], |row| row.get(0))?

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, Claim, ClaimStart, ColumnChoice, ColumnPlan, ColumnWish, Endpoint,
-    LoadInto, PlanProblem, Prepared, Published, Result, Sealed, Sink, StreamLock, StreamSpec,
-    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    ForeignKey, LoadInto, PlanProblem, Prepared, Published, Result, Sealed, Sink, StreamLock,
+    StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 
@@ -70,7 +70,9 @@ impl Sink for SqliteSink {
                 let schema = describe::schema(&writing.connection, &found).map_err(refused)?;
                 let dependents =
                     describe::dependents(&mut writing.connection, &found.name).map_err(refused)?;
-                Ok(Some(TargetTable { schema, dependents, transactional: true }))
+                let references =
+                    describe::references(&mut writing.connection, &found.name).map_err(refused)?;
+                Ok(Some(TargetTable { schema, dependents, references, transactional: true }))
             })
             .await
     }
@@ -96,6 +98,16 @@ impl Sink for SqliteSink {
 
     async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
         write::begin(&self.database, chunk, prepared, settle).await
+    }
+
+    /// Nothing to do: foreign keys stand in the statement that makes the table and name their
+    /// parent by text, so an exchange of tables does not touch them.
+    async fn unlink(&self, _table: &TableRef, _keys: &[ForeignKey]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn link(&self, _table: &TableRef, _keys: &[ForeignKey]) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {

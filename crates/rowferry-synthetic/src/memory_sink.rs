@@ -5,8 +5,8 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, Column, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError,
-    ErrorClass, NativeType, PlanProblem, Prepared, Receipt, Result, Sink, StreamLock, StreamSpec,
-    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    ErrorClass, ForeignKey, NativeType, PlanProblem, Prepared, Receipt, Result, Sink, StreamLock,
+    StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 
 use crate::memory_lock::MemoryLock;
@@ -111,6 +111,7 @@ impl Sink for MemorySink {
         Ok(self.shared.state().tables.get(table).map(|found| TargetTable {
             schema: found.schema(table),
             dependents: Vec::new(),
+            references: Vec::new(),
             transactional: true,
         }))
     }
@@ -172,6 +173,14 @@ impl Sink for MemorySink {
                 prepared.clone(),
             ))),
         })
+    }
+
+    async fn unlink(&self, _table: &TableRef, _keys: &[ForeignKey]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn link(&self, _table: &TableRef, _keys: &[ForeignKey]) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     async fn streams(&self, _progress_schema: Option<&str>) -> Result<Vec<StreamState>> {

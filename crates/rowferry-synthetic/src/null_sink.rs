@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, PlanProblem, Prepared, Result,
-    Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, ForeignKey, PlanProblem,
+    Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable,
+    WireFormat,
 };
 
 use crate::memory_sink::MemorySink;
@@ -60,6 +61,14 @@ impl Sink for NullSink {
 
     async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
         self.0.begin(chunk, prepared, settle).await
+    }
+
+    async fn unlink(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<()> {
+        self.0.unlink(table, keys).await
+    }
+
+    async fn link(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<Vec<String>> {
+        self.0.link(table, keys).await
     }
 
     async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {

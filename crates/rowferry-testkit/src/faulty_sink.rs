@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, ChunkTotals, ChunkWriter, ColumnChoice, ColumnPlan, ColumnWish,
-    ErrorClass, Payload, PlanProblem, Prepared, Receipt, RejectedRow, Result, Sink, StreamLock,
-    StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    ErrorClass, ForeignKey, Payload, PlanProblem, Prepared, Receipt, RejectedRow, Result, Sink,
+    StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 
 use crate::faults::{Fault, Faults, scripted};
@@ -63,6 +63,14 @@ impl Sink for FaultySink {
             }
             Begun::AlreadyDurable(receipt) => Begun::AlreadyDurable(receipt),
         })
+    }
+
+    async fn unlink(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<()> {
+        self.inner.unlink(table, keys).await
+    }
+
+    async fn link(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<Vec<String>> {
+        self.inner.link(table, keys).await
     }
 
     async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {

@@ -1,21 +1,15 @@
 //! One builder per column: the fields of a block of rows into Arrow buffers.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use arrow_array::{
     ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray,
     StringArray,
-    types::{
-        Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float32Type,
-        Float64Type, Int16Type, Int32Type, Int64Type, Time64MicrosecondType,
-        TimestampMicrosecondType, UInt32Type, UInt64Type,
-    },
 };
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType;
-use rowferry_core::CanonicalType;
 
-use super::{CodecError, ColumnCodec, PgType, calendar, numeric, rule::Rule, uuid};
+use super::{CodecError, rule::Rule};
 
 /// Row within the block or batch, and the rule that its value breaks.
 pub(super) type Broken = (usize, Rule);
@@ -79,7 +73,7 @@ impl Heads {
 
 /// The field whose length word stands at `head`; `None` = NULL.
 #[inline]
-fn field(bytes: &[u8], head: u32) -> Option<&[u8]> {
+pub(super) fn field(bytes: &[u8], head: u32) -> Option<&[u8]> {
     let (length, rest) = bytes.get(head as usize..)?.split_first_chunk::<4>()?;
     rest.get(..usize::try_from(i32::from_be_bytes(*length)).ok()?)
 }
@@ -148,24 +142,24 @@ impl ColumnBuilder for Bools {
     }
 }
 
-/// Sixteen bytes each.
-struct Uuids {
+/// Sixteen bytes each, as they are.
+struct Sixteens {
     values: Vec<u8>,
     nulls: NullBufferBuilder,
 }
 
-impl ColumnBuilder for Uuids {
+impl ColumnBuilder for Sixteens {
     fn append(&mut self, bytes: &[u8], heads: &[u32]) -> Result<(), Broken> {
         for (row, head) in heads.iter().enumerate() {
-            let uuid = field(bytes, *head);
-            let value = match uuid {
+            let field = field(bytes, *head);
+            let value = match field {
                 Some(field) => {
                     <[u8; 16]>::try_from(field).map_err(|_length| (row, Rule::LENGTH))?
                 }
                 None => [0; 16],
             };
             self.values.extend_from_slice(&value);
-            self.nulls.append(uuid.is_some());
+            self.nulls.append(field.is_some());
         }
         Ok(())
     }
@@ -221,153 +215,11 @@ impl<F: Fn(&[u8], &mut Vec<u8>) -> Result<(), Rule>> ColumnBuilder for Variable<
     }
 }
 
-fn exactly<const N: usize>(field: &[u8]) -> Result<[u8; N], Rule> {
+pub(super) fn exactly<const N: usize>(field: &[u8]) -> Result<[u8; N], Rule> {
     field.try_into().map_err(|_length| Rule::LENGTH)
 }
 
-/// Whether columns of this type on the server can be delivered as this canonical type.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a pair that is not named has no way")]
-pub fn can_decode(canonical: &CanonicalType, pg: &PgType) -> bool {
-    use CanonicalType as C;
-    use PgType as P;
-    match canonical {
-        C::Boolean => matches!(pg, P::Bool),
-        C::Int16 => matches!(pg, P::Int2),
-        C::Int32 => matches!(pg, P::Int4),
-        C::Int64 => matches!(pg, P::Int8),
-        C::UInt32 => matches!(pg, P::Oid | P::Xid),
-        C::UInt64 => matches!(pg, P::Xid8 | P::Lsn),
-        C::Float32 => matches!(pg, P::Float4),
-        C::Float64 => matches!(pg, P::Float8),
-        C::Decimal { scale, .. } => match pg {
-            P::Numeric { .. } => true,
-            P::Money { digits } => scale == digits,
-            _ => false,
-        },
-        C::DecimalText => matches!(pg, P::Numeric { .. }),
-        C::Text { .. } => matches!(
-            pg,
-            P::Text | P::Varchar { .. } | P::Bpchar { .. } | P::Enum { .. } | P::Json | P::Uuid
-        ),
-        C::Enum { .. } => matches!(pg, P::Enum { .. }),
-        C::Json { .. } => matches!(pg, P::Json | P::Jsonb),
-        C::Binary { .. } => matches!(pg, P::Bytea | P::Char1),
-        C::Date => matches!(pg, P::Date),
-        C::Time { .. } => matches!(pg, P::Time { .. }),
-        C::Duration { .. } => matches!(pg, P::Interval { .. }),
-        C::Interval => matches!(pg, P::Interval { .. }),
-        C::Timestamp { .. } => matches!(pg, P::Timestamp { .. }),
-        C::Instant { .. } => matches!(pg, P::TimestampTz { .. }),
-        C::Uuid => matches!(pg, P::Uuid),
-        C::Bits { bits } => matches!(pg, P::Bit { bits: pg } if *pg == u32::from(*bits)),
-        C::BitString { bits, varying: false } => {
-            matches!(pg, P::Bit { bits: pg } if bits.is_none_or(|bits| *pg == bits))
-        }
-        C::BitString { varying: true, .. } => matches!(pg, P::Bit { .. } | P::VarBit { .. }),
-        C::TimeTz => matches!(pg, P::TimeTz { .. }),
-        C::Opaque { .. } => matches!(pg, P::Text),
-        C::List { element: canonical } => match pg {
-            P::Array { element, .. } => can_decode(canonical, element),
-            _ => false,
-        },
-        C::Int8 | C::UInt8 | C::UInt16 | C::Set { .. } | C::Geometry { .. } | C::Variant => false,
-    }
-}
-
-/// The builder of a column's array for `rows` rows out of `bytes` bytes; `None` where
-/// [`can_decode`] says no.
-pub(super) fn builder(
-    column: &ColumnCodec,
-    rows: usize,
-    bytes: usize,
-) -> Option<Box<dyn ColumnBuilder>> {
-    use CanonicalType as C;
-    if !can_decode(&column.canonical, &column.pg) {
-        return None;
-    }
-    let data_type = column.canonical.arrow();
-    Some(match &column.canonical {
-        C::Boolean => Box::new(Bools {
-            values: BooleanBufferBuilder::new(rows),
-            nulls: NullBufferBuilder::new(rows),
-        }),
-        C::Int16 => plain::<Int16Type>(rows, data_type, |f| Ok(i16::from_be_bytes(exactly(f)?))),
-        C::Int32 => plain::<Int32Type>(rows, data_type, |f| Ok(i32::from_be_bytes(exactly(f)?))),
-        C::Int64 => plain::<Int64Type>(rows, data_type, |f| Ok(i64::from_be_bytes(exactly(f)?))),
-        C::UInt32 => plain::<UInt32Type>(rows, data_type, |f| Ok(u32::from_be_bytes(exactly(f)?))),
-        C::Float32 => {
-            plain::<Float32Type>(rows, data_type, |f| Ok(f32::from_be_bytes(exactly(f)?)))
-        }
-        C::Float64 => {
-            plain::<Float64Type>(rows, data_type, |f| Ok(f64::from_be_bytes(exactly(f)?)))
-        }
-        C::Decimal { precision, scale } => decimal(*precision, *scale, rows, data_type)?,
-        C::DecimalText => variable(rows, bytes, true, numeric::to_text),
-        C::Text { .. } => text(&column.pg, rows, bytes)?,
-        C::Enum { labels } => {
-            let labels: HashSet<Vec<u8>> =
-                labels.iter().map(|label| label.clone().into_bytes()).collect();
-            variable(rows, bytes, true, move |field, out| {
-                out.extend_from_slice(field);
-                if labels.contains(field) { Ok(()) } else { Err(Rule::LABEL) }
-            })
-        }
-        C::Json { .. } if column.pg == PgType::Jsonb => {
-            variable(rows, bytes, true, |field, out| match field.split_first() {
-                Some((1, text)) => {
-                    out.extend_from_slice(text);
-                    Ok(())
-                }
-                _ => Err(Rule::JSONB_VERSION),
-            })
-        }
-        C::Json { .. } => variable(rows, bytes, true, copy),
-        C::Binary { .. } => variable(rows, bytes, false, copy),
-        C::Date => plain::<Date32Type>(rows, data_type, |f| {
-            calendar::date_from_pg(i32::from_be_bytes(exactly(f)?))
-        }),
-        C::Time { .. } => plain::<Time64MicrosecondType>(rows, data_type, |f| {
-            calendar::time_from_pg(i64::from_be_bytes(exactly(f)?))
-        }),
-        C::Timestamp { .. } | C::Instant { .. } => {
-            plain::<TimestampMicrosecondType>(rows, data_type, |f| {
-                calendar::timestamp_from_pg(i64::from_be_bytes(exactly(f)?))
-            })
-        }
-        C::Duration { .. } => plain::<DurationMicrosecondType>(rows, data_type, interval),
-        C::Uuid => Box::new(Uuids {
-            values: Vec::with_capacity(rows * 16),
-            nulls: NullBufferBuilder::new(rows),
-        }),
-        C::Bits { bits } => {
-            let bits = *bits;
-            plain::<UInt64Type>(rows, data_type, move |field| bit_string(field, bits))
-        }
-        _ => return None,
-    })
-}
-
-fn text(pg: &PgType, rows: usize, bytes: usize) -> Option<Box<dyn ColumnBuilder>> {
-    Some(match pg {
-        PgType::Text | PgType::Varchar { .. } | PgType::Enum { .. } | PgType::Json => {
-            variable(rows, bytes, true, copy)
-        }
-        // The wire carries the padding, which means nothing.
-        PgType::Bpchar { .. } => variable(rows, bytes, true, |field, out| {
-            let blanks = field.iter().rev().take_while(|byte| **byte == b' ').count();
-            out.extend_from_slice(field.get(..field.len() - blanks).unwrap_or_default());
-            Ok(())
-        }),
-        PgType::Uuid => variable(rows, bytes, true, |field, out| {
-            exactly::<16>(field)?;
-            uuid::to_text(field, out);
-            Ok(())
-        }),
-        _ => return None,
-    })
-}
-
-fn plain<A: ArrowPrimitiveType>(
+pub(super) fn plain<A: ArrowPrimitiveType>(
     rows: usize,
     data_type: DataType,
     parse: impl Fn(&[u8]) -> Result<A::Native, Rule> + 'static,
@@ -376,7 +228,17 @@ fn plain<A: ArrowPrimitiveType>(
     Box::new(Plain::<A, _> { values, nulls: NullBufferBuilder::new(rows), data_type, parse })
 }
 
-fn variable(
+pub(super) fn bools(rows: usize) -> Box<dyn ColumnBuilder> {
+    let (values, nulls) = (BooleanBufferBuilder::new(rows), NullBufferBuilder::new(rows));
+    Box::new(Bools { values, nulls })
+}
+
+pub(super) fn sixteens(rows: usize) -> Box<dyn ColumnBuilder> {
+    let (values, nulls) = (Vec::with_capacity(rows * 16), NullBufferBuilder::new(rows));
+    Box::new(Sixteens { values, nulls })
+}
+
+pub(super) fn variable(
     rows: usize,
     bytes: usize,
     is_text: bool,
@@ -390,48 +252,4 @@ fn variable(
     let values = Vec::with_capacity(bytes / SHARE);
     let nulls = NullBufferBuilder::new(rows);
     Box::new(Variable { values, offsets, nulls, is_text, append })
-}
-
-fn decimal(
-    precision: u8,
-    scale: u8,
-    rows: usize,
-    data_type: DataType,
-) -> Option<Box<dyn ColumnBuilder>> {
-    if precision > 38 {
-        return Some(plain::<Decimal256Type>(rows, data_type, move |field| {
-            numeric::to_i256(field, precision, scale)
-        }));
-    }
-    let limit = numeric::pow10(u32::from(precision))?;
-    Some(plain::<Decimal128Type>(rows, data_type, move |field| {
-        numeric::to_i128(field, scale, limit)
-    }))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "one shape for all appenders")]
-fn copy(field: &[u8], out: &mut Vec<u8>) -> Result<(), Rule> {
-    out.extend_from_slice(field);
-    Ok(())
-}
-
-/// Microseconds, days and months; only the first can be a plain length of time.
-fn interval(field: &[u8]) -> Result<i64, Rule> {
-    let field: [u8; 16] = exactly(field)?;
-    let Some((micros, rest)) = field.split_first_chunk::<8>() else { return Err(Rule::LENGTH) };
-    if rest.iter().any(|byte| *byte != 0) {
-        return Err(Rule::INTERVAL_PARTS);
-    }
-    Ok(i64::from_be_bytes(*micros))
-}
-
-/// Bit count and the bits, first one in the highest place of the first byte.
-fn bit_string(field: &[u8], bits: u8) -> Result<u64, Rule> {
-    let Some((length, packed)) = field.split_first_chunk::<4>() else { return Err(Rule::LENGTH) };
-    let bytes = usize::from(bits).div_ceil(8);
-    if u32::from_be_bytes(*length) != u32::from(bits) || packed.len() != bytes || bytes > 8 {
-        return Err(Rule::LENGTH);
-    }
-    let number = packed.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    Ok(number >> (bytes * 8 - usize::from(bits)))
 }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use super::{
     BLOCK_ROWS, CodecError, ColumnCodec, RawTuples,
-    columns::{Heads, builder, can_decode},
+    columns::Heads,
+    from_wire::{builder, can_decode},
 };
 
 /// How the tuples of a read become batches: checked once, used for every batch, on any thread.
@@ -59,7 +60,8 @@ impl DecodePlan {
             .columns
             .iter()
             .map(|column| {
-                builder(column, rows, bytes.len()).ok_or_else(|| CodecError::no_decoding(column))
+                builder(&column.canonical, &column.pg, rows, bytes.len())
+                    .ok_or_else(|| CodecError::no_decoding(column))
             })
             .collect::<Result<_, _>>()?;
         let mut heads = Heads::new(self.columns.len(), BLOCK_ROWS);

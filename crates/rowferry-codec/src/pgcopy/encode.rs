@@ -2,100 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt8Array};
-use arrow_schema::DataType;
+use arrow_array::{ArrayRef, RecordBatch};
 use bytes::BytesMut;
-use rowferry_core::CanonicalType;
 
-use super::{BLOCK_ROWS, CodecError, ColumnCodec, PgType, cells::cells};
-
-/// Whether there is an exact rule from values of this meaning to a column of this type. Single
-/// values can still break it and then stop the encoder.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a pair that is not named has no rule")]
-pub fn can_encode(canonical: &CanonicalType, pg: &PgType) -> bool {
-    use CanonicalType as C;
-    use PgType as P;
-    match canonical {
-        C::Boolean
-        | C::Int8
-        | C::Int16
-        | C::Int32
-        | C::Int64
-        | C::UInt8
-        | C::UInt16
-        | C::UInt32
-        | C::UInt64 => matches!(
-            pg,
-            P::Bool
-                | P::Int2
-                | P::Int4
-                | P::Int8
-                | P::Oid
-                | P::Xid
-                | P::Xid8
-                | P::Lsn
-                | P::Float4
-                | P::Float8
-                | P::Numeric { .. }
-        ),
-        C::Bits { bits } => {
-            matches!(pg, P::Bool | P::Int2 | P::Int4 | P::Int8 | P::Numeric { .. })
-                || matches!(pg, P::Bit { bits: target } if *target == u32::from(*bits))
-                || matches!(pg, P::VarBit { bits: most } if most.is_none_or(|most| most >= u32::from(*bits)))
-        }
-        C::Float32 | C::Float64 => matches!(pg, P::Float4 | P::Float8),
-        C::Decimal { .. } => matches!(pg, P::Numeric { .. } | P::Money { .. }),
-        C::DecimalText => {
-            matches!(pg, P::Numeric { .. } | P::Text | P::Varchar { .. })
-        }
-        C::Text { .. } => matches!(
-            pg,
-            P::Text
-                | P::Varchar { .. }
-                | P::Bpchar { .. }
-                | P::Enum { .. }
-                | P::Json
-                | P::Jsonb
-                | P::Uuid
-                | P::Bit { .. }
-                | P::VarBit { .. }
-                | P::TimeTz { .. }
-        ),
-        C::Opaque { .. } => matches!(pg, P::Text | P::Varchar { .. } | P::Bpchar { .. }),
-        C::BitString { .. } => {
-            matches!(pg, P::Bit { .. } | P::VarBit { .. } | P::Text | P::Varchar { .. })
-        }
-        C::TimeTz => matches!(pg, P::TimeTz { .. } | P::Text | P::Varchar { .. }),
-        C::Set { .. } => match pg {
-            P::Text | P::Varchar { .. } => true,
-            P::Array { element, oid } => {
-                *oid != 0 && matches!(**element, P::Text | P::Varchar { .. } | P::Enum { .. })
-            }
-            _ => false,
-        },
-        C::List { element: canonical } => match pg {
-            P::Array { element, oid } => *oid != 0 && can_encode(canonical, element),
-            _ => false,
-        },
-        C::Enum { .. } => {
-            matches!(pg, P::Text | P::Varchar { .. } | P::Bpchar { .. } | P::Enum { .. })
-        }
-        C::Json { .. } => matches!(pg, P::Json | P::Jsonb | P::Text | P::Varchar { .. }),
-        C::Binary { .. } => matches!(pg, P::Bytea | P::Uuid | P::Char1),
-        C::Geometry { .. } => matches!(pg, P::Bytea),
-        C::Date => matches!(pg, P::Date),
-        C::Time { .. } => matches!(pg, P::Time { .. }),
-        C::Duration { .. } => matches!(pg, P::Interval { .. } | P::Time { .. }),
-        C::Interval => matches!(pg, P::Interval { .. }),
-        C::Timestamp { .. } => matches!(pg, P::Timestamp { .. }),
-        C::Instant { .. } => matches!(pg, P::TimestampTz { .. }),
-        C::Uuid => matches!(
-            pg,
-            P::Uuid | P::Text | P::Varchar { .. } | P::Bpchar { chars: Some(36) } | P::Bytea
-        ),
-        C::Variant => false,
-    }
-}
+use super::{
+    BLOCK_ROWS, CodecError, ColumnCodec,
+    lists::prepared,
+    to_wire::{can_encode, cells},
+};
 
 /// Encodes batches of one shape for one target table. Cheap to clone, made for a compute pool.
 #[derive(Clone, Debug)]
@@ -140,10 +54,9 @@ impl Encoder {
         let mut columns = arrays
             .iter()
             .zip(self.columns.iter())
-            .map(|(array, column)| match cells(column, array) {
-                Ok(Some(cells)) => Ok(cells),
-                Ok(None) => Err(CodecError::no_encoding(column)),
-                Err((row, rule)) => Err(CodecError::value(&column.name, row, rule)),
+            .map(|(array, column)| {
+                cells(&column.canonical, &column.pg, array)
+                    .ok_or_else(|| CodecError::no_encoding(column))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let count = i16::try_from(columns.len())
@@ -179,7 +92,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// The arrays by position, booleans as numbers.
+    /// The arrays by position, as the cells want them.
     fn arrays(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, CodecError> {
         if batch.num_columns() != self.columns.len() {
             return Err(CodecError::Batch(format!(
@@ -201,13 +114,7 @@ impl Encoder {
                         array.data_type()
                     )));
                 }
-                Ok(match array.as_any().downcast_ref::<BooleanArray>() {
-                    Some(bools) if expected == DataType::Boolean => {
-                        let values = bools.values().iter().map(u8::from).collect();
-                        Arc::new(UInt8Array::new(values, bools.nulls().cloned()))
-                    }
-                    _ => Arc::clone(array),
-                })
+                Ok(prepared(array, column))
             })
             .collect()
     }

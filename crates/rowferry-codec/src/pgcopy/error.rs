@@ -88,7 +88,7 @@ impl CodecError {
         Self::Value {
             column: column.to_owned(),
             row,
-            rule: broken.rule,
+            rule: broken.words,
             next: broken.next,
             unrepresentable: broken.unrepresentable,
         }

@@ -16,6 +16,7 @@
 //!
 //! Reference: <https://www.postgresql.org/docs/current/sql-copy.html> (binary format).
 
+mod bits;
 mod calendar;
 mod cells;
 mod collect;
@@ -24,20 +25,25 @@ mod columns;
 mod decode;
 mod encode;
 mod error;
+mod from_wire;
+mod lists;
 mod numeric;
 mod rewrite;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod timetz;
+mod to_wire;
 mod uuid;
 
 pub use collect::{RawTuples, Tuples};
 pub use column::{ColumnCodec, PgType};
-pub use columns::can_decode;
 pub use decode::{DecodePlan, Decoder, decode};
-pub use encode::{Encoder, can_encode};
+pub use encode::Encoder;
 pub use error::CodecError;
+pub use from_wire::can_decode;
 pub use rewrite::{Rewrite, TypeShape};
+pub use to_wire::can_encode;
 
 /// Start of a stream: signature, no flags, no header extension.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

@@ -16,7 +16,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{CodecError, Tuples, rule::Rule};
+use super::{CodecError, Tuples, lists::DIMENSIONS_MAX, rule::Rule};
 
 /// Where a type repeats numbers of types, and which they are on the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,9 +118,6 @@ impl Rewrite {
         }
     }
 }
-
-/// Most dimensions of an array (`MAXDIM`).
-const DIMENSIONS_MAX: usize = 6;
 
 /// Flags of a range (`RANGE_*`).
 const EMPTY: u8 = 0x01;

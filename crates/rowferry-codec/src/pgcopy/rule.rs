@@ -3,7 +3,7 @@
 /// A broken rule and the way out. Leaves return it; columns add their name and the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    pub(super) rule: &'static str,
+    pub(super) words: &'static str,
     pub(super) next: &'static str,
     /// Whether a wider canonical type could hold the value.
     pub(super) unrepresentable: bool,
@@ -15,13 +15,13 @@ const DAMAGED: &str =
 const AS_TEXT: &str = "Cast the column to text, or leave it out.";
 
 impl Rule {
-    const fn new(rule: &'static str, next: &'static str) -> Self {
-        Self { rule, next, unrepresentable: false }
+    const fn new(words: &'static str, next: &'static str) -> Self {
+        Self { words, next, unrepresentable: false }
     }
 
     /// A sound value that the canonical type cannot hold.
-    const fn unrepresentable(rule: &'static str, next: &'static str) -> Self {
-        Self { rule, next, unrepresentable: true }
+    const fn unrepresentable(words: &'static str, next: &'static str) -> Self {
+        Self { words, next, unrepresentable: true }
     }
 
     // Values that came from the server.

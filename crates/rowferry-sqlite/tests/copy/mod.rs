@@ -158,6 +158,7 @@ pub(crate) async fn plan(source: &SqliteSource, sink: &SqliteSink, ask: &Ask) ->
             .collect(),
     );
     Ok(TablePlan {
+        foreign_keys: Vec::new(),
         stream: stream(ask.table, "a"),
         target: schema.table.clone(),
         target_existing: existing.map(|table| table.schema),
