@@ -127,6 +127,7 @@ impl Sink for PostgresSink {
             WireFormat::PgCopyBinary => {
                 columns.iter().all(|column| columns::passes(&self.known, column))
             }
+            WireFormat::SqliteCells => false,
         }
     }
 

@@ -323,6 +323,9 @@ impl ChunkWriter for PgChunkWriter {
         let form = match &payload {
             Payload::Wire { format: WireFormat::PgCopyBinary, .. } => Form::Wire,
             Payload::Batch(_) => Form::Batches,
+            Payload::Wire { format: WireFormat::SqliteCells, .. } => {
+                return Err(ConnectorError::bug("wire rows of another engine were handed over"));
+            }
         };
         let mut copying = match copying {
             Some(copying) if copying.form == form => copying,
