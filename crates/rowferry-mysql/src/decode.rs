@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow_array::builder::{
     BinaryBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, DurationMicrosecondBuilder,
     FixedSizeBinaryBuilder, Float32Builder, Float64Builder, Int8Builder, Int16Builder,
-    Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder, UInt8Builder,
-    UInt16Builder, UInt32Builder, UInt64Builder,
+    Int32Builder, Int64Builder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder,
+    UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::i256;
-use arrow_schema::{ArrowError, Schema};
+use arrow_schema::{ArrowError, Field, Schema};
 use mysql_async::{Row, Value};
 use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Result};
 
@@ -35,12 +35,15 @@ enum Cells {
     Decimal256(Decimal256Builder),
     Text(StringBuilder),
     Enum(StringBuilder),
+    /// Labels by their number, counted from 1.
+    EnumNumber(StringBuilder, Vec<String>),
     Binary(BinaryBuilder),
     Bits(UInt64Builder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
     Duration(DurationMicrosecondBuilder),
     Uuid(FixedSizeBinaryBuilder),
+    Vector(ListBuilder<Float32Builder>),
 }
 
 impl Cells {
@@ -63,13 +66,20 @@ impl Cells {
             CanonicalType::Decimal { .. } => Self::Decimal256(
                 Decimal256Builder::with_capacity(rows).with_data_type(canonical.arrow()),
             ),
-            CanonicalType::Enum { labels } if labels.iter().all(|label| !label.is_empty()) => {
-                Self::Enum(text())
+            CanonicalType::Enum { labels } if by_number(labels) => {
+                Self::EnumNumber(text(), labels.clone())
             }
+            CanonicalType::Enum { .. } => Self::Enum(text()),
             CanonicalType::Text { .. }
             | CanonicalType::Json { .. }
-            | CanonicalType::Enum { .. } => Self::Text(text()),
-            CanonicalType::Binary { .. } => {
+            | CanonicalType::Set { .. }
+            | CanonicalType::Opaque { .. }
+            | CanonicalType::DecimalText => Self::Text(text()),
+            CanonicalType::List { element } if **element == CanonicalType::Float32 => {
+                let field = Field::new("item", element.arrow(), true);
+                Self::Vector(ListBuilder::new(Float32Builder::new()).with_field(field))
+            }
+            CanonicalType::Binary { .. } | CanonicalType::Geometry { .. } => {
                 Self::Binary(BinaryBuilder::with_capacity(rows, rows * 16))
             }
             CanonicalType::Bits { .. } => Self::Bits(UInt64Builder::with_capacity(rows)),
@@ -83,15 +93,11 @@ impl Cells {
             CanonicalType::Uuid => Self::Uuid(FixedSizeBinaryBuilder::with_capacity(rows, 16)),
             // No type of this server means these.
             CanonicalType::Boolean
-            | CanonicalType::DecimalText
             | CanonicalType::Time { .. }
-            | CanonicalType::Set { .. }
             | CanonicalType::BitString { .. }
             | CanonicalType::Interval
             | CanonicalType::TimeTz
             | CanonicalType::List { .. }
-            | CanonicalType::Geometry { .. }
-            | CanonicalType::Opaque { .. }
             | CanonicalType::Variant => {
                 return None;
             }
@@ -99,7 +105,7 @@ impl Cells {
     }
 
     /// Appends a value and returns its bytes; `Err` says what is wrong with it.
-    fn push(&mut self, value: &Value) -> Result<usize, &'static str> {
+    fn push(&mut self, value: &Value) -> Result<usize, Broken> {
         match (self, value) {
             (cells, Value::NULL) => cells.push_null(),
             (Self::Int8(to), value) => to.append_value(narrow(value)?),
@@ -124,10 +130,18 @@ impl Cells {
             }
             (Self::Enum(to), Value::Bytes(text)) => {
                 if text.is_empty() {
-                    return Err("the enum holds its error value, which is no label");
+                    return Err(Broken::value("the enum holds its error value, which is no label"));
                 }
                 to.append_value(utf8(text)?);
                 return Ok(text.len() + 4);
+            }
+            (Self::EnumNumber(to, labels), Value::Int(_) | Value::UInt(_)) => {
+                let number: usize = narrow::<u16>(value)?.into();
+                let label = number.checked_sub(1).and_then(|index| labels.get(index));
+                let label = label
+                    .ok_or(Broken::value("the enum holds its error value, which is no label"))?;
+                to.append_value(label);
+                return Ok(label.len() + 4);
             }
             (Self::Binary(to), Value::Bytes(bytes)) => {
                 to.append_value(bytes);
@@ -159,7 +173,18 @@ impl Cells {
                 to.append_value(uuid).map_err(|_width| "a uuid of another width")?;
                 return Ok(16);
             }
-            _ => return Err("the server sent another type than it described"),
+            (Self::Vector(to), Value::Bytes(bytes)) => {
+                let (floats, rest) = bytes.as_chunks::<4>();
+                if !rest.is_empty() {
+                    return Err("a vector came in an unknown form".into());
+                }
+                for float in floats {
+                    to.values().append_value(f32::from_le_bytes(*float));
+                }
+                to.append(true);
+                return Ok(bytes.len() + 4);
+            }
+            _ => return Err("the server sent another type than it described".into()),
         }
         Ok(8)
     }
@@ -178,12 +203,13 @@ impl Cells {
             Self::Float64(to) => to.append_null(),
             Self::Decimal128(to) => to.append_null(),
             Self::Decimal256(to) => to.append_null(),
-            Self::Text(to) | Self::Enum(to) => to.append_null(),
+            Self::Text(to) | Self::Enum(to) | Self::EnumNumber(to, _) => to.append_null(),
             Self::Binary(to) => to.append_null(),
             Self::Date(to) => to.append_null(),
             Self::Timestamp(to) => to.append_null(),
             Self::Duration(to) => to.append_null(),
             Self::Uuid(to) => to.append_null(),
+            Self::Vector(to) => to.append_null(),
         }
     }
 
@@ -201,13 +227,38 @@ impl Cells {
             Self::Float64(to) => Arc::new(to.finish()),
             Self::Decimal128(to) => Arc::new(to.finish()),
             Self::Decimal256(to) => Arc::new(to.finish()),
-            Self::Text(to) | Self::Enum(to) => Arc::new(to.finish()),
+            Self::Text(to) | Self::Enum(to) | Self::EnumNumber(to, _) => Arc::new(to.finish()),
             Self::Binary(to) => Arc::new(to.finish()),
             Self::Date(to) => Arc::new(to.finish()),
             Self::Timestamp(to) => Arc::new(to.finish()),
             Self::Duration(to) => Arc::new(to.finish()),
             Self::Uuid(to) => Arc::new(to.finish()),
+            Self::Vector(to) => Arc::new(to.finish()),
         }
+    }
+}
+
+/// Whether labels are read by their numbers: the empty label looks like the error value.
+pub(crate) fn by_number(labels: &[String]) -> bool {
+    labels.iter().any(String::is_empty)
+}
+
+/// What is wrong with a value.
+struct Broken {
+    reason: &'static str,
+    /// Another meaning of the column could hold it.
+    unrepresentable: bool,
+}
+
+impl Broken {
+    const fn value(reason: &'static str) -> Self {
+        Self { reason, unrepresentable: true }
+    }
+}
+
+impl From<&'static str> for Broken {
+    fn from(reason: &'static str) -> Self {
+        Self { reason, unrepresentable: false }
     }
 }
 
@@ -258,12 +309,12 @@ fn decimal256(text: &[u8]) -> Option<i256> {
 }
 
 /// Days since 1970-01-01; `None` for the zero date.
-fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, &'static str> {
+fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, Broken> {
     if (year, month, day) == (0, 0, 0) {
         return Ok(None);
     }
     if month == 0 || day == 0 {
-        return Err("a date without month or day has no equal in other types");
+        return Err(Broken::value("a date without month or day has no equal in other types"));
     }
     let (month, day) = (i64::from(month), i64::from(day));
     let year = i64::from(year) - i64::from(month <= 2);
@@ -330,20 +381,19 @@ impl BatchBuilder {
         for (index, cells) in self.cells.iter_mut().enumerate() {
             let pushed = match row.as_ref(index) {
                 Some(value) => cells.push(value),
-                None => Err("the server sent too few columns"),
+                None => Err(Broken::from("the server sent too few columns")),
             };
             match pushed {
                 Ok(bytes) => self.bytes += bytes,
-                Err(reason) => {
+                Err(Broken { reason, unrepresentable }) => {
                     let name = self.names.get(index).map_or("", String::as_str);
-                    return Err(ConnectorError::new(
-                        ErrorClass::Data,
-                        "value-not-representable",
-                        format!(
-                            "column {name:?}, row {} of the chunk: {reason}",
-                            self.rows_before + self.rows as u64
-                        ),
-                    ));
+                    let row = self.rows_before + self.rows as u64;
+                    let code =
+                        if unrepresentable { "unrepresentable" } else { "value-not-representable" };
+                    let message = format!("column {name:?}, row {row} of the chunk: {reason}");
+                    return Err(
+                        ConnectorError::new(ErrorClass::Data, code, message).with_column(name)
+                    );
                 }
             }
         }

@@ -16,7 +16,7 @@ use crate::config::{self, Purpose, Server};
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
 use crate::write::{self, WriteSession};
-use crate::{describe, error, foreign_keys, session, sql, staging, types};
+use crate::{describe, error, foreign_keys, plan, session, sql, staging};
 
 /// What the writers of one sink share.
 pub(crate) struct SinkState {
@@ -103,7 +103,7 @@ impl Sink for MysqlSink {
     }
 
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
-        types::plan_column(wish, self.state.server.flavor)
+        plan::plan_column(wish, self.state.server.flavor)
     }
 
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {

@@ -6,9 +6,10 @@ use mysql_async::{Conn, params};
 use rowferry_core::{Key, Result, TablePlan, TableRef};
 
 use crate::config::Server;
+use crate::definition;
 use crate::error;
 use crate::sql;
-use crate::types::{self, Native};
+use crate::types::Native;
 
 fn short(stream_id: &str) -> String {
     stream_id.chars().take(12).collect()
@@ -61,37 +62,12 @@ pub(crate) async fn exists(conn: &mut Conn, table: &TableRef) -> Result<bool> {
 /// `create table` for a new table of the plan.
 pub(crate) fn create(server: &Server, plan: &TablePlan, table: &TableRef) -> String {
     let primary: &[String] = if plan.key_enforced { &plan.key } else { &[] };
-    let mut parts: Vec<String> = plan
-        .columns
-        .iter()
-        .map(|column| {
-            let target = &column.target;
-            let in_key = primary.contains(&target.name);
-            let mut target = target.clone();
-            // The server numbers a column only where an index starts with it.
-            if primary.first() != Some(&target.name) {
-                target.identity = None;
-            }
-            types::definition(&target, in_key)
-        })
-        .collect();
+    let mut parts = definition::columns(plan, server.flavor);
     if !primary.is_empty() {
         parts.push(format!("primary key ({})", sql::list(primary.iter().map(String::as_str))));
     }
-    // Texts of JSON that stay texts are still checked to be JSON.
-    for column in &plan.columns {
-        let is_json =
-            matches!(column.source.canonical, Some(rowferry_core::CanonicalType::Json { .. }));
-        if is_json && matches!(Native::parse(&column.target.native.declared), Native::Text(_)) {
-            parts.push(format!("check (json_valid({}))", sql::quote(&column.target.name)));
-        }
-    }
-    let comment = plan
-        .source
-        .comment
-        .as_deref()
-        .map(|comment| format!(" comment = {}", sql::text(comment)))
-        .unwrap_or_default();
+    parts.extend(definition::checks(plan, server.flavor));
+    let comment = definition::comment(plan);
     format!(
         "create table {} (\n  {}\n) engine = InnoDB character set utf8mb4 collate {}{comment}",
         sql::table(table),
@@ -133,22 +109,14 @@ fn secondary(plan: &TablePlan, kind: &str, name: &str, columns: &[String]) -> Op
     let mut names = Vec::with_capacity(columns.len());
     for column in columns {
         let planned = plan.columns.iter().find(|planned| planned.source.name == *column)?;
-        bytes += match Native::parse(&planned.target.native.declared) {
-            Native::Text(_) | Native::Blob(_) | Native::Json | Native::Other => return None,
+        let native = Native::parse(&planned.target.native.declared);
+        if native.is_large() {
+            return None;
+        }
+        bytes += match native {
             Native::Char(chars) | Native::VarChar(chars) => u64::from(chars) * 4,
             Native::Binary(bytes) | Native::VarBinary(bytes) => bytes.into(),
-            Native::Int { .. }
-            | Native::Float { .. }
-            | Native::Double { .. }
-            | Native::Decimal { .. }
-            | Native::Bit(_)
-            | Native::Date
-            | Native::Time(_)
-            | Native::DateTime(_)
-            | Native::Timestamp(_)
-            | Native::Year
-            | Native::Enum(_)
-            | Native::Uuid => 16,
+            _ => 16,
         };
         names.push(planned.target.name.as_str());
     }

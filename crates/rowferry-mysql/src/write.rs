@@ -177,11 +177,12 @@ impl MysqlWriter {
 
     fn data_error(&self, error: &TextError) -> ConnectorError {
         match error {
-            TextError::Value { .. } => ConnectorError::new(
+            TextError::Value { column, .. } => ConnectorError::new(
                 ErrorClass::Data,
                 "value-not-representable",
                 format!("{}: {error}", self.attempt()),
-            ),
+            )
+            .with_column(column),
             TextError::Shape { .. } => ConnectorError::bug(format!("{}: {error}", self.attempt())),
         }
     }

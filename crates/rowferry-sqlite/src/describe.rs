@@ -3,14 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use rowferry_core::{
-    Column, ConnectorError, Identity, Index, Key, NativeType, Reference, Result, TableListing,
-    TableRef, TableSchema,
+    CheckConstraint, Column, ConnectorError, DefaultMeaning, ForeignKey, Identity, Index, Key,
+    NativeType, Reference, Result, TableListing, TableRef, TableSchema, Untranslated,
 };
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::count::Count;
+use crate::ddl::{Facts, facts};
 use crate::error::{failed, setup};
+use crate::observe;
+use crate::sql::quote;
 use crate::types::{ENGINE, canonical};
 
 /// Tables whose names begin so are ours or SQLite's own; neither is ever listed.
@@ -22,6 +25,7 @@ pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) is_table: bool,
     without_rowid: bool,
+    strict: bool,
 }
 
 /// The table's own spelling; SQLite folds ASCII case.
@@ -32,7 +36,7 @@ pub(crate) fn find(connection: &Connection, table: &TableRef) -> Result<Option<F
     }
     connection
         .query_row(
-            "select name, type, wr from pragma_table_list \
+            "select name, type, wr, strict from pragma_table_list \
              where schema = 'main' and name = ?1 collate nocase",
             [&table.name],
             |row| {
@@ -41,6 +45,7 @@ pub(crate) fn find(connection: &Connection, table: &TableRef) -> Result<Option<F
                     name: row.get(0)?,
                     is_table: kind == "table",
                     without_rowid: row.get(2)?,
+                    strict: row.get(3)?,
                 })
             },
         )
@@ -48,72 +53,252 @@ pub(crate) fn find(connection: &Connection, table: &TableRef) -> Result<Option<F
         .map_err(|error| failed(format!("could not look up table {table}"), error))
 }
 
-/// Describes a source table or view; class `Setup` when it does not exist.
+/// Describes a source table or view; class `Setup` when it does not exist. What its declarations
+/// leave open is decided by its first rows.
 pub(crate) fn describe(connection: &Connection, table: &TableRef) -> Result<TableSchema> {
-    match find(connection, table)? {
-        Some(found) => schema(connection, &found)
-            .map_err(|error| failed(format!("could not describe table {table}"), error)),
-        None => Err(unknown_table(connection, table)),
-    }
+    let Some(found) = find(connection, table)? else {
+        return Err(unknown_table(connection, table));
+    };
+    let described = || -> rusqlite::Result<TableSchema> {
+        let mut schema = schema(connection, &found)?;
+        observe::decide(connection, &mut schema)?;
+        Ok(schema)
+    };
+    described().map_err(|error| failed(format!("could not describe table {table}"), error))
 }
 
 /// The schema of a table that was found.
 pub(crate) fn schema(connection: &Connection, found: &Found) -> rusqlite::Result<TableSchema> {
-    let (keys, indexes, collations) = keys_and_indexes(connection, found)?;
-    let rowid_alias = rowid_alias(&keys);
-    let mut statement = connection.prepare(
-        "select name, type, \"notnull\", dflt_value, hidden from pragma_table_xinfo(?1) \
-         where hidden <> 1 order by cid",
-    )?;
-    let columns = statement
-        .query_map([&found.name], |row| {
-            let name: String = row.get(0)?;
-            let declared: String = row.get(1)?;
-            let hidden: i64 = row.get(4)?;
-            let numbered = rowid_alias.as_deref() == Some(name.as_str());
-            let in_key = found.without_rowid
-                && keys.iter().any(|key| key.primary && key.columns.contains(&name));
-            let collation = collations
-                .iter()
-                .find(|(column, _)| *column == name)
-                .map(|(_, collation)| collation.clone());
-            Ok(Column {
-                canonical: canonical(&declared),
-                native: NativeType::new(ENGINE, declared),
-                nullable: !(row.get::<_, bool>(2)? || numbered || in_key),
-                default: row.get(3)?,
-                default_meaning: None,
-                identity: numbered.then_some(Identity::ByDefault),
-                generated: hidden == 2 || hidden == 3,
-                expression: None,
-                collation,
-                comment: None,
-                name,
-            })
-        })?
-        .collect::<rusqlite::Result<Vec<Column>>>()?;
+    let statement = statement(connection, found)?;
+    let facts = statement.as_deref().map(facts).unwrap_or_default();
+    let (keys, indexes, unique) = keys_and_indexes(connection, found)?;
+    let columns = columns(connection, found, &keys, &facts)?;
+    let identity = columns.iter().find(|column| column.identity.is_some());
+    let next_identity = match identity {
+        Some(column) => next_identity(connection, found, &column.name, facts.autoincrement)?,
+        None => None,
+    };
+    // Unique indexes are keys in the model; their own words go with those of the table.
+    let definition = statement
+        .filter(|_| found.is_table)
+        .map(|table| [vec![table], unique].concat().join(";\n"));
     Ok(TableSchema {
         table: TableRef::bare(found.name.clone()),
         columns,
         keys,
         indexes,
+        foreign_keys: foreign_keys(connection, found)?,
+        checks: checks(found, facts),
+        next_identity,
+        definition,
+        untranslated: triggers(connection, found)?,
         rows_estimated: rows_estimated(connection, found)?,
-        bytes_estimated: None,
-        comment: None,
         ..TableSchema::default()
     })
+}
+
+/// The columns of a table with what decides how cells are written.
+pub(crate) fn shape(connection: &Connection, found: &Found) -> rusqlite::Result<Vec<Column>> {
+    columns(connection, found, &[], &Facts::default())
+}
+
+fn columns(
+    connection: &Connection,
+    found: &Found,
+    keys: &[Key],
+    facts: &Facts,
+) -> rusqlite::Result<Vec<Column>> {
+    let rowid_alias = rowid_alias(keys);
+    let of = |pairs: &[(String, String)], name: &str| {
+        pairs
+            .iter()
+            .find(|(column, _)| column.eq_ignore_ascii_case(name))
+            .map(|(_, text)| text.clone())
+    };
+    let mut statement = connection.prepare(
+        "select name, type, \"notnull\", dflt_value, hidden from pragma_table_xinfo(?1) \
+         where hidden <> 1 order by cid",
+    )?;
+    statement
+        .query_map([&found.name], |row| {
+            let name: String = row.get(0)?;
+            let declared: String = row.get(1)?;
+            let default: Option<String> = row.get(3)?;
+            let hidden: i64 = row.get(4)?;
+            let numbered = rowid_alias.as_deref() == Some(name.as_str());
+            let in_key = found.without_rowid
+                && keys.iter().any(|key| key.primary && key.columns.contains(&name));
+            let mut native = NativeType::new(ENGINE, declared);
+            // Elsewhere `ANY` is an unknown word and has numeric affinity.
+            if found.strict && native.declared.eq_ignore_ascii_case("any") {
+                native.base = Some("BLOB".to_owned());
+            }
+            let mut column = Column::new(name, canonical(&native.declared), native);
+            column.nullable = !(row.get::<_, bool>(2)? || numbered || in_key);
+            column.default_meaning = default.as_deref().and_then(default_meaning);
+            column.default = default;
+            column.identity = numbered.then_some(Identity::ByDefault);
+            column.generated = hidden == 2 || hidden == 3;
+            column.expression = of(&facts.expressions, &column.name);
+            column.collation = of(&facts.collations, &column.name)
+                .filter(|collation| !collation.eq_ignore_ascii_case("binary"));
+            Ok(column)
+        })?
+        .collect()
+}
+
+/// The text of the table's own statement.
+fn statement(connection: &Connection, found: &Found) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row(
+            "select sql from sqlite_schema where type = 'table' and name = ?1",
+            [&found.name],
+            |row| row.get(0),
+        )
+        .optional()
+        .map(Option::flatten)
+}
+
+/// What a default means elsewhere: a literal or the clock.
+fn default_meaning(default: &str) -> Option<DefaultMeaning> {
+    let text = default.trim();
+    let quoted = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+    if let Some(quoted) = quoted.filter(|text| !text.replace("''", "").contains('\'')) {
+        return Some(DefaultMeaning::Constant(quoted.replace("''", "'")));
+    }
+    let constant = |text: &str| Some(DefaultMeaning::Constant(text.to_owned()));
+    match text.to_ascii_lowercase().as_str() {
+        "current_timestamp" => Some(DefaultMeaning::Now(0)),
+        "current_date" => Some(DefaultMeaning::Today),
+        word @ ("true" | "false") => constant(word),
+        _ => {
+            let number = text.strip_prefix(['-', '+']).unwrap_or(text);
+            crate::decimal::is_finite(number).then(|| constant(text.trim_start_matches('+')))?
+        }
+    }
+}
+
+/// The number after the highest one that was ever given, as far as the file knows it.
+fn next_identity(
+    connection: &Connection,
+    found: &Found,
+    column: &str,
+    autoincrement: bool,
+) -> rusqlite::Result<Option<i64>> {
+    let highest: Option<i64> = connection.query_row(
+        &format!("select max({}) from {}", quote(column), quote(&found.name)),
+        [],
+        |row| row.get(0),
+    )?;
+    let given: Option<i64> = if autoincrement {
+        connection
+            .query_row(
+                "select seq from sqlite_sequence where name = ?1 collate nocase",
+                [&found.name],
+                |row| row.get(0),
+            )
+            .optional()?
+            .flatten()
+    } else {
+        None
+    };
+    // Without a row there is nothing to go on behind.
+    Ok(highest.max(given).and_then(|number| number.checked_add(1)))
+}
+
+fn foreign_keys(connection: &Connection, found: &Found) -> rusqlite::Result<Vec<ForeignKey>> {
+    let mut statement = connection.prepare(
+        "select id, \"table\", \"from\", \"to\", on_update, on_delete \
+         from pragma_foreign_key_list(?1) order by id, seq",
+    )?;
+    let mut rows = statement.query([&found.name])?;
+    let mut keys: Vec<(i64, ForeignKey)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        let (from, to): (String, Option<String>) = (row.get(2)?, row.get(3)?);
+        if keys.last().is_none_or(|(last, _)| *last != id) {
+            let action = |index: usize| -> rusqlite::Result<Option<String>> {
+                let action: String = row.get(index)?;
+                Ok(Some(action.to_lowercase()).filter(|action| action != "no action"))
+            };
+            keys.push((
+                id,
+                ForeignKey {
+                    name: String::new(),
+                    columns: Vec::new(),
+                    to: TableRef::bare(row.get::<_, String>(1)?),
+                    to_columns: Vec::new(),
+                    on_update: action(4)?,
+                    on_delete: action(5)?,
+                },
+            ));
+        }
+        if let Some((_, key)) = keys.last_mut() {
+            key.columns.push(from);
+            key.to_columns.extend(to);
+        }
+    }
+    let mut keys: Vec<ForeignKey> = keys.into_iter().map(|(_, key)| key).collect();
+    for key in &mut keys {
+        // SQLite keeps no names of them; these are those that PostgreSQL would give.
+        key.name = format!("{}_{}_fkey", found.name, key.columns.join("_"));
+        if key.to_columns.is_empty() {
+            key.to_columns = connection
+                .prepare("select name from pragma_table_info(?1) where pk > 0 order by pk")?
+                .query_map([&key.to.name], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+        }
+    }
+    keys.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(keys)
+}
+
+fn checks(found: &Found, facts: Facts) -> Vec<CheckConstraint> {
+    let unnamed = |number: usize| format!("{}_check{number}", found.name);
+    let mut checks: Vec<CheckConstraint> = facts
+        .checks
+        .into_iter()
+        .enumerate()
+        .map(|(index, (name, expression))| CheckConstraint {
+            name: name.unwrap_or_else(|| unnamed(index + 1)),
+            expression,
+        })
+        .collect();
+    checks.sort_by(|a, b| a.name.cmp(&b.name));
+    checks
+}
+
+fn triggers(connection: &Connection, found: &Found) -> rusqlite::Result<Vec<Untranslated>> {
+    connection
+        .prepare(
+            "select name, sql from sqlite_schema where type = 'trigger' \
+             and tbl_name = ?1 collate nocase order by name",
+        )?
+        .query_map([&found.name], |row| {
+            Ok(Untranslated {
+                kind: "trigger".to_owned(),
+                name: row.get(0)?,
+                definition: row.get(1)?,
+            })
+        })?
+        .collect()
 }
 
 /// All tables of the file in name order.
 pub(crate) fn tables(connection: &Connection) -> Result<Vec<TableListing>> {
     let list = || -> rusqlite::Result<Vec<TableListing>> {
         let mut statement = connection.prepare(&format!(
-            "select name, wr from pragma_table_list \
+            "select name, wr, strict from pragma_table_list \
              where schema = 'main' and type = 'table' and {HIDDEN} order by name"
         ))?;
         let found = statement
             .query_map([], |row| {
-                Ok(Found { name: row.get(0)?, is_table: true, without_rowid: row.get(1)? })
+                Ok(Found {
+                    name: row.get(0)?,
+                    is_table: true,
+                    without_rowid: row.get(1)?,
+                    strict: row.get(2)?,
+                })
             })?
             .collect::<rusqlite::Result<Vec<Found>>>()?;
         found
@@ -190,20 +375,17 @@ fn view_reads(connection: &mut Connection, view: &str, table: &str) -> rusqlite:
         }
         Authorization::Allow
     }))?;
-    let compiled =
-        connection.prepare(&format!("select * from {}", crate::sql::quote(view))).map(|_| ());
+    let compiled = connection.prepare(&format!("select * from {}", quote(view))).map(|_| ());
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
     let reads = reads.lock().is_ok_and(|reads| *reads);
     Ok(compiled.is_ok() && reads)
 }
 
-type KeysAndIndexes = (Vec<Key>, Vec<Index>, Vec<(String, String)>);
+/// Keys, other indexes, and the statements of those keys that are indexes of their own.
+type KeysAndIndexes = (Vec<Key>, Vec<Index>, Vec<String>);
 
-/// Keys, other indexes, and the collation of each indexed column that is not binary.
 fn keys_and_indexes(connection: &Connection, found: &Found) -> rusqlite::Result<KeysAndIndexes> {
-    let mut keys = Vec::new();
-    let mut indexes = Vec::new();
-    let mut collations: Vec<(String, String)> = Vec::new();
+    let (mut keys, mut indexes, mut unique_statements) = (Vec::new(), Vec::new(), Vec::new());
     let mut statement = connection
         .prepare("select name, \"unique\", origin, partial from pragma_index_list(?1)")?;
     let mut rows = statement.query([&found.name])?;
@@ -211,31 +393,30 @@ fn keys_and_indexes(connection: &Connection, found: &Found) -> rusqlite::Result<
         let name: String = row.get(0)?;
         let (unique, partial): (bool, bool) = (row.get(1)?, row.get(3)?);
         let origin: String = row.get(2)?;
-        let parts: Vec<(Option<String>, String)> = connection
-            .prepare("select name, coll from pragma_index_xinfo(?1) where key = 1 order by seqno")?
-            .query_map([&name], |row| Ok((row.get(0)?, row.get(1)?)))?
+        let parts: Vec<(Option<String>, bool, String)> = connection
+            .prepare(
+                "select name, \"desc\", coll from pragma_index_xinfo(?1) where key = 1 \
+                 order by seqno",
+            )?
+            .query_map([&name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        let columns: Option<Vec<String>> = parts.iter().map(|(name, _)| name.clone()).collect();
+        let columns: Option<Vec<String>> = parts.iter().map(|(name, ..)| name.clone()).collect();
+        let definition: Option<String> = connection
+            .query_row("select sql from sqlite_schema where name = ?1", [&name], |row| row.get(0))
+            .optional()?
+            .flatten();
         if let (true, false, Some(columns)) = (unique, partial, &columns) {
-            for (column, collation) in &parts {
-                let column = column.clone().unwrap_or_default();
-                if collation != "BINARY" && !collations.iter().any(|(known, _)| *known == column) {
-                    collations.push((column, collation.clone()));
-                }
-            }
             keys.push(Key { name, columns: columns.clone(), primary: origin == "pk" });
+            unique_statements.extend(definition);
         } else {
-            let definition: Option<String> = connection
-                .query_row("select sql from sqlite_schema where name = ?1", [&name], |row| {
-                    row.get(0)
-                })
-                .optional()?
-                .flatten();
+            let plain = parts.iter().all(|(_, descends, collation)| {
+                !descends && collation.eq_ignore_ascii_case("binary")
+            });
             indexes.push(Index {
+                portable: !partial && plain && columns.is_some(),
                 columns: columns.unwrap_or_default(),
                 definition: definition.unwrap_or_default(),
                 name,
-                portable: false,
             });
         }
     }
@@ -254,7 +435,8 @@ fn keys_and_indexes(connection: &Connection, found: &Found) -> rusqlite::Result<
     }
     keys.sort_by(|a, b| b.primary.cmp(&a.primary).then_with(|| a.name.cmp(&b.name)));
     indexes.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok((keys, indexes, collations))
+    unique_statements.sort();
+    Ok((keys, indexes, unique_statements))
 }
 
 /// Name given to the key of an `INTEGER PRIMARY KEY`, which the catalogue does not name.
@@ -300,7 +482,7 @@ fn rows_estimated(connection: &Connection, found: &Found) -> rusqlite::Result<Op
         |row| row.get(0),
     )?;
     let bounds = |function: &str| {
-        let text = format!("select {function}(rowid) from {}", crate::sql::quote(&found.name));
+        let text = format!("select {function}(rowid) from {}", quote(&found.name));
         // A column may be called rowid and hold anything.
         connection.query_row(&text, [], |row| Ok(row.get::<_, Option<i64>>(0).ok().flatten()))
     };

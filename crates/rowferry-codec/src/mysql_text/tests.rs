@@ -17,7 +17,12 @@ fn encoder(rule: TextRule, form: TextForm) -> TextEncoder {
 }
 
 fn text() -> TextRule {
-    TextRule::Text { chars_max: None, bytes_max: None, bmp_only: false, blanks_dropped: false }
+    TextRule::Text {
+        chars_max: None,
+        bytes_max: None,
+        repertoire: Repertoire::All,
+        blanks_dropped: false,
+    }
 }
 
 /// One column written as text; rows end in a line feed.
@@ -127,7 +132,7 @@ fn what_does_not_fit_is_refused_with_its_row() {
     let rule = TextRule::Text {
         chars_max: Some(2),
         bytes_max: None,
-        bmp_only: false,
+        repertoire: Repertoire::All,
         blanks_dropped: false,
     };
     check(rule, Arc::new(StringArray::from(vec!["äö", "abc"])), "longer than 2");

@@ -19,7 +19,7 @@ use rowferry_core::{
 };
 
 use crate::copy::{
-    Ask, Files, execute, open_sink, open_source, plan, read_chunk, read_spec, stream, value,
+    Ask, Files, by_meaning, execute, open_sink, open_source, plan, read_chunk, stream, value,
 };
 
 fn column(name: &str, canonical: CanonicalType) -> Column {
@@ -193,7 +193,7 @@ async fn every_canonical_type_is_kept() {
         range: KeyRange::Whole,
         rows_estimated: None,
     };
-    let (payloads, _) = read_chunk(snapshot.as_ref(), &read_spec(&plan), &chunk).await.unwrap();
+    let (payloads, _) = read_chunk(snapshot.as_ref(), &by_meaning(&plan), &chunk).await.unwrap();
     let Some(Payload::Batch(batch)) = payloads.first() else { panic!("one batch") };
     for (index, (canonical, written)) in all_types().iter().enumerate() {
         let read = batch.column(index);

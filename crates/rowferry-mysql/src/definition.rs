@@ -1,0 +1,135 @@
+//! A column, a check and an index as `create table` says them.
+
+use rowferry_core::{Column, TablePlan};
+
+use crate::plan::collation_words;
+use crate::types::{Flavor, Native};
+use crate::{plan, sql};
+
+/// Kind under which `on update current_timestamp` is listed.
+pub(crate) const ON_UPDATE: &str = "on update";
+
+/// A column of `create table`.
+pub(crate) fn column(column: &Column, primary: bool) -> String {
+    let native = Native::parse(&column.native.declared);
+    let mut text = format!("{} {}", sql::quote(&column.name), column.native.declared);
+    text.push_str(&collation_words(column));
+    if let Some(expression) = column.expression.as_ref().filter(|_| column.generated) {
+        text.push_str(" generated always as (");
+        text.push_str(expression);
+        text.push_str(") stored");
+        return text;
+    }
+    let timestamp = matches!(native, Native::Timestamp(_));
+    let nullable = column.nullable && !primary;
+    text.push_str(match (nullable, timestamp) {
+        (true, _) => " null",
+        (false, _) => " not null",
+    });
+    match &column.default {
+        Some(default) => {
+            text.push_str(" default ");
+            text.push_str(default);
+        }
+        // Older servers give the first one a default of their own.
+        None if timestamp && nullable => text.push_str(" default null"),
+        None => {}
+    }
+    if column.identity.is_some() && primary {
+        text.push_str(" auto_increment");
+    }
+    if let Some(comment) = &column.comment {
+        text.push_str(" comment ");
+        text.push_str(&sql::text(comment));
+    }
+    text
+}
+
+/// The columns of a new table, in the order of the source.
+pub(crate) fn columns(plan: &TablePlan, flavor: Flavor) -> Vec<String> {
+    let primary: &[String] = if plan.key_enforced { &plan.key } else { &[] };
+    let written = plan.columns.iter().map(|planned| {
+        let mut target = planned.target.clone();
+        // The server numbers a column only where an index starts with it.
+        if primary.first() != Some(&target.name) {
+            target.identity = None;
+        }
+        let mut text = column(&target, primary.contains(&target.name));
+        if planned.source.native.engine == flavor.word()
+            && let Some(found) = plan
+                .source
+                .untranslated
+                .iter()
+                .find(|found| found.kind == ON_UPDATE && found.name == planned.source.name)
+        {
+            text.push(' ');
+            text.push_str(&found.definition);
+        }
+        text
+    });
+    written.chain(computed(plan, flavor).into_iter().map(|own| column(own, false))).collect()
+}
+
+/// Columns that the new table computes as the source does. They are not in the plan, since their
+/// values are neither read nor written; every column that they look at must be there by its name.
+pub(crate) fn computed(plan: &TablePlan, flavor: Flavor) -> Vec<&Column> {
+    let planned = |name: &str| {
+        plan.columns.iter().any(|column| column.source.name == name && column.target.name == name)
+    };
+    let taken = |name: &str| plan.columns.iter().any(|column| column.target.name == name);
+    let mut computed: Vec<&Column> = Vec::new();
+    for column in plan.source.columns.iter().filter(|column| column.generated) {
+        let Some(expression) = &column.expression else { continue };
+        let known = plan.source.columns.iter().all(|other| {
+            planned(&other.name)
+                || computed.iter().any(|own| own.name == other.name)
+                || !expression.contains(&sql::quote(&other.name))
+        });
+        if column.native.engine == flavor.word() && known && !taken(&column.name) {
+            computed.push(column);
+        }
+    }
+    computed
+}
+
+/// The checks of a new table: those of the same fork over columns that kept their names, and that
+/// texts of JSON which stay texts are JSON.
+pub(crate) fn checks(plan: &TablePlan, flavor: Flavor) -> Vec<String> {
+    let own = plan
+        .source
+        .checks
+        .iter()
+        .filter(|check| keeps_check(plan, &check.expression, flavor))
+        .map(|check| format!("check ({})", check.expression));
+    let json = plan.columns.iter().filter_map(|column| {
+        let is_json =
+            matches!(column.source.canonical, Some(rowferry_core::CanonicalType::Json { .. }));
+        let native = Native::parse(&column.target.native.declared);
+        (is_json && matches!(native, Native::Text(_)))
+            .then(|| format!("check (json_valid({}))", sql::quote(&column.target.name)))
+    });
+    own.chain(json).collect()
+}
+
+/// Whether a check can be made in the target as the source has it.
+pub(crate) fn keeps_check(plan: &TablePlan, expression: &str, flavor: Flavor) -> bool {
+    plan.source.columns.iter().all(|column| {
+        let same_fork = column.native.engine == flavor.word();
+        let there = plan.columns.iter().any(|planned| {
+            planned.source.name == column.name && planned.target.name == column.name
+        }) || computed(plan, flavor).iter().any(|own| own.name == column.name);
+        same_fork && (there || !expression.contains(&sql::quote(&column.name)))
+    })
+}
+
+/// The comment of a table, as long as the server takes it.
+pub(crate) fn comment(plan: &TablePlan) -> String {
+    plan.source
+        .comment
+        .as_deref()
+        .map(|comment| {
+            let short: String = comment.chars().take(plan::TABLE_COMMENT_CHARS_MAX).collect();
+            format!(" comment = {}", sql::text(&short))
+        })
+        .unwrap_or_default()
+}
