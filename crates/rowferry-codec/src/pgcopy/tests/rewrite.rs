@@ -183,8 +183,7 @@ fn forms() -> impl Strategy<Value = Form> {
     Just(Form::Plain).prop_recursive(4, 12, 3, move |inner| {
         let range = inner.clone().prop_map(|form| Form::Range(Box::new(form)));
         prop_oneof![
-            (oids, inner.clone())
-                .prop_map(|(oids, element)| Form::Array(oids, Box::new(element))),
+            (oids, inner.clone()).prop_map(|(oids, element)| Form::Array(oids, Box::new(element))),
             vec((oids, inner), 0..4).prop_map(Form::Composite),
             range.clone(),
             range.prop_map(|range| Form::Multirange(Box::new(range))),
