@@ -263,6 +263,9 @@ proptest! {
                 Some(labels.as_string::<i32>().iter().flatten().collect::<Vec<_>>().join(","))
             })
             .collect();
+        // The empty set has no label, and not an empty one.
+        let lists = lists.column(0).as_list::<i32>();
+        prop_assert!(lists.values().as_string::<i32>().iter().flatten().all(|label| !label.is_empty()));
         prop_assert_eq!(joined, sets.as_string::<i32>().clone());
     }
 
