@@ -26,7 +26,7 @@ mod text_form;
 mod variant;
 
 pub use convert::{Converted, convert};
-pub use dedupe::{Deduper, Keep, dedupe, find_duplicate};
+pub use dedupe::{Deduper, Keep, dedupe, find_duplicate, keep_rows};
 pub use digest::{DIGEST_KIND, digest_rows};
 pub use error::KernelError;
 pub use key_hash::key_hash;
