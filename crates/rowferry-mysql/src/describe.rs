@@ -161,6 +161,9 @@ fn column(
     if let Some(at) = lower.find("on update ") {
         note(definition::ON_UPDATE, extra.get(at..).unwrap_or_default());
     }
+    if lower.contains("virtual generated") {
+        note(definition::VIRTUAL, expression.as_deref().unwrap_or_default());
+    }
     if lower.contains("invisible") {
         note("invisible column", &declared);
     }
