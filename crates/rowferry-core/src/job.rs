@@ -66,6 +66,8 @@ pub struct Settings {
     pub passthrough: bool,
     /// What happens to rows that the target cannot hold.
     pub on_bad_row: OnBadRow,
+    /// Whether messages name rows by their keys.
+    pub show_keys: bool,
 }
 
 /// What happens to rows that the target cannot hold and for which no column's policy speaks.
@@ -104,6 +106,7 @@ impl Settings {
             consistency: Consistency::Auto,
             passthrough: true,
             on_bad_row: OnBadRow::Fail,
+            show_keys: true,
         }
     }
 }

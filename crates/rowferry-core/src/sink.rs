@@ -139,6 +139,18 @@ pub trait Sink: Send + Sync {
     /// with which it goes; with one of them it is done.
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem>;
 
+    /// Whether names of tables and columns that differ only in the case of letters may be the same
+    /// name here.
+    fn folds_names(&self) -> bool {
+        false
+    }
+
+    /// What belongs to the source table and will not be in the target, each as a few words:
+    /// `2 triggers: audit, touch`. Asked once the plan is complete.
+    fn not_carried(&self, _plan: &TablePlan) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Looks at the columns of a planned table together: what is too wide as a whole gets another
     /// type, what is not carried over gets a warning, what cannot be is a problem. A sink whose
     /// tables have no limits of their own leaves the plan as it is.

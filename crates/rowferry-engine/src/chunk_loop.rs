@@ -4,22 +4,23 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use rowferry_core::{
-    Chunk, ConnectorError, Cutter, ErrorClass, KeyColumns, KeyRange, KeyTuple, Receipt, Result,
+    Chunk, ConnectorError, Cutter, ErrorClass, KeyColumns, KeyRange, KeyTuple, Result,
 };
 use rowferry_runtime::{Backoff, spawn};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::copy_chunk::{ChunkCopier, CopyError};
+use crate::copy_chunk::{ChunkCopier, Copied, CopyError};
 use crate::retry::Patience;
 use crate::tally::Tally;
 use crate::views::Views;
 use crate::{RunContext, TableFailure};
 
-type Running = Pin<Box<dyn Future<Output = (Chunk, Result<Receipt>)> + Send>>;
+type Running = Pin<Box<dyn Future<Output = (Chunk, Result<Copied>)> + Send>>;
 
 /// The chunks of one table on their way.
 pub(crate) struct ChunkLoop {
@@ -77,6 +78,7 @@ impl ChunkLoop {
                 }
             }
         }
+        tally.warnings.extend(self.copier.take_notes());
         match failure {
             Some(error) => Err(error.into()),
             None if exhausted && waiting.is_none() => Ok(self.last_key),
@@ -144,10 +146,10 @@ impl ChunkLoop {
     async fn settle(
         &mut self,
         chunk: &Chunk,
-        result: Result<Receipt>,
+        result: Result<Copied>,
         tally: &mut Tally,
     ) -> Result<()> {
-        let receipt = result?;
+        let Copied { receipt, changes } = result?;
         self.patience.renew();
         // Only a key that the view really read counts: bounds are computed, or were looked up by a
         // session that saw later rows.
@@ -155,9 +157,12 @@ impl ChunkLoop {
             self.last_key.clone_from(&receipt.totals.last_key);
         }
         self.cutter.observe(chunk, receipt.totals.rows_read, receipt.totals.bytes);
-        tally.durable(&receipt);
+        tally.durable(&receipt, changes);
         tally.snapshots = tally.snapshots.max(self.views.current().await.0);
-        self.context.observer.chunk_durable(&self.copier.plan, self.run, &receipt).await
+        self.context.observer.chunk_durable(&self.copier.plan, self.run, &receipt).await?;
+        let more = receipt.totals.rows_rejected;
+        let before = self.copier.rejected.fetch_add(more, Ordering::Relaxed);
+        self.copier.check_rejects(before + more)
     }
 }
 
@@ -171,16 +176,20 @@ struct Attempts {
 }
 
 impl Attempts {
-    async fn copy(&self, chunk: &Chunk) -> Result<Receipt> {
+    async fn copy(&self, chunk: &Chunk) -> Result<Copied> {
         let mut backoff = Backoff::default();
         let (mut number, mut view) = self.views.current().await;
         let mut settle = false;
         loop {
-            let failed = match self.copier.copy(chunk, &view, settle).await {
-                Ok(receipt) => return Ok(receipt),
+            let lane = self.copier.lane();
+            let failed = match self.copier.copy(chunk, &lane, &view, settle).await {
+                Ok(copied) => return Ok(copied),
                 Err(failed) => failed,
             };
             settle = true;
+            if self.copier.widen(&failed, &lane) {
+                continue;
+            }
             if failed.error().retry_now {
                 tracing::info!(error = %failed.error(), "the writer changed its way, reading again");
                 continue;

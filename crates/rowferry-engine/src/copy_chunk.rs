@@ -4,31 +4,49 @@
 //! read. Whoever holds bytes can therefore always hand them on, and nothing waits in a circle.
 //! Reading runs one payload ahead of writing; more would only hold memory.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rowferry_core::{
-    Begun, Chunk, ChunkReader, ChunkTotals, ChunkWriter, ConnectorError, Digest, KeyTuple, Payload,
-    Prepared, ReadSpec, Receipt, Result, Sink, Snapshot, TablePlan,
+    Begun, Chunk, ChunkReader, ChunkTotals, ChunkWriter, ConnectorError, Digest, ErrorClass,
+    KeyTuple, OnBadRow, Payload, Receipt, RejectedRow, Result, Settings, Snapshot, TablePlan,
 };
 use rowferry_runtime::{BytePermit, spawn};
 use tokio::sync::mpsc;
 
-use crate::RunContext;
+use crate::lane::Lane;
 use crate::transform::Transform;
+use crate::values::Changes;
+use crate::{JobEnds, RunContext};
 
 /// Payloads that may wait between reader and writer.
 const PREFETCH_PAYLOADS: usize = 1;
+
+/// Slug of a reader's error about a value beyond its column's type.
+const UNREPRESENTABLE: &str = "unrepresentable";
 
 /// Payloads of one chunk that hold bytes at once: one being read, one waiting, one being written.
 pub(crate) const PAYLOADS_IN_FLIGHT: u64 = 3;
 
 /// Everything a chunk of one table needs.
 pub(crate) struct ChunkCopier {
-    pub(crate) sink: Arc<dyn Sink>,
-    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) ends: JobEnds,
+    pub(crate) settings: Settings,
+    /// The plan that the run started with.
     pub(crate) plan: Arc<TablePlan>,
-    pub(crate) read: ReadSpec,
     pub(crate) context: RunContext,
+    /// Rows set aside by durable chunks of the run.
+    pub(crate) rejected: AtomicU64,
+    lane: Mutex<Arc<Lane>>,
+    /// What the user should know of changes of lane.
+    notes: Mutex<Vec<String>>,
+}
+
+/// A durable chunk, and what policies changed on its way; nothing is known of the changes where an
+/// earlier attempt committed it.
+pub(crate) struct Copied {
+    pub(crate) receipt: Receipt,
+    pub(crate) changes: Changes,
 }
 
 /// Which end an error came from: a lost read view can be opened again, a lost writer cannot help it.
@@ -59,36 +77,91 @@ enum Item {
 }
 
 impl ChunkCopier {
+    /// The copier of a table in its first lane; `rejected` rows were set aside by earlier attempts.
+    pub(crate) fn new(
+        ends: JobEnds,
+        settings: Settings,
+        lane: Lane,
+        context: RunContext,
+        rejected: u64,
+    ) -> Self {
+        Self {
+            ends,
+            settings,
+            plan: Arc::clone(&lane.plan),
+            context,
+            rejected: AtomicU64::new(rejected),
+            lane: Mutex::new(Arc::new(lane)),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// How chunks are copied now.
+    pub(crate) fn lane(&self) -> Arc<Lane> {
+        Arc::clone(&self.lane.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the user should know since the last call.
+    pub(crate) fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes to a lane that can hold the value which `failed` speaks of. False when it speaks of
+    /// something else, or there is no such lane.
+    pub(crate) fn widen(&self, failed: &CopyError, used: &Lane) -> bool {
+        let CopyError::Read(error) = failed else { return false };
+        let Some(column) = error.column.as_deref().filter(|_| error.code == UNREPRESENTABLE) else {
+            return false;
+        };
+        let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another chunk met such a value first.
+        if lane.number != used.number {
+            return true;
+        }
+        let widened = lane.widened(column, &self.ends, &self.settings, &self.context);
+        let Some((wider, words)) = widened else { return false };
+        *lane = Arc::new(wider);
+        drop(lane);
+        self.context.observer.note(&self.plan.source.table.to_string(), &words);
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(words);
+        true
+    }
+
     /// Copies `chunk` once. `settle` is set when an earlier attempt may have committed it.
     pub(crate) async fn copy(
         &self,
         chunk: &Chunk,
+        lane: &Lane,
         snapshot: &Arc<dyn Snapshot>,
         settle: bool,
-    ) -> Result<Receipt, CopyError> {
-        let begun = self.sink.begin(chunk, &self.prepared, settle).await;
+    ) -> Result<Copied, CopyError> {
+        let begun = self.ends.sink.begin(chunk, &lane.prepared, settle).await;
         let mut writer = match begun.map_err(CopyError::Write)? {
-            Begun::AlreadyDurable(receipt) => return Ok(receipt),
+            Begun::AlreadyDurable(receipt) => {
+                return Ok(Copied { receipt, changes: Changes::new() });
+            }
             Begun::Writer(writer) => writer,
         };
-        let reader = snapshot.read(chunk, &self.read).await.map_err(CopyError::Read)?;
-        let totals = self.pump(reader, writer.as_mut()).await?;
+        let reader = snapshot.read(chunk, &lane.read).await.map_err(CopyError::Read)?;
+        let (totals, changes) = self.pump(reader, lane, writer.as_mut()).await?;
         assert_counted(chunk, &totals).map_err(CopyError::Write)?;
-        writer.commit(totals).await.map_err(CopyError::Write)
+        let receipt = writer.commit(totals).await.map_err(CopyError::Write)?;
+        Ok(Copied { receipt, changes })
     }
 
     async fn pump(
         &self,
         reader: Box<dyn ChunkReader>,
+        lane: &Lane,
         writer: &mut dyn ChunkWriter,
-    ) -> Result<ChunkTotals, CopyError> {
+    ) -> Result<(ChunkTotals, Changes), CopyError> {
         let (items, mut incoming) = mpsc::channel(PREFETCH_PAYLOADS);
         let budget = self.context.budget.clone();
-        let (batch_bytes, memory_budget) = (self.read.batch_bytes, self.context.memory_budget);
+        let (batch_bytes, memory_budget) = (lane.read.batch_bytes, self.context.memory_budget);
         let reading = spawn("read chunk", async move {
             read_ahead(reader, &items, &budget, batch_bytes, memory_budget).await;
         });
-        let mut transform = Transform::new(&self.plan);
+        let mut transform = Transform::new(&lane.plan, &lane.rules);
         let mut totals = ChunkTotals::default();
         while let Some(item) = incoming.recv().await {
             match item.map_err(CopyError::Read)? {
@@ -99,17 +172,18 @@ impl ChunkCopier {
                         .await
                         .map_err(CopyError::Write)?;
                     totals.duplicates += done.duplicates;
-                    self.hand_over(done.payload, writer, &mut totals).await?;
+                    self.set_aside(&done.rejected, writer, &mut totals).await?;
+                    self.hand_over(done.payload, lane, writer, &mut totals).await?;
                 }
                 Item::End { last_key, digest } => {
                     drop(reading);
                     let held_back = transform.finish(&self.context.compute).await;
                     for payload in held_back.map_err(CopyError::Write)? {
-                        self.hand_over(payload, writer, &mut totals).await?;
+                        self.hand_over(payload, lane, writer, &mut totals).await?;
                     }
                     totals.last_key = last_key;
                     totals.digest = digest.or_else(|| transform.digest());
-                    return Ok(totals);
+                    return Ok((totals, transform.into_changes()));
                 }
             }
         }
@@ -118,10 +192,45 @@ impl ChunkCopier {
         Err(CopyError::Read(ConnectorError::bug(message)))
     }
 
+    /// Counts rows that are not written and lets the writer note them with the chunk.
+    async fn set_aside(
+        &self,
+        rows: &[RejectedRow],
+        writer: &mut dyn ChunkWriter,
+        totals: &mut ChunkTotals,
+    ) -> Result<(), CopyError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        totals.rows_rejected += rows.len() as u64;
+        let so_far = self.rejected.load(Ordering::Relaxed) + totals.rows_rejected;
+        self.check_rejects(so_far).map_err(CopyError::Write)?;
+        writer.reject(rows).await.map_err(CopyError::Write)
+    }
+
+    /// Stops the table when more rows were set aside than the job allows.
+    pub(crate) fn check_rejects(&self, rejected: u64) -> Result<()> {
+        let OnBadRow::Quarantine { max_rejects } = self.settings.on_bad_row else { return Ok(()) };
+        if rejected <= max_rejects {
+            return Ok(());
+        }
+        let table = &self.plan.source.table;
+        Err(ConnectorError::new(
+            ErrorClass::Data,
+            "too-many-rejects",
+            format!("table {table} has more than {max_rejects} rows that the target cannot hold"),
+        )
+        .with_next(
+            "`_rowferry_quarantine` in the target names the rows set aside so far; correct them, \
+             or raise `max_rejects`.",
+        ))
+    }
+
     /// Counts a payload and hands it to the writer.
     async fn hand_over(
         &self,
         payload: Payload,
+        lane: &Lane,
         writer: &mut dyn ChunkWriter,
         totals: &mut ChunkTotals,
     ) -> Result<(), CopyError> {
@@ -129,7 +238,17 @@ impl ChunkCopier {
         totals.rows_written += rows;
         totals.bytes += bytes;
         self.context.observer.rows_moved(&self.plan.source.table.to_string(), rows, bytes);
-        writer.write(payload).await.map_err(CopyError::Write)
+        // Shares the arrays; only read again when the writer refuses a value.
+        let written = match &payload {
+            Payload::Batch(batch) => Some(batch.clone()),
+            Payload::Wire { .. } => None,
+        };
+        writer.write(payload).await.map_err(|error| {
+            CopyError::Write(match written {
+                Some(batch) => lane.rules.explain(error, &batch),
+                None => error,
+            })
+        })
     }
 }
 

@@ -2,22 +2,38 @@
 
 use rowferry_core::{
     Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem,
-    ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, WriteMode, nearest,
+    Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, ValueLimits,
+    WriteMode, nearest,
 };
 
 use crate::expand::TableTask;
 use crate::fingerprint::{Ingredients, fingerprint, stream_id};
 use crate::keys::{Identity, is_nullable};
-use crate::{JobEnds, RunContext};
+use crate::{JobEnds, RunContext, foreign_keys};
 
 /// One plan in the making: each step adds what it finds wrong and goes on, so that the user sees
 /// all problems at once.
 pub(crate) struct Draft<'a> {
     pub(crate) job: &'a Job,
     pub(crate) task: &'a TableTask,
+    /// All tables of the job.
+    pub(crate) tasks: &'a [TableTask],
     pub(crate) source: &'a TableSchema,
     pub(crate) target: Option<&'a TargetTable>,
     pub(crate) problems: Vec<PlanProblem>,
+    /// Every column that was asked for, in the order of the source.
+    pub(crate) columns: Vec<PlannedColumn>,
+}
+
+/// One column as far as it could be planned.
+#[derive(Clone, Debug)]
+pub struct PlannedColumn {
+    /// As the source has it.
+    pub source: Column,
+    /// Where it goes; `None` when a problem forbids it.
+    pub plan: Option<ColumnPlan>,
+    /// The target computes it again from its other columns: it is neither read nor written.
+    pub recreated: bool,
 }
 
 impl Draft<'_> {
@@ -65,9 +81,14 @@ impl Draft<'_> {
             shared_target: entry.shared_target,
             tool_version: context.tool_version.clone(),
         };
-        let foreign_keys = Vec::new();
-        let warnings = self.warnings(write, load, cut_by.as_ref());
-        TablePlan {
+        // Rows that are merged into a table stay under its keys; only whole tables are exchanged.
+        let foreign_keys = if load == LoadInto::StagingReplace {
+            foreign_keys::of_job(self.source, self.task, self.tasks)
+        } else {
+            Vec::new()
+        };
+        let warnings = self.warnings(write, cut_by.as_ref());
+        let mut plan = TablePlan {
             stream,
             source: self.source.clone(),
             target: self.task.target.clone(),
@@ -86,7 +107,12 @@ impl Draft<'_> {
             insert_batch_rows: entry.insert_batch_rows,
             foreign_keys,
             warnings,
+        };
+        if self.target.is_none() || load == LoadInto::StagingReplace {
+            let lost = ends.sink.not_carried(&plan);
+            plan.warnings.extend(lost.into_iter().map(|lost| format!("not carried over: {lost}")));
         }
+        plan
     }
 
     pub(crate) fn problem(
@@ -215,6 +241,7 @@ impl Draft<'_> {
         })
     }
 
+    /// Plans every chosen column; those that the target computes itself are left out of the copy.
     fn columns(
         &mut self,
         chosen: &[Column],
@@ -223,49 +250,93 @@ impl Draft<'_> {
         ends: &JobEnds,
     ) -> Vec<ColumnPlan> {
         let keeps_table = self.keeps_table(chosen, identity, load, ends);
-        let mut columns = Vec::new();
-        for column in chosen.iter().filter(|column| column.canonical.is_some()) {
-            let name = renamed(&self.task.entry, &column.name);
-            if columns.iter().any(|planned: &ColumnPlan| planned.target.name == name) {
-                self.problem(
-                    "column-twice",
-                    Some(&column.name),
-                    format!("two columns would be written to {name:?}"),
-                    "Change `rename`.".to_owned(),
-                );
+        for column in chosen {
+            let plan = self.column(column, keeps_table, identity, ends);
+            let is_key = identity.columns.contains(&column.name);
+            let recreated = !is_key && plan.as_ref().is_some_and(|plan| plan.target.generated);
+            self.columns.push(PlannedColumn { source: column.clone(), plan, recreated });
+        }
+        let moved = self.columns.iter().filter(|column| !column.recreated);
+        moved.filter_map(|column| column.plan.clone()).collect()
+    }
+
+    fn column(
+        &mut self,
+        column: &Column,
+        keeps_table: bool,
+        identity: &Identity,
+        ends: &JobEnds,
+    ) -> Option<ColumnPlan> {
+        column.canonical.as_ref()?;
+        let name = renamed(&self.task.entry, &column.name);
+        let same = |other: &str| {
+            other == name || ends.sink.folds_names() && other.to_lowercase() == name.to_lowercase()
+        };
+        let planned = self.columns.iter().filter_map(|column| column.plan.as_ref());
+        let twin = planned.map(|plan| plan.target.name.clone()).find(|other| same(other));
+        if let Some(twin) = twin {
+            self.problem(
+                "column-twice",
+                Some(&column.name),
+                format!(
+                    "two columns would be written to {name:?} and {twin:?}, which are one name"
+                ),
+                format!("Give it another name: `rename: {{ {}: {name}_2 }}`.", column.name),
+            );
+        }
+        let existing_table = self.target.filter(|_| keeps_table);
+        let existing = existing_table.and_then(|target| target.schema.column(&name));
+        if let Some(target) = existing_table
+            && existing.is_none()
+        {
+            let names = target.schema.columns.iter().map(|column| column.name.as_str());
+            let near = nearest(&name, names).map(|near| format!(" Did you mean {near:?}?"));
+            self.problem(
+                "unknown-column",
+                Some(&name),
+                format!("target table {} does not have this column", self.task.target),
+                format!("Rename or exclude it, or drop the target.{}", near.unwrap_or_default()),
+            );
+            return None;
+        }
+        let in_key = identity.columns.contains(&column.name);
+        let wish = self.wish(column, &name, existing, in_key);
+        match ends.sink.plan_column(&wish) {
+            Ok(choice) => {
+                let mut plan = ColumnPlan::new(column.clone(), choice);
+                plan.policy = wish.cast.map(|cast| cast.otherwise.clone()).unwrap_or_default();
+                self.check_policy(&plan, in_key);
+                Some(plan)
             }
-            let existing_table = self.target.filter(|_| keeps_table);
-            let existing = existing_table.and_then(|target| target.schema.column(&name));
-            if let Some(target) = existing_table
-                && existing.is_none()
-            {
-                let names = target.schema.columns.iter().map(|column| column.name.as_str());
-                let near = nearest(&name, names).map(|near| format!(" Did you mean {near:?}?"));
-                self.problem(
-                    "unknown-column",
-                    Some(&name),
-                    format!("target table {} does not have this column", self.task.target),
-                    format!(
-                        "Rename or exclude it, or drop the target.{}",
-                        near.unwrap_or_default()
-                    ),
-                );
-                continue;
-            }
-            let in_key = identity.columns.contains(&column.name);
-            let wish = self.wish(column, &name, existing, in_key);
-            match ends.sink.plan_column(&wish) {
-                // The target computes it itself.
-                Ok(choice) if choice.column.generated => {}
-                Ok(choice) => {
-                    let mut plan = ColumnPlan::new(column.clone(), choice);
-                    plan.policy = wish.cast.map(|cast| cast.otherwise.clone()).unwrap_or_default();
-                    columns.push(plan);
-                }
-                Err(problem) => self.problems.push(problem),
+            Err(problem) => {
+                self.problems.push(problem);
+                None
             }
         }
-        columns
+    }
+
+    /// Refuses a policy that would break the table, or could never be applied.
+    fn check_policy(&mut self, column: &ColumnPlan, in_key: bool) {
+        let policy = &column.policy;
+        let changes = !matches!(policy, Policy::Strict | Policy::SkipRow);
+        let why = if changes && in_key {
+            "the column identifies rows, so its values cannot be changed"
+        } else if *policy == Policy::Null && !column.target.nullable {
+            "the target column does not allow NULL"
+        } else if *policy == Policy::Clamp && !has_nearest(&column.limits) {
+            "only infinities, dates and times have a nearest value that fits"
+        } else if matches!(policy, Policy::Replace(_)) && !has_characters(&column.limits) {
+            "only texts have characters that can be replaced"
+        } else {
+            return;
+        };
+        let problem = PlanProblem::of_column(
+            "cast-does-not-fit",
+            &column.source.name,
+            format!("`else {policy}` cannot be applied: {why}"),
+            "Take the policy out, or leave such rows out with `else skip_row`.",
+        );
+        self.problems.push(problem.with_casts(["else skip_row"]));
     }
 
     fn check_target(&mut self, write: WriteMode, load: LoadInto) {
@@ -283,7 +354,8 @@ impl Draft<'_> {
         }
         let swaps =
             load == LoadInto::StagingReplace && self.task.entry.replace == ReplaceMode::Swap;
-        let references = target.references.iter().map(ToString::to_string);
+        let theirs = target.references.iter().filter(|key| !foreign_keys::is_ours(key, self.tasks));
+        let references = theirs.map(ToString::to_string);
         let dependents: Vec<String> = target.dependents.iter().cloned().chain(references).collect();
         if swaps && write == WriteMode::Replace && !dependents.is_empty() {
             self.problem(
@@ -299,9 +371,8 @@ impl Draft<'_> {
         }
     }
 
-    fn warnings(&self, write: WriteMode, load: LoadInto, cut: Option<&KeyColumns>) -> Vec<String> {
+    fn warnings(&self, write: WriteMode, cut: Option<&KeyColumns>) -> Vec<String> {
         let mut warnings = Vec::new();
-        let creates = self.target.is_none() || load == LoadInto::StagingReplace;
         if cut.is_none() {
             warnings.push(
                 "no key to cut by: read in one view, loaded through staging, a killed run starts \
@@ -309,20 +380,13 @@ impl Draft<'_> {
                     .to_owned(),
             );
         }
-        if creates {
-            let secondary = self.source.indexes.len()
-                + self.source.keys.iter().filter(|key| !key.primary).count();
-            if secondary > 0 {
-                warnings.push(format!("{secondary} secondary indexes are not created yet"));
+        for column in &self.columns {
+            if column.source.generated && !column.recreated && column.plan.is_some() {
+                warnings.push(format!(
+                    "column {} is computed in the source and arrives as plain values",
+                    column.source.name
+                ));
             }
-            let defaults =
-                self.source.columns.iter().filter(|column| column.default.is_some()).count();
-            if defaults > 0 {
-                warnings.push(format!("{defaults} column defaults are not carried over yet"));
-            }
-        }
-        if self.source.columns.iter().any(|column| column.generated) {
-            warnings.push("generated columns arrive as plain values".to_owned());
         }
         match (self.job.mode, write) {
             (Mode::Incremental, _) => warnings.push(
@@ -340,6 +404,17 @@ impl Draft<'_> {
         }
         warnings
     }
+}
+
+/// Whether values beyond these limits can have a nearest one inside; without limits nothing is ever
+/// beyond them.
+const fn has_nearest(limits: &ValueLimits) -> bool {
+    matches!(limits, ValueLimits::Any | ValueLimits::Float { .. } | ValueLimits::Temporal { .. })
+}
+
+/// Whether these are limits of texts.
+const fn has_characters(limits: &ValueLimits) -> bool {
+    matches!(limits, ValueLimits::Any | ValueLimits::Text { .. } | ValueLimits::Labels(_))
 }
 
 fn renamed(entry: &TableJob, name: &str) -> String {

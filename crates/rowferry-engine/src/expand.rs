@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rowferry_core::{ConnectorError, ErrorClass, Job, Result, Source, TableJob, TableRef, nearest};
+use rowferry_core::{ConnectorError, ErrorClass, Job, Result, TableJob, TableRef, nearest};
+
+use crate::JobEnds;
 
 /// One table to copy, with the entry of the job that asked for it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +26,8 @@ pub struct TableTask {
 ///
 /// Class `Setup`: `no-tables-match` for a pattern or an `only` name that matches nothing,
 /// `target-twice` when two tables would be written to one target.
-pub async fn expand(job: &Job, source: &dyn Source, only: &[String]) -> Result<Vec<TableTask>> {
+pub async fn expand(job: &Job, ends: &JobEnds, only: &[String]) -> Result<Vec<TableTask>> {
+    let source = ends.source.as_ref();
     let is_pattern = |entry: &TableJob| {
         entry.source.name.contains('*')
             || entry.source.schema.as_deref().is_some_and(|schema| schema.contains('*'))
@@ -56,7 +59,7 @@ pub async fn expand(job: &Job, source: &dyn Source, only: &[String]) -> Result<V
         tasks[before..].sort_by_key(|task| std::cmp::Reverse(task.rows_estimated.unwrap_or(0)));
     }
     let tasks = keep_only(tasks, only)?;
-    refuse_shared_targets(&tasks)?;
+    refuse_shared_targets(&tasks, ends.sink.folds_names())?;
     Ok(tasks)
 }
 
@@ -88,7 +91,7 @@ fn matches(entry: &TableJob, table: &TableRef) -> bool {
             .any(|pattern| wildcard(pattern, &table.name) || wildcard(pattern, &table.to_string()))
 }
 
-fn same_table(named: &TableRef, listed: &TableRef) -> bool {
+pub(crate) fn same_table(named: &TableRef, listed: &TableRef) -> bool {
     named.name == listed.name && (named.schema.is_none() || named.schema == listed.schema)
 }
 
@@ -155,10 +158,12 @@ fn no_match(pattern: &str, listing: &[rowferry_core::TableListing]) -> Connector
     .with_next(next)
 }
 
-fn refuse_shared_targets(tasks: &[TableTask]) -> Result<()> {
-    let mut seen: BTreeMap<&TableRef, &TableRef> = BTreeMap::new();
+fn refuse_shared_targets(tasks: &[TableTask], folds_names: bool) -> Result<()> {
+    let mut seen: BTreeMap<String, &TableRef> = BTreeMap::new();
     for task in tasks {
-        if let Some(first) = seen.insert(&task.target, &task.source)
+        let target = task.target.to_string();
+        let name = if folds_names { target.to_lowercase() } else { target };
+        if let Some(first) = seen.insert(name, &task.source)
             && !task.entry.shared_target
         {
             return Err(ConnectorError::new(

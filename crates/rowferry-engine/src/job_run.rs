@@ -1,5 +1,6 @@
 //! All tables of a job: several at once, one failing table never stops the others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -7,9 +8,13 @@ use futures_util::stream::FuturesUnordered;
 use rowferry_core::{ConnectorError, ErrorClass, Job, PublishWhen, Result, Sink, Source};
 use rowferry_runtime::spawn;
 
-use crate::expand::expand;
+use crate::expand::{TableTask, expand};
 use crate::table_run::TableRun;
 use crate::{RunContext, TableFailure, TableReport};
+
+/// Tables planned at once before a run. A guess: catalogue queries are short, and two answer while
+/// two are on their way.
+const PLANNED_AT_ONCE: usize = 4;
 
 /// The two connected ends of a job. Cloning shares them.
 #[derive(Clone)]
@@ -20,7 +25,8 @@ pub struct JobEnds {
     pub sink: Arc<dyn Sink>,
 }
 
-/// Runs every table of `job`, or those that `only` names, and reports each.
+/// Runs every table of `job`, or those that `only` names, and reports each. Nothing is written
+/// when a table of the job cannot be planned.
 ///
 /// # Errors
 ///
@@ -32,13 +38,23 @@ pub async fn run_job(
     only: &[String],
     context: &RunContext,
 ) -> Result<Vec<TableReport>> {
-    let tasks = expand(job, ends.source.as_ref(), only).await?;
+    let tasks = expand(job, ends, only).await?;
     let job = Arc::new(job.clone());
-    let mut waiting: Vec<(usize, TableRun)> = tasks
-        .into_iter()
-        .map(|task| TableRun::new(Arc::clone(&job), task, ends.clone(), context.clone()))
-        .enumerate()
-        .collect();
+    let tasks: Arc<[TableTask]> = tasks.into();
+    let run = |task: &TableTask| {
+        let (job, tasks) = (Arc::clone(&job), Arc::clone(&tasks));
+        TableRun::new(job, task.clone(), tasks, ends.clone(), context.clone())
+    };
+    let mut waiting: Vec<(usize, TableRun)> = tasks.iter().map(run).enumerate().collect();
+    if waiting.len() > 1 {
+        let refused = plan_ahead(&mut waiting).await;
+        if !refused.is_empty() {
+            return Ok(refuse(waiting, refused, context).await);
+        }
+        for (_, table) in &waiting {
+            table.unlink().await?;
+        }
+    }
     waiting.reverse();
     let mut running = FuturesUnordered::new();
     let mut ended: Vec<(usize, TableRun, Option<TableFailure>)> = Vec::new();
@@ -77,8 +93,46 @@ pub async fn run_job(
     if job.publish == PublishWhen::Job {
         publish_together(&mut ended, context).await;
     }
+    // Validation reads whole tables: a run that was told to stop leaves it to the next one.
+    if !context.stop.is_cancelled() {
+        for (_, table, _) in &mut ended {
+            table.link().await;
+        }
+    }
     ended.sort_by_key(|(index, _, _)| *index);
     Ok(ended.iter().map(|(_, table, failure)| table.report(failure.as_ref())).collect())
+}
+
+/// Plans every table before the first one is touched, and hands back what forbids the run.
+async fn plan_ahead(tables: &mut [(usize, TableRun)]) -> BTreeMap<usize, TableFailure> {
+    let planning = tables.iter_mut().map(|(index, table)| {
+        let index = *index;
+        async move { (index, table.plan_ahead().await) }
+    });
+    let planned = futures_util::stream::iter(planning).buffered(PLANNED_AT_ONCE);
+    let refused = planned.filter_map(|(index, planned)| async move {
+        planned.err().map(|error| (index, TableFailure::from(error)))
+    });
+    refused.collect().await
+}
+
+/// Reports a job of which nothing is done: tables with problems failed, the others were left alone.
+async fn refuse(
+    tables: Vec<(usize, TableRun)>,
+    mut refused: BTreeMap<usize, TableFailure>,
+    context: &RunContext,
+) -> Vec<TableReport> {
+    let mut reports = Vec::new();
+    for (index, mut table) in tables {
+        let failure = refused.remove(&index).unwrap_or_else(|| {
+            TableFailure::Skipped("not copied: another table of the job is refused".to_owned())
+        });
+        table.mark_end();
+        let report = table.report(Some(&failure));
+        context.observer.table_finished(&report).await;
+        reports.push(report);
+    }
+    reports
 }
 
 async fn load(table: &mut TableRun, publish_now: bool) -> Result<(), TableFailure> {

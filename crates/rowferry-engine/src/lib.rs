@@ -1,7 +1,7 @@
 //! Plans a job, runs its chunks, retries, limits and reports. Names no database, holds no SQL.
 //!
 //! ```text
-//!  run_job ─► expand patterns ─► plan each table ─► run_table (parallel_tables at once)
+//!  run_job ─► expand patterns ─► plan every table ─► run_table (parallel_tables at once)
 //!  run_table ─► lock ─► state ─► start? ─► claim ─► prepare ─► chunks ─► seal ─► guard ─► publish
 //!  chunks ─► cut ─► slot (workers at once) ─► copy_chunk ─► Receipt ─► observer (ledger)
 //! ```
@@ -13,10 +13,12 @@ mod copy_chunk;
 mod draft;
 mod expand;
 mod fingerprint;
+mod foreign_keys;
 mod guard;
 mod heartbeat;
 mod job_run;
 mod keys;
+mod lane;
 mod observer;
 mod options;
 mod outcome;
@@ -27,14 +29,18 @@ mod start;
 mod table_run;
 mod tally;
 mod transform;
+mod values;
 mod views;
 mod watermark;
 
+pub use draft::PlannedColumn;
 pub use expand::{TableTask, expand};
 pub use job_run::{JobEnds, run_job};
 pub use observer::Observer;
 pub use options::{RunContext, RunOptions};
 pub use outcome::TableFailure;
-pub use planner::{PlannedTable, plan_job, plan_table};
-pub use report::{ErrorReport, Phases, RunReport, RunStatus, TableReport, TableStatus, Totals};
+pub use planner::{PlannedTable, casts_to_paste, plan_job, plan_table};
+pub use report::{
+    ErrorReport, Phases, RunReport, RunStatus, TableReport, TableStatus, Totals, ValueChange,
+};
 pub use watermark::Watermark;

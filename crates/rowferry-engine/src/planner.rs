@@ -4,7 +4,7 @@ use rowferry_core::{
     ConnectorError, ErrorClass, Job, LoadInto, PlanProblem, Result, TablePlan, TableRef,
 };
 
-use crate::draft::Draft;
+use crate::draft::{Draft, PlannedColumn};
 use crate::expand::{TableTask, expand};
 use crate::{JobEnds, RunContext};
 
@@ -17,6 +17,8 @@ pub struct PlannedTable {
     pub target: TableRef,
     /// The plan; `None` when problems forbid one.
     pub plan: Option<TablePlan>,
+    /// Every column that was asked for, also those with problems.
+    pub columns: Vec<PlannedColumn>,
     /// Why the table cannot be copied as asked.
     pub problems: Vec<PlanProblem>,
     /// Statements that would create the target.
@@ -35,13 +37,14 @@ pub async fn plan_job(
     context: &RunContext,
 ) -> Result<Vec<PlannedTable>> {
     let mut planned = Vec::new();
-    for task in expand(job, ends.source.as_ref(), only).await? {
-        planned.push(plan_table(job, &task, ends, context).await?);
+    let tasks = expand(job, ends, only).await?;
+    for task in &tasks {
+        planned.push(plan_table(job, task, &tasks, ends, context).await?);
     }
     Ok(planned)
 }
 
-/// Plans one table.
+/// Plans one table; `tasks` are all tables of the job.
 ///
 /// # Errors
 ///
@@ -49,6 +52,7 @@ pub async fn plan_job(
 pub async fn plan_table(
     job: &Job,
     task: &TableTask,
+    tasks: &[TableTask],
     ends: &JobEnds,
     context: &RunContext,
 ) -> Result<PlannedTable> {
@@ -56,6 +60,7 @@ pub async fn plan_table(
         source: task.source.clone(),
         target: task.target.clone(),
         plan: None,
+        columns: Vec::new(),
         problems: Vec::new(),
         ddl: Vec::new(),
     };
@@ -69,11 +74,27 @@ pub async fn plan_table(
     };
     let target = ends.sink.describe(&task.target).await?;
     let source_id = ends.source.identity().await?;
-    let mut draft =
-        Draft { job, task, source: &source, target: target.as_ref(), problems: Vec::new() };
+    let mut draft = Draft {
+        job,
+        task,
+        tasks,
+        source: &source,
+        target: target.as_ref(),
+        problems: Vec::new(),
+        columns: Vec::new(),
+    };
     let mut plan = draft.plan(&source_id, ends, context);
     planned.problems = draft.problems;
+    planned.columns = draft.columns;
     planned.problems.extend(ends.sink.shape(&mut plan));
+    // What was shaped as a whole is shown as it will be.
+    for column in &mut planned.columns {
+        if let Some(shaped) =
+            plan.columns.iter().find(|made| made.source.name == column.source.name)
+        {
+            column.plan = Some(shaped.clone());
+        }
+    }
     if planned.problems.is_empty() {
         planned.ddl = if target.is_none() || plan.load != LoadInto::Target {
             ends.sink.ddl(&plan)
@@ -93,4 +114,59 @@ fn problem_of(error: &ConnectorError) -> PlanProblem {
         next: error.next.clone().unwrap_or_default(),
         casts: Vec::new(),
     }
+}
+
+/// All problems of a table as one error: the first one's slug, every one's words.
+pub(crate) fn plan_error(table: &TableRef, problems: &[PlanProblem]) -> ConnectorError {
+    // Slugs are static in errors; those that scripts may look for are listed here.
+    const CODES: [&str; 20] = [
+        "unknown-table",
+        "unknown-column",
+        "unmapped-type",
+        "key-needed",
+        "key-type",
+        "target-has-dependents",
+        "not-transactional",
+        "nonsensical-mode",
+        "type-mismatch",
+        "type-does-not-fit",
+        "generated-column",
+        "unsupported-type",
+        "no-columns",
+        "cut-by-key",
+        "lossy",
+        "unknown-type",
+        "cast-does-not-fit",
+        "bad-name",
+        "column-twice",
+        "no-unique-key",
+    ];
+    let first = problems.first();
+    let code = first
+        .and_then(|problem| CODES.iter().find(|code| **code == problem.code))
+        .copied()
+        .unwrap_or("plan-refused");
+    let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let class =
+        if code == "target-has-dependents" { ErrorClass::Conflict } else { ErrorClass::Setup };
+    let mut steps: Vec<String> = problems.iter().map(|problem| problem.next.clone()).collect();
+    steps.dedup();
+    steps.extend(casts_to_paste(problems).map(|line| format!("Under the table: `{line}`.")));
+    ConnectorError::new(class, code, format!("cannot copy table {table}: {}", words.join("; ")))
+        .with_next(steps.join(" "))
+}
+
+/// The line of a job file with which the columns of `problems` would go, the first way of each:
+/// `casts: { rate: "decimal(38,10)" }`.
+pub fn casts_to_paste(problems: &[PlanProblem]) -> Option<String> {
+    let casts = problems.iter().filter_map(|problem| {
+        let (column, cast) = (problem.column.as_ref()?, problem.casts.first()?);
+        // JSON strings are YAML strings.
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let letters = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let column = if letters(column) { column.clone() } else { quoted(column) };
+        Some(format!("{column}: {}", quoted(cast)))
+    });
+    let casts: Vec<String> = casts.collect();
+    (!casts.is_empty()).then(|| format!("casts: {{ {} }}", casts.join(", ")))
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum RunStatus {
     /// Everything asked for is done.
     Ok,
+    /// Everything is done, but rows that the target cannot hold were set aside.
+    Degraded,
     /// Some tables are done, others failed.
     Partial,
     /// Nothing is done.
@@ -116,6 +118,19 @@ pub struct Totals {
     pub bytes_written: u64,
 }
 
+/// Values of one column that a policy changed on their way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueChange {
+    /// Source column.
+    pub column: String,
+    /// What the values broke: `NaN`, `too many characters`.
+    pub rule: String,
+    /// What became of them: `null`, `clamp`, `replace:?`.
+    pub policy: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// One table's numbers. `rows_*` and `bytes_*` count this run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TableReport {
@@ -165,6 +180,8 @@ pub struct TableReport {
     pub watermark: Option<serde_json::Value>,
     /// Digest of the rows of the whole table run, `kind:hex`; empty when unknown.
     pub digest: String,
+    /// Values that policies changed, by column and rule.
+    pub values: Vec<ValueChange>,
     /// Things the user should know.
     pub warnings: Vec<String>,
     /// Seconds by phase.
@@ -267,11 +284,14 @@ fn sum_up(tables: &[TableReport], failure: Option<u8>) -> (RunStatus, u8) {
         .chain(failure)
         .collect();
     let stopped = tables.iter().any(|table| table.status == RunStatus::Stopped);
-    let done = tables.iter().any(|table| table.status == RunStatus::Ok);
+    let degraded = tables.iter().any(|table| table.status == RunStatus::Degraded);
+    let done = degraded || tables.iter().any(|table| table.status == RunStatus::Ok);
     let skipped = tables.iter().any(|table| table.status == RunStatus::Skipped);
     let Some(first) = failed.first().copied() else {
         return if stopped {
             (RunStatus::Stopped, 75)
+        } else if degraded {
+            (RunStatus::Degraded, 0)
         } else if skipped && !done {
             (RunStatus::Skipped, 0)
         } else {
@@ -280,8 +300,12 @@ fn sum_up(tables: &[TableReport], failure: Option<u8>) -> (RunStatus, u8) {
     };
     let status = if done { RunStatus::Partial } else { RunStatus::Failed };
     let alike = failed.iter().all(|code| *code == first);
+    let refused = !done && failed.iter().all(|code| matches!(code, 76 | 78));
     let code = if failed.iter().all(|code| matches!(code, 69 | 75)) || (alike && !done) {
         first
+    } else if refused {
+        // Plans were refused before anything was done, at least one for its configuration.
+        78
     } else {
         1
     };

@@ -25,6 +25,7 @@ fn table(status: RunStatus, exit_code: u8) -> TableReport {
         seconds: 1.0,
         watermark: None,
         digest: String::new(),
+        values: Vec::new(),
         warnings: Vec::new(),
         phases: Phases::default(),
         error: None,

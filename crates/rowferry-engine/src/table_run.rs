@@ -7,37 +7,42 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rowferry_core::{
-    ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, Job,
-    KeyTuple, LoadInto, Mode, Phase, Prepared, ReadSpec, Receipt, Result, StreamState, TablePlan,
-    WireFormat,
+    ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, ForeignKey,
+    Job, KeyTuple, LoadInto, Mode, Phase, Prepared, Receipt, Result, StreamState, TablePlan,
 };
 
 use crate::chunk_loop::ChunkLoop;
-use crate::copy_chunk::{ChunkCopier, PAYLOADS_IN_FLIGHT};
+use crate::copy_chunk::ChunkCopier;
 use crate::expand::TableTask;
 use crate::heartbeat::HeldLock;
-use crate::planner::plan_table;
+use crate::lane::Lane;
+use crate::planner::{plan_error, plan_table};
 use crate::retry::Patience;
 use crate::start::{Found, Start, decide};
 use crate::tally::Tally;
 use crate::views::Views;
 use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, guard};
 
-/// Largest payload asked of a reader: 2 MiB keep an encoder's buffers in cache.
-const PAYLOAD_BYTES_MAX: u64 = 2 << 20;
-/// Rows per batch at most: row offsets of one batch stay in the first cache levels.
-const PAYLOAD_ROWS_MAX: u64 = 16_384;
+/// A plan made ahead is used that long; later the schema may have changed, so it is made anew.
+/// Guessed: longer than planning a whole job takes, shorter than a person's next statement.
+const PLAN_FRESH: Duration = Duration::from_secs(30);
 
 /// A table that is being copied.
 pub(crate) struct TableRun {
     job: Arc<Job>,
     task: TableTask,
+    /// All tables of the job.
+    tasks: Arc<[TableTask]>,
     ends: JobEnds,
     context: RunContext,
     tally: Tally,
+    /// A plan made ahead of the run, and when.
+    planned: Option<(TablePlan, Instant)>,
+    /// Keys to other tables of the job, as the last plan has them.
+    foreign_keys: Vec<ForeignKey>,
     loaded: Option<Loaded>,
 }
 
@@ -61,10 +66,17 @@ struct Attempt<'a> {
 }
 
 impl TableRun {
-    pub(crate) fn new(job: Arc<Job>, task: TableTask, ends: JobEnds, context: RunContext) -> Self {
+    pub(crate) fn new(
+        job: Arc<Job>,
+        task: TableTask,
+        tasks: Arc<[TableTask]>,
+        ends: JobEnds,
+        context: RunContext,
+    ) -> Self {
         let tally =
             Tally::new(&job.name, task.source.to_string(), task.target.to_string(), job.mode);
-        Self { job, task, ends, context, tally, loaded: None }
+        let foreign_keys = Vec::new();
+        Self { job, task, tasks, ends, context, tally, planned: None, foreign_keys, loaded: None }
     }
 
     /// Loads all rows and seals them.
@@ -74,6 +86,10 @@ impl TableRun {
         }
         let plan = Arc::new(self.plan().await?);
         self.tally.planned(&plan);
+        self.foreign_keys.clone_from(&plan.foreign_keys);
+        if self.tasks.len() == 1 {
+            self.unlink().await?;
+        }
         let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
         let state = lock.state().await?;
         let start = self.decide(&plan, &lock, state.as_ref()).await?;
@@ -113,6 +129,26 @@ impl TableRun {
         Ok(())
     }
 
+    /// Takes off the keys to other tables of the job, before any of them is exchanged.
+    pub(crate) async fn unlink(&self) -> Result<()> {
+        if self.foreign_keys.is_empty() {
+            return Ok(());
+        }
+        self.ends.sink.unlink(&self.task.target, &self.foreign_keys).await
+    }
+
+    /// Makes them again when all tables are there. What cannot be made is a warning: the rows are
+    /// those of the source all the same, and the next run tries again.
+    pub(crate) async fn link(&mut self) {
+        if self.foreign_keys.is_empty() {
+            return;
+        }
+        match self.ends.sink.link(&self.task.target, &self.foreign_keys).await {
+            Ok(left) => self.tally.warnings.extend(left),
+            Err(error) => self.tally.warnings.push(format!("foreign keys were not made: {error}")),
+        }
+    }
+
     /// The numbers, with why it ended early.
     pub(crate) fn report(&self, failure: Option<&TableFailure>) -> TableReport {
         self.tally.report(failure)
@@ -129,12 +165,39 @@ impl TableRun {
     }
 
     async fn plan(&mut self) -> Result<TablePlan> {
+        if let Some((plan, made)) = self.planned.take()
+            && made.elapsed() < PLAN_FRESH
+        {
+            return Ok(plan);
+        }
         let started = Instant::now();
-        let planned = plan_table(&self.job, &self.task, &self.ends, &self.context).await?;
+        let planned =
+            plan_table(&self.job, &self.task, &self.tasks, &self.ends, &self.context).await?;
         self.tally.phases.plan += started.elapsed().as_secs_f64();
         match planned.plan {
             Some(plan) => Ok(plan),
-            None => Err(plan_error(&self.task, &planned.problems)),
+            None => Err(plan_error(&self.task.source, &planned.problems)),
+        }
+    }
+
+    /// Plans ahead of the run, so that a job with problems is refused before anything is written.
+    ///
+    /// # Errors
+    ///
+    /// The problems of the plan. Failures of the connections are left to the table's own run, which
+    /// knows how to speak of them.
+    pub(crate) async fn plan_ahead(&mut self) -> Result<()> {
+        match self.plan().await {
+            Ok(plan) => {
+                self.tally.planned(&plan);
+                self.foreign_keys.clone_from(&plan.foreign_keys);
+                self.planned = Some((plan, Instant::now()));
+                Ok(())
+            }
+            Err(error) if matches!(error.class, ErrorClass::Setup | ErrorClass::Conflict) => {
+                Err(error)
+            }
+            Err(_) => Ok(()),
         }
     }
 
@@ -274,14 +337,17 @@ impl TableRun {
         };
         let cutter = self.cutter(attempt, view.as_ref(), scope_lower.clone()).await?;
         let views = Arc::new(views);
+        let (settings, prepared) = (&self.job.settings, Arc::clone(&attempt.prepared));
+        let lane = Lane::new(Arc::clone(plan), prepared, &self.ends, settings, &self.context);
+        let copier = ChunkCopier::new(
+            self.ends.clone(),
+            settings.clone(),
+            lane,
+            self.context.clone(),
+            self.tally.rejected_resumed,
+        );
         let chunks = ChunkLoop {
-            copier: Arc::new(ChunkCopier {
-                sink: Arc::clone(&self.ends.sink),
-                prepared: Arc::clone(&attempt.prepared),
-                plan: Arc::clone(plan),
-                read: self.read_spec(plan),
-                context: self.context.clone(),
-            }),
+            copier: Arc::new(copier),
             views: Arc::clone(&views),
             cutter,
             key: plan.cut_by.clone(),
@@ -328,26 +394,6 @@ impl TableRun {
         Ok(Cutter::by_key(table, key.clone(), spec, &done, probe))
     }
 
-    fn read_spec(&self, plan: &TablePlan) -> ReadSpec {
-        let columns: Vec<_> = plan.columns.iter().map(|column| column.source.clone()).collect();
-        let may_pass = self.job.settings.passthrough && plan.duplicates.is_none();
-        let wire = WireFormat::ALL.into_iter().find(|format| {
-            may_pass
-                && self.ends.source.offers(*format, &columns)
-                && self.ends.sink.accepts(*format, &plan.columns)
-        });
-        let share = self.context.memory_budget
-            / (u64::try_from(self.context.workers).unwrap_or(u64::MAX) * PAYLOADS_IN_FLIGHT * 2);
-        ReadSpec {
-            columns,
-            predicate: plan.predicate.clone(),
-            wire,
-            batch_bytes: share.clamp(1, PAYLOAD_BYTES_MAX),
-            batch_rows: PAYLOAD_ROWS_MAX,
-            ordered: plan.duplicates.is_some(),
-        }
-    }
-
     async fn guard(&mut self, attempt: &Attempt<'_>) -> Result<()> {
         let replaces = attempt.plan.load == LoadInto::StagingReplace;
         if !replaces || self.context.options.accept_shrink {
@@ -369,40 +415,4 @@ const fn anew(forgets: bool) -> ClaimStart {
 
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// All problems of a table as one error: the first one's slug, every one's words.
-fn plan_error(task: &TableTask, problems: &[rowferry_core::PlanProblem]) -> ConnectorError {
-    // Slugs are static in errors; those that scripts may look for are listed here.
-    const CODES: [&str; 14] = [
-        "unknown-table",
-        "unknown-column",
-        "unmapped-type",
-        "key-needed",
-        "key-type",
-        "target-has-dependents",
-        "not-transactional",
-        "nonsensical-mode",
-        "type-mismatch",
-        "type-does-not-fit",
-        "generated-column",
-        "unsupported-type",
-        "no-columns",
-        "cut-by-key",
-    ];
-    let first = problems.first();
-    let code = first
-        .and_then(|problem| CODES.iter().find(|code| **code == problem.code))
-        .copied()
-        .unwrap_or("plan-refused");
-    let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    let class =
-        if code == "target-has-dependents" { ErrorClass::Conflict } else { ErrorClass::Setup };
-    let steps: Vec<&str> = problems.iter().map(|problem| problem.next.as_str()).collect();
-    ConnectorError::new(
-        class,
-        code,
-        format!("cannot copy table {}: {}", task.source, words.join("; ")),
-    )
-    .with_next(steps.join(" "))
 }

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use rowferry_core::{Digest, Mode, Receipt, TablePlan, WriteMode};
 
-use crate::report::{ErrorReport, Phases, RunStatus, TableReport};
+use crate::report::{ErrorReport, Phases, RunStatus, TableReport, ValueChange};
+use crate::values::Changes;
 use crate::{TableFailure, Watermark};
 
 /// Counters of a table's run by this process.
@@ -27,9 +28,13 @@ pub(crate) struct Tally {
     pub(crate) chunks: u64,
     pub(crate) chunks_resumed: u64,
     pub(crate) rows_resumed: u64,
+    /// Rows that an earlier attempt of the run set aside.
+    pub(crate) rejected_resumed: u64,
     pub(crate) rows_in_target: Option<u64>,
     pub(crate) watermark: Option<Watermark>,
     pub(crate) warnings: Vec<String>,
+    /// Values that policies changed in durable chunks.
+    changes: Changes,
     pub(crate) phases: Phases,
     /// Rows of the current run that this process made durable.
     rows_durable: u64,
@@ -70,9 +75,11 @@ impl Tally {
             chunks: 0,
             chunks_resumed: 0,
             rows_resumed: 0,
+            rejected_resumed: 0,
             rows_in_target: None,
             watermark: None,
             warnings: Vec::new(),
+            changes: Changes::new(),
             phases: Phases::default(),
             rows_durable: 0,
             digest: DigestSum::Nothing,
@@ -91,13 +98,17 @@ impl Tally {
     pub(crate) fn resumed(&mut self, receipts: &[Receipt]) {
         self.chunks_resumed = receipts.len() as u64;
         self.rows_resumed = receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
+        self.rejected_resumed = receipts.iter().map(|receipt| receipt.totals.rows_rejected).sum();
         for receipt in receipts {
             self.add_digest(receipt);
         }
     }
 
     /// A chunk is durable.
-    pub(crate) fn durable(&mut self, receipt: &Receipt) {
+    pub(crate) fn durable(&mut self, receipt: &Receipt, changes: Changes) {
+        for (change, count) in changes {
+            *self.changes.entry(change).or_default() += count;
+        }
         self.chunks += 1;
         self.rows_read += receipt.totals.rows_read;
         self.rows_written += receipt.totals.rows_written;
@@ -112,6 +123,7 @@ impl Tally {
     pub(crate) fn start_over(&mut self) {
         self.chunks_resumed = 0;
         self.rows_resumed = 0;
+        self.rejected_resumed = 0;
         self.rows_durable = 0;
         self.digest = DigestSum::Nothing;
     }
@@ -140,6 +152,9 @@ impl Tally {
         let ended = self.ended.unwrap_or_else(Instant::now);
         let seconds = ended.duration_since(self.started).as_secs_f64();
         let (status, exit_code, error) = match failure {
+            None if self.rows_rejected + self.rejected_resumed > 0 => {
+                (RunStatus::Degraded, 0, None)
+            }
             None => (RunStatus::Ok, 0, None),
             Some(TableFailure::Stopped) => (RunStatus::Stopped, 75, None),
             Some(TableFailure::Skipped(_)) => (RunStatus::Skipped, 0, None),
@@ -184,10 +199,21 @@ impl Tally {
                 DigestSum::Sum(digest) => format!("{}:{:032x}", digest.kind, digest.sum),
                 DigestSum::Nothing | DigestSum::Unknown => String::new(),
             },
+            values: self.values(),
             warnings,
             phases: self.phases,
             error,
         }
+    }
+
+    fn values(&self) -> Vec<ValueChange> {
+        let changes = self.changes.iter().map(|((column, rule, policy), count)| ValueChange {
+            column: column.clone(),
+            rule: (*rule).to_owned(),
+            policy: policy.clone(),
+            count: *count,
+        });
+        changes.collect()
     }
 
     fn saved(&self) -> String {

@@ -1,25 +1,35 @@
-//! What happens to rows between reader and writer: dedupe and digest, as kernels on the pool.
+//! What happens to rows between reader and writer: fit, dedupe and digest, as kernels on the pool.
 
-use rowferry_core::{ConnectorError, Digest, Duplicates, ErrorClass, Payload, Result, TablePlan};
+use std::sync::Arc;
+
+use rowferry_core::{
+    ConnectorError, Digest, Duplicates, ErrorClass, Payload, RejectedRow, Result, TablePlan,
+};
 use rowferry_kernels::{Deduper, Keep, KernelError, digest_rows};
 use rowferry_runtime::ComputePool;
+
+use crate::values::{Changes, ValueRules, kernel_failed};
 
 /// The transforming state of one chunk.
 pub(crate) struct Transform {
     table: String,
+    rules: Arc<ValueRules>,
     dedupe: Option<(Deduper, Duplicates)>,
     digest: Option<Digest>,
+    rows: u64,
+    changes: Changes,
 }
 
 /// Rows ready to be written.
 pub(crate) struct Transformed {
     pub(crate) payload: Payload,
     pub(crate) duplicates: u64,
+    pub(crate) rejected: Vec<RejectedRow>,
 }
 
 impl Transform {
     /// The transform of one chunk of `plan`'s table.
-    pub(crate) fn new(plan: &TablePlan) -> Self {
+    pub(crate) fn new(plan: &TablePlan, rules: &Arc<ValueRules>) -> Self {
         let key: Vec<usize> = plan
             .key
             .iter()
@@ -32,7 +42,14 @@ impl Transform {
             };
             (Deduper::new(key, keep), rule)
         });
-        Self { table: plan.source.table.to_string(), dedupe, digest: None }
+        Self {
+            table: plan.source.table.to_string(),
+            rules: Arc::clone(rules),
+            dedupe,
+            digest: None,
+            rows: 0,
+            changes: Changes::new(),
+        }
     }
 
     /// Transforms one payload. Wire payloads pass as they are: the plan never asks for a wire form
@@ -43,29 +60,41 @@ impl Transform {
         compute: &ComputePool,
     ) -> Result<Transformed> {
         let Payload::Batch(batch) = payload else {
-            return Ok(Transformed { payload, duplicates: 0 });
+            return Ok(Transformed { payload, duplicates: 0, rejected: Vec::new() });
         };
+        let (rules, first) = (Arc::clone(&self.rules), self.rows);
+        self.rows += batch.num_rows() as u64;
         let dedupe = self.dedupe.take();
+        // Rows that are set aside are gone before duplicates are looked for, so that a good row is
+        // never displaced by a bad one.
         let worked = compute
-            .run(move || -> Result<_, KernelError> {
+            .run(move || -> Result<_> {
+                let fitted = rules.fit(batch, first)?;
                 let Some((mut deduper, rule)) = dedupe else {
-                    let digest = digest_rows(&batch)?;
-                    return Ok((batch, digest, None, 0));
+                    let digest = digest_rows(&fitted.batch).map_err(kernel_failed)?;
+                    return Ok((fitted, digest, None, 0));
                 };
-                let (batch, dropped) = deduper.push(&batch)?;
-                let digest = digest_rows(&batch)?;
-                Ok((batch, digest, Some((deduper, rule)), dropped))
+                let (batch, dropped) = deduper.push(&fitted.batch).map_err(kernel_failed)?;
+                let digest = digest_rows(&batch).map_err(kernel_failed)?;
+                let fitted = crate::values::Fitted { batch, ..fitted };
+                Ok((fitted, digest, Some((deduper, rule)), dropped))
             })
             .await;
-        let (batch, digest, dedupe, duplicates) =
-            worked.map_err(kernel_failed)?.map_err(kernel_failed)?;
+        let (fitted, digest, dedupe, duplicates) = worked.map_err(kernel_failed)??;
         self.dedupe = dedupe;
         self.add(digest);
+        for (change, count) in fitted.changes {
+            *self.changes.entry(change).or_default() += count;
+        }
         let rule = self.dedupe.as_ref().map(|(_, rule)| *rule);
         if duplicates > 0 && rule == Some(Duplicates::Fail) {
             return Err(self.duplicate_keys(duplicates));
         }
-        Ok(Transformed { payload: Payload::Batch(batch), duplicates })
+        Ok(Transformed {
+            payload: Payload::Batch(fitted.batch),
+            duplicates,
+            rejected: fitted.rejected,
+        })
     }
 
     /// The rows that were held back because a later one might have displaced them.
@@ -95,6 +124,11 @@ impl Transform {
         self.digest.clone()
     }
 
+    /// How often policies changed values.
+    pub(crate) fn into_changes(self) -> Changes {
+        self.changes
+    }
+
     fn add(&mut self, more: Digest) {
         match &mut self.digest {
             None => self.digest = Some(more),
@@ -116,8 +150,4 @@ impl Transform {
              `last`.",
         )
     }
-}
-
-fn kernel_failed(error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
-    ConnectorError::bug("a kernel failed").with_source(error)
 }

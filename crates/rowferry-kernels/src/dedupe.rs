@@ -91,7 +91,7 @@ impl Deduper {
         self.batches += 1;
         match self.keep {
             Keep::First if dropped == 0 => Ok((batch.clone(), 0)),
-            Keep::First => Ok((filter(batch, stays)?, dropped)),
+            Keep::First => Ok((keep_rows(batch, stays)?, dropped)),
             Keep::Last => {
                 self.held.push((batch.clone(), stays));
                 Ok((batch.slice(0, 0), dropped))
@@ -109,12 +109,21 @@ impl Deduper {
         self.batches = 0;
         std::mem::take(&mut self.held)
             .into_iter()
-            .map(|(batch, stays)| filter(&batch, stays))
+            .map(|(batch, stays)| keep_rows(&batch, stays))
             .collect()
     }
 }
 
-fn filter(batch: &RecordBatch, stays: Vec<bool>) -> Result<RecordBatch, KernelError> {
+/// The rows of `batch` whose flag is set.
+///
+/// # Nulls
+///
+/// Are values like any other here.
+///
+/// # Errors
+///
+/// [`KernelError::Arrow`] when there are not as many flags as rows.
+pub fn keep_rows(batch: &RecordBatch, stays: Vec<bool>) -> Result<RecordBatch, KernelError> {
     filter_record_batch(batch, &BooleanArray::from(stays))
         .map_err(|error| KernelError::Arrow(error.to_string()))
 }

@@ -18,6 +18,20 @@ pub enum KernelError {
         /// Position asked for.
         position: usize,
     },
+    /// An array is not stored as its meaning says.
+    #[error("a column of {data_type} is not stored as its type asks")]
+    Storage {
+        /// Arrow type.
+        data_type: String,
+    },
+    /// A plan asks for a conversion that does not exist.
+    #[error("{from} cannot be converted to {to}")]
+    Conversion {
+        /// Meaning of the values.
+        from: String,
+        /// Meaning asked for.
+        to: String,
+    },
     /// Arrow refused to build the result.
     #[error("arrow: {0}")]
     Arrow(String),

@@ -16,13 +16,14 @@
 //! | decimals | marker 1, scale, 16 bytes, without trailing zeros; markers 3 and 4 have a tail |
 //! | dates, times | marker 1, 8 bytes |
 //! | texts, binaries, uuids | marker 1, length |
+//! | lists | marker 1, length of the tail: slot and tail of each element |
 //!
 //! The layout is part of the digest kind `rows-v1` and never changes under that name.
 
 use std::ops::Range;
 
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, RecordBatch,
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, ListArray, PrimitiveArray, RecordBatch,
     cast::AsArray,
     types::{
         Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float32Type,
@@ -241,6 +242,55 @@ impl<'a, F: Fn(usize) -> &'a [u8]> Slots for Bytes<'a, F> {
     }
 }
 
+/// Lists: the tail holds slot and tail of each element in order.
+struct Lists<'a> {
+    array: &'a ListArray,
+    elements: Box<dyn Slots + 'a>,
+}
+
+impl Lists<'_> {
+    fn bytes(&self, row: usize) -> Vec<u8> {
+        let offsets = self.array.value_offsets();
+        let at = |index: usize| {
+            offsets.get(index).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or_default()
+        };
+        let (rows, width) = (at(row)..at(row + 1), self.elements.width());
+        let mut slots = vec![0; width * rows.len()];
+        self.elements.fill(rows.clone(), &mut slots, width, 0);
+        let mut bytes = Vec::with_capacity(slots.len());
+        for (row, slot) in rows.zip(slots.chunks_exact(width)) {
+            bytes.extend_from_slice(slot);
+            self.elements.tail(row, &mut bytes);
+        }
+        bytes
+    }
+}
+
+impl Slots for Lists<'_> {
+    fn width(&self) -> usize {
+        LENGTH_SLOT
+    }
+
+    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
+        for (row, slots) in rows.zip(slots.chunks_exact_mut(stride)) {
+            if self.array.is_valid(row) {
+                let length = length(self.bytes(row).len());
+                put(slots.get_mut(offset..).unwrap_or_default(), 1, length);
+            }
+        }
+    }
+
+    fn tail(&self, row: usize, out: &mut Vec<u8>) {
+        if self.array.is_valid(row) {
+            out.extend_from_slice(&self.bytes(row));
+        }
+    }
+
+    fn has_tails(&self) -> bool {
+        true
+    }
+}
+
 fn length(bytes: usize) -> [u8; 4] {
     // Arrow's 32-bit offsets keep every value below 2^31 bytes.
     u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes()
@@ -315,6 +365,10 @@ fn slots_of<'a>(array: &'a ArrayRef, field: &Field) -> Result<Box<dyn Slots + 'a
         DataType::FixedSizeBinary(_) => {
             let values = array.as_fixed_size_binary();
             Box::new(Bytes { array, value: move |row| values.value(row) })
+        }
+        DataType::List(element) => {
+            let array = array.as_list::<i32>();
+            Box::new(Lists { array, elements: slots_of(array.values(), element)? })
         }
         other => {
             return Err(KernelError::Type {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, Decimal128Array, Decimal256Array, Float64Array, Int32Array, Int64Array,
-    RecordBatch, StringArray,
+    ListArray, RecordBatch, StringArray, types::Int32Type,
 };
 use arrow_buffer::i256;
 use arrow_schema::Schema;
@@ -155,6 +155,19 @@ fn swapped_values_and_nulls_change_the_digest() {
     assert_ne!(straight, digest(&[row(Some(1), Some("b")), row(Some(2), Some("a"))]));
     assert_ne!(digest(&[row(None, Some(""))]), digest(&[row(None, None)]));
     assert_ne!(digest(&[row(Some(0), None)]), digest(&[row(None, None)]));
+}
+
+#[test]
+fn lists_count_by_their_elements() {
+    let digest = |rows: Vec<Option<Vec<Option<i32>>>>| {
+        let lists = ListArray::from_iter_primitive::<Int32Type, _, _>(rows);
+        let batch = RecordBatch::try_from_iter([("l", Arc::new(lists) as ArrayRef)]).unwrap();
+        digest_rows(&batch).unwrap().sum
+    };
+    let straight = digest(vec![Some(vec![Some(1), None]), Some(vec![])]);
+    assert_eq!(straight, digest(vec![Some(vec![]), Some(vec![Some(1), None])]));
+    assert_ne!(straight, digest(vec![Some(vec![Some(1)]), Some(vec![None])]));
+    assert_ne!(digest(vec![None]), digest(vec![Some(vec![])]));
 }
 
 #[test]

@@ -143,6 +143,9 @@ impl PgChunkReader {
                     .ok_or_else(|| ConnectorError::bug("rows were cut inside a tuple"))?;
                 Ok(Payload::Wire { format, rows: taken.rows as u64, bytes: taken.bytes })
             }
+            Some(WireFormat::SqliteCells) => {
+                Err(ConnectorError::bug("a wire format was asked for that was not offered"))
+            }
             None => {
                 let decoder = Arc::clone(&self.decoder);
                 let batch = self

@@ -146,6 +146,7 @@ impl Sink for PostgresSink {
                 column.source.native.engine == ENGINE
                     && column.source.native == column.target.native
             }),
+            WireFormat::SqliteCells => false,
         }
     }
 

@@ -82,6 +82,7 @@ impl Source for PostgresSource {
             WireFormat::PgCopyBinary => columns
                 .iter()
                 .all(|column| column.native.engine == ENGINE && column.canonical.is_some()),
+            WireFormat::SqliteCells => false,
         }
     }
 

@@ -265,6 +265,9 @@ impl ChunkWriter for PgChunkWriter {
             Payload::Wire { format: WireFormat::PgCopyBinary, bytes, .. } => {
                 self.send(&mut open, bytes).await?;
             }
+            Payload::Wire { format: WireFormat::SqliteCells, .. } => {
+                return Err(ConnectorError::bug("wire rows of another engine were handed over"));
+            }
             Payload::Batch(batch) => {
                 let encoder = open.encoder.clone();
                 let encoded = self
