@@ -174,13 +174,7 @@ impl Cells {
                 return Ok(16);
             }
             (Self::Vector(to), Value::Bytes(bytes)) => {
-                let (floats, rest) = bytes.as_chunks::<4>();
-                if !rest.is_empty() {
-                    return Err("a vector came in an unknown form".into());
-                }
-                for float in floats {
-                    to.values().append_value(f32::from_le_bytes(*float));
-                }
+                floats(bytes, to.values()).ok_or("a vector came in an unknown form")?;
                 to.append(true);
                 return Ok(bytes.len() + 4);
             }
@@ -274,6 +268,15 @@ fn narrow<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T, &'static s
         | Value::Date(..)
         | Value::Time(..) => Err(OTHER),
     }
+}
+
+/// Appends floats of four bytes each, least byte first; `None` when some are left over.
+fn floats(bytes: &[u8], to: &mut Float32Builder) -> Option<()> {
+    let (floats, rest) = bytes.as_chunks::<4>();
+    for float in floats {
+        to.append_value(f32::from_le_bytes(*float));
+    }
+    rest.is_empty().then_some(())
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, &'static str> {

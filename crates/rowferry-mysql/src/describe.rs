@@ -142,7 +142,7 @@ fn column(
         "json".clone_into(&mut declared);
     }
     if let Some(reference) = reference {
-        declared.push_str(&format!(" srid {reference}"));
+        declared = format!("{declared} srid {reference}");
     }
     let lower = extra.to_ascii_lowercase();
     let native = Native::parse(&declared);
