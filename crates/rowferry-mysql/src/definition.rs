@@ -12,6 +12,8 @@ use crate::{plan, sql};
 const DIALECT: Dialect = Dialect { name_quote: '`', backslash_escapes: true };
 /// Kind under which `on update current_timestamp` is listed.
 pub(crate) const ON_UPDATE: &str = "on update";
+/// Kind under which a column that is computed when it is read is listed: elsewhere it is stored.
+pub(crate) const VIRTUAL: &str = "virtual column";
 
 /// A column of `create table`.
 pub(crate) fn column(column: &Column, primary: bool) -> String {
@@ -21,7 +23,7 @@ pub(crate) fn column(column: &Column, primary: bool) -> String {
     if let Some(expression) = column.expression.as_ref().filter(|_| column.generated) {
         text.push_str(" generated always as (");
         text.push_str(expression);
-        text.push_str(") stored");
+        text.push(')');
         return text;
     }
     let timestamp = matches!(native, Native::Timestamp(_));
@@ -71,7 +73,15 @@ pub(crate) fn columns(plan: &TablePlan, flavor: Flavor) -> Vec<String> {
         }
         text
     });
-    written.chain(computed(plan, flavor).into_iter().map(|own| column(own, false))).collect()
+    let computed = computed(plan, flavor).into_iter().map(|own| {
+        let is_virtual = plan
+            .source
+            .untranslated
+            .iter()
+            .any(|found| found.kind == VIRTUAL && found.name == own.name);
+        format!("{} {}", column(own, false), if is_virtual { "virtual" } else { "stored" })
+    });
+    written.chain(computed).collect()
 }
 
 /// Columns that the new table computes as the source does. They are not in the plan, since their
@@ -134,6 +144,7 @@ pub(crate) fn check(plan: &TablePlan, check: &CheckConstraint, flavor: Flavor) -
 }
 
 /// Whether constants that the source compares with the column are constants of it here too.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is looked at as a number")]
 fn compares_as_source(column: &ColumnPlan) -> bool {
     use CanonicalType as C;
     let number = |canonical: &C| {

@@ -1,5 +1,10 @@
 //! How exactly values of one meaning arrive in a column of one type.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a pair of types that is not named does not fit"
+)]
+
 use rowferry_core::{CanonicalType, Column, Fidelity, JsonFlavor, ValueLimits};
 
 use crate::fit_text;
@@ -406,18 +411,17 @@ fn json(canonical: &CanonicalType, flavor: Flavor) -> Option<Fit> {
     const LOST: &str = "blanks, order of keys, equal keys and digits beyond a double are not kept";
     let numbers = || Fit::checked("numbers that a double holds", ValueLimits::Any);
     Some(match (flavor, canonical) {
-        (Flavor::MySql, CanonicalType::Json { flavor: JsonFlavor::Mysql }) => Fit::exact(),
         (Flavor::MySql, CanonicalType::Json { flavor: JsonFlavor::PgJsonb }) => numbers(),
         (
             Flavor::MySql,
             CanonicalType::Json { flavor: JsonFlavor::Text } | CanonicalType::Text { .. },
         ) => Fit::lossy(LOST),
         (Flavor::MariaDb, CanonicalType::Json { flavor: JsonFlavor::Mysql }) => Fit::widened(),
-        (Flavor::MariaDb, CanonicalType::Json { .. }) => Fit::exact(),
+        (Flavor::MySql | Flavor::MariaDb, CanonicalType::Json { .. }) => Fit::exact(),
         (Flavor::MariaDb, CanonicalType::Text { .. }) => {
             Fit::checked("only valid json", ValueLimits::Any)
         }
-        (_, CanonicalType::List { .. }) => {
+        (Flavor::MySql | Flavor::MariaDb, CanonicalType::List { .. }) => {
             Fit::checked("elements that are not NaN or infinite", ValueLimits::Any)
                 .converted(CanonicalType::Json { flavor: JsonFlavor::Text })
         }

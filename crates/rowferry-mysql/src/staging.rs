@@ -102,10 +102,10 @@ pub(crate) fn secondaries(plan: &TablePlan, flavor: Flavor) -> Vec<Secondary> {
         .keys
         .iter()
         .filter(|key| !key.primary)
-        .filter_map(|key| secondary(plan, "unique key", &key.name, &key.columns));
+        .filter_map(|key| secondary(plan, "unique key", &key.name, &key.columns, flavor));
     let plain = plan.source.indexes.iter().filter_map(|index| {
         if index.portable {
-            secondary(plan, "key", &index.name, &index.columns)
+            secondary(plan, "key", &index.name, &index.columns, flavor)
         } else {
             verbatim(plan, index, flavor)
         }
@@ -113,16 +113,27 @@ pub(crate) fn secondaries(plan: &TablePlan, flavor: Flavor) -> Vec<Secondary> {
     unique.chain(plain).collect()
 }
 
-fn secondary(plan: &TablePlan, kind: &str, name: &str, columns: &[String]) -> Option<Secondary> {
+fn secondary(
+    plan: &TablePlan,
+    kind: &str,
+    name: &str,
+    columns: &[String],
+    flavor: Flavor,
+) -> Option<Secondary> {
     if columns.is_empty() {
         return None;
     }
+    let computed = definition::computed(plan, flavor);
     let mut bytes = 0;
     let mut names = Vec::with_capacity(columns.len());
     for column in columns {
-        let planned = plan.columns.iter().find(|planned| planned.source.name == *column)?;
-        bytes += shape::index_bytes(&planned.target)?;
-        names.push(planned.target.name.as_str());
+        let planned = plan.columns.iter().find(|planned| planned.source.name == *column);
+        let target = match planned {
+            Some(planned) => &planned.target,
+            None => computed.iter().find(|own| own.name == *column)?,
+        };
+        bytes += shape::index_bytes(target)?;
+        names.push(target.name.as_str());
     }
     if bytes > shape::INDEX_BYTES {
         return None;
@@ -135,12 +146,14 @@ fn secondary(plan: &TablePlan, kind: &str, name: &str, columns: &[String]) -> Op
 
 /// An index of the same fork, in its own words, where its columns kept their names and types.
 fn verbatim(plan: &TablePlan, index: &Index, flavor: Flavor) -> Option<Secondary> {
+    let computed = definition::computed(plan, flavor);
     let own = plan.source.columns.iter().all(|column| {
-        let kept = plan.columns.iter().any(|planned| {
-            planned.source.name == column.name
-                && planned.target.name == column.name
-                && planned.target.native.declared == column.native.declared
-        });
+        let kept = computed.iter().any(|own| own.name == column.name)
+            || plan.columns.iter().any(|planned| {
+                planned.source.name == column.name
+                    && planned.target.name == column.name
+                    && planned.target.native.declared == column.native.declared
+            });
         column.native.engine == flavor.word()
             && (kept || !index.definition.contains(&sql::quote(&column.name)))
     });
