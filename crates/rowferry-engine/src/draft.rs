@@ -426,7 +426,11 @@ const fn has_characters(limits: &ValueLimits) -> bool {
 }
 
 fn renamed(entry: &TableJob, name: &str) -> String {
-    entry.rename.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    match entry.rename.get(name) {
+        Some(name) => name.clone(),
+        None if entry.lower_names => name.to_lowercase(),
+        None => name.to_owned(),
+    }
 }
 
 /// What the source saw of a column whose cells are of several classes, said in its comment.
