@@ -305,7 +305,7 @@ fn an_element_that_breaks_a_rule_is_found_by_its_row() {
         .map(|row| if row == broken_row { vec![0xff] } else { vec![b'a'; row % 3] })
         .collect();
     let item = Arc::new(Field::new("item", DataType::Binary, true));
-    let lengths = (0..400).map(|row| if row == 300 { 0 } else { 1 });
+    let lengths = (0..400).map(|row| usize::from(row != 300));
     let values = bytes.iter().enumerate().filter(|(row, _)| *row != 300).map(|(_, value)| value);
     let values = Arc::new(BinaryArray::from_iter_values(values));
     let list = ListArray::new(item, OffsetBuffer::from_lengths(lengths), values, None);
