@@ -2,13 +2,13 @@
 //! it is SQLite too, else the one that the type table has for its meaning.
 
 use rowferry_core::{
-    CanonicalType, CastTarget, Column, ColumnChoice, ColumnWish, DefaultMeaning, Fidelity,
-    JsonFlavor, NativeType, PlanProblem, ValueLimits,
+    CanonicalType, CastTarget, Column, ColumnChoice, ColumnWish, Fidelity, JsonFlavor, NativeType,
+    PlanProblem, ValueLimits,
 };
 
 use crate::affinity::Affinity;
-use crate::fit::{Fit, fit};
-use crate::sql::literal;
+use crate::defaults::default_words;
+use crate::fit::{Binding, Fit, fit};
 use crate::types::{ENGINE, canonical, declared};
 
 /// See [`rowferry_core::Sink::plan_column`].
@@ -160,23 +160,23 @@ fn fitted(
     target: &NativeType,
     cast: bool,
 ) -> Option<(Fit, Option<CanonicalType>)> {
-    if let Some(fit) = fit(values, source, target)
-        && !(cast && becomes_blob(values, target))
-    {
+    let conversion = conversion(values, target, cast);
+    let fits = fit(values, source, target).filter(|fit| {
+        // A cast asks for a class too, which cells would not get by themselves.
+        let asked_bytes = matches!(canonical(&target.declared), Some(CanonicalType::Binary { .. }));
+        let is_bytes = matches!(fit.binding, Binding::Blob | Binding::BigEndian);
+        let mixed = *values == CanonicalType::Variant && conversion.is_some();
+        !(cast && (mixed || (asked_bytes && !is_bytes)))
+    });
+    if let Some(fit) = fits {
         return Some((fit, None));
     }
-    let (converted, fidelity, rule) = conversion(values, target, cast)?;
+    let (converted, fidelity, rule) = conversion?;
     let mut fit = fit(&converted, source, target)?;
     // A conversion is never more exact than what it converts into.
     fit.fidelity = fit.fidelity.max(fidelity);
     fit.rule = rule.map(str::to_owned).or(fit.rule);
     Some((fit, Some(converted)))
-}
-
-/// Text in a column of bytes would keep the class of text.
-fn becomes_blob(values: &CanonicalType, target: &NativeType) -> bool {
-    let is_text = values.arrow() == CanonicalType::DecimalText.arrow();
-    is_text && matches!(canonical(&target.declared), Some(CanonicalType::Binary { .. }))
 }
 
 /// The meaning that values must be given to stand in a column of this type.
@@ -201,7 +201,7 @@ fn conversion(
             Some((TEXT, Fidelity::Checked, Some("numbers and text, no blobs")))
         }
         (_, CanonicalType::Text { .. }) if !is_bytes => Some((TEXT, Fidelity::Widened, None)),
-        (values, CanonicalType::Binary { .. }) if becomes_blob(values, target) => {
+        (values, CanonicalType::Binary { .. }) if values.arrow() == TEXT.arrow() => {
             Some((BYTES, Fidelity::Widened, None))
         }
         (CanonicalType::Text { .. }, uuid @ CanonicalType::Uuid) => {
@@ -265,40 +265,121 @@ fn new_column(wish: &ColumnWish<'_>, native: NativeType) -> Column {
     }
 }
 
-/// A default in SQLite's words, in the form in which the column's own values are stored. The clock
-/// of SQLite shows milliseconds.
-fn default_words(meaning: &DefaultMeaning, native: &NativeType) -> Option<String> {
-    let stored = canonical(native.stored())?;
-    let clock = |format: &str| Some(format!("strftime('{format}', 'now')"));
-    match (meaning, stored) {
-        (DefaultMeaning::Now(0), CanonicalType::Timestamp { .. }) => {
-            Some("CURRENT_TIMESTAMP".to_owned())
-        }
-        (DefaultMeaning::Now(_), CanonicalType::Timestamp { .. }) => clock("%Y-%m-%d %H:%M:%f"),
-        (DefaultMeaning::Now(0), CanonicalType::Instant { .. }) => clock("%Y-%m-%d %H:%M:%S+00:00"),
-        (DefaultMeaning::Now(_), CanonicalType::Instant { .. }) => clock("%Y-%m-%d %H:%M:%f+00:00"),
-        (DefaultMeaning::Now(0), CanonicalType::Time { .. }) => Some("CURRENT_TIME".to_owned()),
-        (DefaultMeaning::Today | DefaultMeaning::Now(_), CanonicalType::Date) => {
-            Some("CURRENT_DATE".to_owned())
-        }
-        (DefaultMeaning::Constant(text), CanonicalType::Boolean) => {
-            match text.to_ascii_lowercase().as_str() {
-                "true" | "t" | "1" => Some("1".to_owned()),
-                "false" | "f" | "0" => Some("0".to_owned()),
-                _ => None,
-            }
-        }
-        (DefaultMeaning::Constant(text), CanonicalType::Int64 | CanonicalType::Float64) => {
-            text.parse::<f64>().is_ok_and(f64::is_finite).then(|| text.clone())
-        }
-        (DefaultMeaning::Constant(text), stored) => {
-            // Bytes as text are another class.
-            (!matches!(stored, CanonicalType::Binary { .. })).then(|| literal(text))
-        }
-        (DefaultMeaning::Now(_) | DefaultMeaning::Today, _) => None,
-    }
-}
-
 fn problem(wish: &ColumnWish<'_>, code: &str, message: String, next: &str) -> PlanProblem {
     PlanProblem::of_column(code, &wish.source.name, message, next)
+}
+
+#[cfg(test)]
+mod tests {
+    use rowferry_core::Cast;
+
+    use super::*;
+
+    fn source(engine: &str, canonical: CanonicalType) -> Column {
+        Column::new("c", Some(canonical), NativeType::new(engine, "whatever"))
+    }
+
+    /// Letter and declaration of a new column, or the slug of what is in the way.
+    fn planned(source: &Column, cast: Option<&str>) -> String {
+        let cast: Option<Cast> = cast.map(|cast| cast.parse().unwrap());
+        let wish = ColumnWish { cast: cast.as_ref(), ..ColumnWish::plain(source, "c") };
+        match plan_column(&wish) {
+            Ok(choice) => {
+                assert!(choice.fidelity != Fidelity::Checked || choice.rule.is_some());
+                let declared = &choice.column.native.declared;
+                let converted =
+                    choice.converted.map_or_else(String::new, |to| format!(" as {}", to.name()));
+                format!("{} {declared}{converted}", choice.fidelity.letter())
+            }
+            Err(problem) => problem.code,
+        }
+    }
+
+    #[test]
+    fn new_columns_follow_the_matrix() {
+        use CanonicalType as C;
+        let labels = vec!["a".to_owned(), "b".to_owned()];
+        for (engine, canonical, expected) in [
+            ("postgres", C::Boolean, "E BOOLEAN"),
+            ("postgres", C::Int16, "E SMALLINT"),
+            ("postgres", C::Int64, "E BIGINT"),
+            ("postgres", C::UInt32, "E INTEGER"),
+            ("mysql", C::UInt64, "W U64_TEXT"),
+            ("postgres", C::Float64, "V DOUBLE"),
+            ("postgres", C::Float32, "V REAL"),
+            ("mysql", C::Float32, "E REAL"),
+            ("mysql", C::Decimal { precision: 12, scale: 2 }, "W DECIMAL_TEXT(12,2)"),
+            ("postgres", C::DecimalText, "W DECIMAL_TEXT"),
+            ("postgres", C::Text { chars: Some(5), fixed: true }, "E CHAR(5)"),
+            ("mysql", C::Text { chars: None, fixed: false }, "E TEXT"),
+            ("postgres", C::Binary { bytes: None, fixed: false }, "E BLOB"),
+            ("postgres", C::Date, "W DATE_TEXT"),
+            ("postgres", C::Time { digits: 3 }, "W TIME_TEXT(3)"),
+            ("postgres", C::TimeTz, "W TIMETZ_TEXT"),
+            ("mysql", C::Duration { digits: 0 }, "W DURATION_TEXT(0)"),
+            ("postgres", C::Timestamp { digits: 6 }, "W TIMESTAMP_TEXT(6)"),
+            ("mysql", C::Instant { digits: 0 }, "W TIMESTAMPTZ_TEXT(0)"),
+            ("postgres", C::Interval, "W PERIOD_TEXT"),
+            ("mariadb", C::Uuid, "W UUID_TEXT"),
+            ("postgres", C::Json { flavor: JsonFlavor::PgJsonb }, "E JSON_TEXT"),
+            ("mysql", C::Bits { bits: 10 }, "E INTEGER"),
+            ("mysql", C::Bits { bits: 64 }, "E BLOB(8)"),
+            ("postgres", C::BitString { bits: Some(70), varying: false }, "W BIT_TEXT(70)"),
+            ("postgres", C::BitString { bits: None, varying: true }, "W VARBIT_TEXT"),
+            ("postgres", C::Enum { labels: labels.clone() }, "E TEXT"),
+            ("mysql", C::Enum { labels: labels.clone() }, "V TEXT"),
+            ("mysql", C::Set { labels }, "W TEXT"),
+            ("postgres", C::List { element: Box::new(C::Int32) }, "V JSON_TEXT as json"),
+            ("mysql", C::Geometry { encoding: "mysql".into() }, "W BLOB"),
+            ("postgres", C::Opaque { type_name: "inet".into(), chars: None }, "W TEXT"),
+            ("sqlite", C::Variant, "E whatever"),
+        ] {
+            let name = canonical.name();
+            assert_eq!(planned(&source(engine, canonical), None), expected, "{engine} {name}");
+        }
+    }
+
+    #[test]
+    fn casts_are_done_or_refused_by_name() {
+        use CanonicalType as C;
+        let text = || C::Text { chars: None, fixed: false };
+        for (canonical, cast, expected) in [
+            (C::Int32, "text", "W TEXT as text"),
+            (C::Interval, "text", "W TEXT"),
+            (C::List { element: Box::new(C::Int32) }, "text", "W TEXT as text"),
+            (C::Variant, "text", "V TEXT as text"),
+            (text(), "bytes", "W BLOB as binary"),
+            (C::Uuid, "bytes", "W BLOB"),
+            (C::Int32, "bytes", "cast-does-not-fit"),
+            (C::Binary { bytes: None, fixed: false }, "text", "cast-does-not-fit"),
+            (C::UInt64, "integer", "V integer"),
+            (text(), "uuid_text", "V uuid_text as uuid"),
+            (text(), "json_text", "V json_text"),
+            (C::Interval, "duration_text", "V duration_text as duration(6)"),
+            (C::DecimalText, "decimal_text(9,2) else null", "V decimal_text(9,2)"),
+            (C::Date, "integer", "cast-does-not-fit"),
+            (text(), "epoch=s", "not-supported-yet"),
+            (text(), "string", "unknown-type"),
+        ] {
+            let column = source("postgres", canonical);
+            assert_eq!(planned(&column, Some(cast)), expected, "{cast}");
+        }
+    }
+
+    #[test]
+    fn what_demotion_reads_goes_into_the_same_column() {
+        use CanonicalType as C;
+        for (canonical, declared) in [
+            (C::Decimal { precision: 9, scale: 2 }, "DECIMAL_TEXT(9,2)"),
+            (C::Date, "DATE_TEXT"),
+            (C::Timestamp { digits: 6 }, "TIMESTAMP_TEXT(6)"),
+            (C::Instant { digits: 6 }, "TIMESTAMPTZ_TEXT(6)"),
+            (C::List { element: Box::new(C::Int32) }, "JSON_TEXT"),
+        ] {
+            let there = Column::new("c", None, NativeType::new(ENGINE, declared));
+            let wider = source("postgres", canonical.demoted().unwrap());
+            let wish = ColumnWish { existing: Some(&there), ..ColumnWish::plain(&wider, "c") };
+            assert_eq!(plan_column(&wish).unwrap().column.native.declared, declared);
+        }
+    }
 }

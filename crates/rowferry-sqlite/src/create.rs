@@ -4,6 +4,7 @@
 use rowferry_core::{CanonicalType, ColumnPlan, ForeignKey, LoadInto, TablePlan, WriteMode};
 
 use crate::affinity::Affinity;
+use crate::check::check_of;
 use crate::ddl::{facts, index_name, recreate_as, recreate_index, split};
 use crate::load::same_columns;
 use crate::sql::{literal, quote, quote_list};
@@ -44,6 +45,7 @@ pub(crate) fn create_table(table: &str, plan: &TablePlan, with_key: bool) -> Str
         parts.push(format!("primary key ({})", quote_list(plan.key.iter().map(String::as_str))));
     }
     if with_key {
+        parts.extend(plan.source.checks.iter().filter_map(|check| check_of(plan, check)));
         parts.extend(plan.foreign_keys.iter().map(foreign_key));
     }
     format!("create table {} (\n  {}\n)", quote(table), parts.join(",\n  "))

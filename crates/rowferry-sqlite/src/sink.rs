@@ -133,18 +133,21 @@ impl Sink for SqliteSink {
         let name = table.name.clone();
         let orphans = self
             .database
-            .ask(move |writing| {
-                publish::orphans(&writing.connection, &name).map_err(|error| {
-                    failed(format!("could not check the foreign keys of table {name}"), error)
-                })
-            })
+            .ask(move |writing| Ok(publish::orphans(&writing.connection, &name)))
             .await?;
-        Ok(orphans
-            .into_iter()
-            .map(|(parent, rows)| {
-                format!("{rows} rows of table {table} point at rows that {parent} does not have.")
-            })
-            .collect())
+        let attempt = || format!("the foreign keys of table {table} could not be checked");
+        Ok(match orphans {
+            Ok(orphans) => orphans
+                .into_iter()
+                .map(|(parent, rows)| {
+                    format!(
+                        "{rows} rows of table {table} point at rows that {parent} does not have."
+                    )
+                })
+                .collect(),
+            // A key to columns that are not unique there can be declared, but never looked at.
+            Err(error) => vec![format!("{}.", failed(attempt(), error))],
+        })
     }
 
     async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {
