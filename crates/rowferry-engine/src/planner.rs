@@ -83,9 +83,10 @@ pub async fn plan_table(
         problems: Vec::new(),
         columns: Vec::new(),
     };
-    let plan = draft.plan(&source_id, ends, context);
+    let mut plan = draft.plan(&source_id, ends, context);
     planned.problems = draft.problems;
     planned.columns = draft.columns;
+    planned.problems.extend(ends.sink.shape(&mut plan));
     if planned.problems.is_empty() {
         planned.ddl = if target.is_none() || plan.load != LoadInto::Target {
             ends.sink.ddl(&plan)
