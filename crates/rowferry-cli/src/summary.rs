@@ -123,6 +123,7 @@ pub(crate) const fn word(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Ok => "ok",
         RunStatus::Partial => "partial",
+        RunStatus::Degraded => "degraded",
         RunStatus::Failed => "failed",
         RunStatus::Skipped => "skipped",
         RunStatus::Stopped => "stopped",

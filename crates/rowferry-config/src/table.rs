@@ -20,6 +20,7 @@ pub(crate) const TABLE: Keys = Keys {
         "include",
         "exclude",
         "rename",
+        "casts",
         "filters",
         "incremental_key",
         "write",
@@ -30,7 +31,6 @@ pub(crate) const TABLE: Keys = Keys {
         "insert_batch_rows",
     ],
     later: &[
-        "casts",
         "types",
         "transformations",
         "verify",
@@ -56,6 +56,8 @@ pub(crate) fn table(doc: &mut Document<'_>, node: &Node) -> Option<TableJob> {
     table.include = doc.texts_of(section, "include");
     table.exclude = doc.texts_of(section, "exclude");
     table.rename = section.get("rename").map(|node| renames(doc, node)).unwrap_or_default();
+    let casts = section.get("casts").map(|node| renames(doc, node)).unwrap_or_default();
+    table.casts = casts.into_iter().filter_map(|(name, text)| Some((name, text.parse().ok()?))).collect();
     if let Some(node) = section.get("filters") {
         filters(doc, node, &mut table);
     }
