@@ -124,6 +124,7 @@ pub(crate) const fn word(status: RunStatus) -> &'static str {
         RunStatus::Ok => "ok",
         RunStatus::Degraded => "degraded",
         RunStatus::Partial => "partial",
+        RunStatus::Degraded => "degraded",
         RunStatus::Failed => "failed",
         RunStatus::Skipped => "skipped",
         RunStatus::Stopped => "stopped",
