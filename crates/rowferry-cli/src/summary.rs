@@ -122,7 +122,6 @@ pub(crate) fn whole(value: f64) -> u64 {
 pub(crate) const fn word(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Ok => "ok",
-        RunStatus::Degraded => "degraded",
         RunStatus::Partial => "partial",
         RunStatus::Degraded => "degraded",
         RunStatus::Failed => "failed",
