@@ -38,6 +38,10 @@ directions *args:
 kill *args:
     scripts/kill {{args}}
 
+# Ten million damaged tuples through everything that reads COPY bytes, in release.
+mutations:
+    ROWFERRY_MUTATIONS=10000000 cargo test --release -p rowferry-codec mutation -- --nocapture
+
 # The first row of six million within a second, in release.
 start-at-once:
     scripts/start-at-once

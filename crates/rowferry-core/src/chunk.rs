@@ -25,7 +25,8 @@ pub struct Chunk {
 /// Order-independent hash of rows; two digests of different kinds are never compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Digest {
-    /// What was hashed: `rows-v1` (canonical bytes of the row) or `pgcopy-v1` (COPY tuple bytes).
+    /// What was hashed: `rows-v1` (canonical bytes of the row), `pgcopy-v1` (COPY tuple
+    /// bytes) or `sqlite-cells-v1` (bytes of [`crate::WireFormat::SqliteCells`]).
     pub kind: String,
     /// Rows.
     pub count: u64,

@@ -16,11 +16,15 @@ use crate::{
 pub enum WireFormat {
     /// Tuples of PostgreSQL's COPY binary format, without header and trailer.
     PgCopyBinary,
+    /// SQLite's rows as they are stored: number of cells as big-endian u16, then each cell as one
+    /// byte of class (0 null, 1 integer, 2 real, 3 text, 4 blob) with 8 bytes big-endian for a
+    /// number, or a big-endian u32 of length and the bytes.
+    SqliteCells,
 }
 
 impl WireFormat {
     /// Every format; the first one that both ends take is used.
-    pub const ALL: [Self; 1] = [Self::PgCopyBinary];
+    pub const ALL: [Self; 2] = [Self::PgCopyBinary, Self::SqliteCells];
 }
 
 /// Rows on their way from reader to writer.

@@ -1,21 +1,23 @@
 //! One plan in the making.
 
 use rowferry_core::{
-    Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem,
-    Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, ValueLimits,
-    WriteMode, nearest,
+    CanonicalType, Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode,
+    PlanProblem, Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable,
+    ValueLimits, WriteMode, nearest,
 };
 
 use crate::expand::TableTask;
 use crate::fingerprint::{Ingredients, fingerprint, stream_id};
 use crate::keys::{Identity, is_nullable};
-use crate::{JobEnds, RunContext};
+use crate::{JobEnds, RunContext, foreign_keys};
 
 /// One plan in the making: each step adds what it finds wrong and goes on, so that the user sees
 /// all problems at once.
 pub(crate) struct Draft<'a> {
     pub(crate) job: &'a Job,
     pub(crate) task: &'a TableTask,
+    /// All tables of the job.
+    pub(crate) tasks: &'a [TableTask],
     pub(crate) source: &'a TableSchema,
     pub(crate) target: Option<&'a TargetTable>,
     pub(crate) problems: Vec<PlanProblem>,
@@ -79,7 +81,12 @@ impl Draft<'_> {
             shared_target: entry.shared_target,
             tool_version: context.tool_version.clone(),
         };
-        let foreign_keys = Vec::new();
+        // Rows that are merged into a table stay under its keys; only whole tables are exchanged.
+        let foreign_keys = if load == LoadInto::StagingReplace {
+            foreign_keys::of_job(self.source, self.task, self.tasks)
+        } else {
+            Vec::new()
+        };
         let warnings = self.warnings(write, cut_by.as_ref());
         let mut plan = TablePlan {
             stream,
@@ -293,7 +300,12 @@ impl Draft<'_> {
             return None;
         }
         let in_key = identity.columns.contains(&column.name);
-        let wish = self.wish(column, &name, existing, in_key);
+        // What was seen is for the user and no comment of the target.
+        let asked = Column {
+            comment: column.comment.clone().filter(|_| seen_of(column).is_none()),
+            ..column.clone()
+        };
+        let wish = self.wish(&asked, &name, existing, in_key);
         match ends.sink.plan_column(&wish) {
             Ok(choice) => {
                 let mut plan = ColumnPlan::new(column.clone(), choice);
@@ -301,7 +313,10 @@ impl Draft<'_> {
                 self.check_policy(&plan, in_key);
                 Some(plan)
             }
-            Err(problem) => {
+            Err(mut problem) => {
+                if let Some(seen) = seen_of(column) {
+                    problem.message = format!("{}; {seen}", problem.message);
+                }
                 self.problems.push(problem);
                 None
             }
@@ -347,7 +362,8 @@ impl Draft<'_> {
         }
         let swaps =
             load == LoadInto::StagingReplace && self.task.entry.replace == ReplaceMode::Swap;
-        let references = target.references.iter().map(ToString::to_string);
+        let theirs = target.references.iter().filter(|key| !foreign_keys::is_ours(key, self.tasks));
+        let references = theirs.map(ToString::to_string);
         let dependents: Vec<String> = target.dependents.iter().cloned().chain(references).collect();
         if swaps && write == WriteMode::Replace && !dependents.is_empty() {
             self.problem(
@@ -415,4 +431,10 @@ fn renamed(entry: &TableJob, name: &str) -> String {
         None if entry.lower_names => name.to_lowercase(),
         None => name.to_owned(),
     }
+}
+
+/// What the source saw of a column whose cells are of several classes, said in its comment.
+fn seen_of(column: &Column) -> Option<&str> {
+    let mixed = column.canonical == Some(CanonicalType::Variant);
+    column.comment.as_deref().filter(|_| mixed)
 }

@@ -91,7 +91,7 @@ fn matches(entry: &TableJob, table: &TableRef) -> bool {
             .any(|pattern| wildcard(pattern, &table.name) || wildcard(pattern, &table.to_string()))
 }
 
-fn same_table(named: &TableRef, listed: &TableRef) -> bool {
+pub(crate) fn same_table(named: &TableRef, listed: &TableRef) -> bool {
     named.name == listed.name && (named.schema.is_none() || named.schema == listed.schema)
 }
 

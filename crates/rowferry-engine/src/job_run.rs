@@ -8,7 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use rowferry_core::{ConnectorError, ErrorClass, Job, PublishWhen, Result, Sink, Source};
 use rowferry_runtime::spawn;
 
-use crate::expand::expand;
+use crate::expand::{TableTask, expand};
 use crate::table_run::TableRun;
 use crate::{RunContext, TableFailure, TableReport};
 
@@ -40,15 +40,19 @@ pub async fn run_job(
 ) -> Result<Vec<TableReport>> {
     let tasks = expand(job, ends, only).await?;
     let job = Arc::new(job.clone());
-    let mut waiting: Vec<(usize, TableRun)> = tasks
-        .into_iter()
-        .map(|task| TableRun::new(Arc::clone(&job), task, ends.clone(), context.clone()))
-        .enumerate()
-        .collect();
+    let tasks: Arc<[TableTask]> = tasks.into();
+    let run = |task: &TableTask| {
+        let (job, tasks) = (Arc::clone(&job), Arc::clone(&tasks));
+        TableRun::new(job, task.clone(), tasks, ends.clone(), context.clone())
+    };
+    let mut waiting: Vec<(usize, TableRun)> = tasks.iter().map(run).enumerate().collect();
     if waiting.len() > 1 {
         let refused = plan_ahead(&mut waiting).await;
         if !refused.is_empty() {
             return Ok(refuse(waiting, refused, context).await);
+        }
+        for (_, table) in &waiting {
+            table.unlink().await?;
         }
     }
     waiting.reverse();
@@ -88,6 +92,12 @@ pub async fn run_job(
     }
     if job.publish == PublishWhen::Job {
         publish_together(&mut ended, context).await;
+    }
+    // Validation reads whole tables: a run that was told to stop leaves it to the next one.
+    if !context.stop.is_cancelled() {
+        for (_, table, _) in &mut ended {
+            table.link().await;
+        }
     }
     ended.sort_by_key(|(index, _, _)| *index);
     Ok(ended.iter().map(|(_, table, failure)| table.report(failure.as_ref())).collect())

@@ -13,6 +13,7 @@ mod copy_chunk;
 mod draft;
 mod expand;
 mod fingerprint;
+mod foreign_keys;
 mod guard;
 mod heartbeat;
 mod job_run;

@@ -38,13 +38,14 @@ pub async fn plan_job(
     context: &RunContext,
 ) -> Result<Vec<PlannedTable>> {
     let mut planned = Vec::new();
-    for task in expand(job, ends, only).await? {
-        planned.push(plan_table(job, &task, ends, context).await?);
+    let tasks = expand(job, ends, only).await?;
+    for task in &tasks {
+        planned.push(plan_table(job, task, &tasks, ends, context).await?);
     }
     Ok(planned)
 }
 
-/// Plans one table.
+/// Plans one table; `tasks` are all tables of the job.
 ///
 /// # Errors
 ///
@@ -52,6 +53,7 @@ pub async fn plan_job(
 pub async fn plan_table(
     job: &Job,
     task: &TableTask,
+    tasks: &[TableTask],
     ends: &JobEnds,
     context: &RunContext,
 ) -> Result<PlannedTable> {
@@ -77,14 +79,24 @@ pub async fn plan_table(
     let mut draft = Draft {
         job,
         task,
+        tasks,
         source: &source,
         target: target.as_ref(),
         problems: Vec::new(),
         columns: Vec::new(),
     };
-    let plan = draft.plan(&source_id, ends, context);
+    let mut plan = draft.plan(&source_id, ends, context);
     planned.problems = draft.problems;
     planned.columns = draft.columns;
+    planned.problems.extend(ends.sink.shape(&mut plan));
+    // What was shaped as a whole is shown as it will be.
+    for column in &mut planned.columns {
+        if let Some(shaped) =
+            plan.columns.iter().find(|made| made.source.name == column.source.name)
+        {
+            column.plan = Some(shaped.clone());
+        }
+    }
     if planned.problems.is_empty() {
         planned.ddl = if target.is_none() || plan.load != LoadInto::Target {
             ends.sink.ddl(&plan)

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rowferry_core::{
-    ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, Job,
-    KeyTuple, LoadInto, Mode, Phase, Prepared, Receipt, Result, StreamState, TablePlan,
+    ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, ForeignKey,
+    Job, KeyTuple, LoadInto, Mode, Phase, Prepared, Receipt, Result, StreamState, TablePlan,
 };
 
 use crate::chunk_loop::ChunkLoop;
@@ -34,11 +34,15 @@ const PLAN_FRESH: Duration = Duration::from_secs(30);
 pub(crate) struct TableRun {
     job: Arc<Job>,
     task: TableTask,
+    /// All tables of the job.
+    tasks: Arc<[TableTask]>,
     ends: JobEnds,
     context: RunContext,
     tally: Tally,
     /// A plan made ahead of the run, and when.
     planned: Option<(TablePlan, Instant)>,
+    /// Keys to other tables of the job, as the last plan has them.
+    foreign_keys: Vec<ForeignKey>,
     loaded: Option<Loaded>,
 }
 
@@ -62,10 +66,17 @@ struct Attempt<'a> {
 }
 
 impl TableRun {
-    pub(crate) fn new(job: Arc<Job>, task: TableTask, ends: JobEnds, context: RunContext) -> Self {
+    pub(crate) fn new(
+        job: Arc<Job>,
+        task: TableTask,
+        tasks: Arc<[TableTask]>,
+        ends: JobEnds,
+        context: RunContext,
+    ) -> Self {
         let tally =
             Tally::new(&job.name, task.source.to_string(), task.target.to_string(), job.mode);
-        Self { job, task, ends, context, tally, planned: None, loaded: None }
+        let foreign_keys = Vec::new();
+        Self { job, task, tasks, ends, context, tally, planned: None, foreign_keys, loaded: None }
     }
 
     /// Loads all rows and seals them.
@@ -75,6 +86,10 @@ impl TableRun {
         }
         let plan = Arc::new(self.plan().await?);
         self.tally.planned(&plan);
+        self.foreign_keys.clone_from(&plan.foreign_keys);
+        if self.tasks.len() == 1 {
+            self.unlink().await?;
+        }
         let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
         let state = lock.state().await?;
         let start = self.decide(&plan, &lock, state.as_ref()).await?;
@@ -114,6 +129,26 @@ impl TableRun {
         Ok(())
     }
 
+    /// Takes off the keys to other tables of the job, before any of them is exchanged.
+    pub(crate) async fn unlink(&self) -> Result<()> {
+        if self.foreign_keys.is_empty() {
+            return Ok(());
+        }
+        self.ends.sink.unlink(&self.task.target, &self.foreign_keys).await
+    }
+
+    /// Makes them again when all tables are there. What cannot be made is a warning: the rows are
+    /// those of the source all the same, and the next run tries again.
+    pub(crate) async fn link(&mut self) {
+        if self.foreign_keys.is_empty() {
+            return;
+        }
+        match self.ends.sink.link(&self.task.target, &self.foreign_keys).await {
+            Ok(left) => self.tally.warnings.extend(left),
+            Err(error) => self.tally.warnings.push(format!("foreign keys were not made: {error}")),
+        }
+    }
+
     /// The numbers, with why it ended early.
     pub(crate) fn report(&self, failure: Option<&TableFailure>) -> TableReport {
         self.tally.report(failure)
@@ -136,7 +171,8 @@ impl TableRun {
             return Ok(plan);
         }
         let started = Instant::now();
-        let planned = plan_table(&self.job, &self.task, &self.ends, &self.context).await?;
+        let planned =
+            plan_table(&self.job, &self.task, &self.tasks, &self.ends, &self.context).await?;
         self.tally.phases.plan += started.elapsed().as_secs_f64();
         match planned.plan {
             Some(plan) => Ok(plan),
@@ -154,6 +190,7 @@ impl TableRun {
         match self.plan().await {
             Ok(plan) => {
                 self.tally.planned(&plan);
+                self.foreign_keys.clone_from(&plan.foreign_keys);
                 self.planned = Some((plan, Instant::now()));
                 Ok(())
             }

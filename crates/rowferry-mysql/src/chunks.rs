@@ -35,14 +35,18 @@ fn rendering(declared: &str) -> Option<Rendering> {
         | Native::Timestamp(_)
         | Native::Uuid => Some(Rendering::Text),
         Native::Binary(_) | Native::VarBinary(_) => Some(Rendering::Hex),
-        // Floats have no exact text, enums compare by label and sort by number, and texts and
-        // blobs have prefix indexes only, so that each lookup would sort the table.
+        // Floats have no exact text, enums and sets compare by label and sort by number, and texts
+        // and blobs have prefix indexes only, so that each lookup would sort the table.
         Native::Float { .. }
         | Native::Double { .. }
         | Native::Text(_)
         | Native::Blob(_)
         | Native::Enum(_)
+        | Native::Set(_)
         | Native::Json
+        | Native::Inet { .. }
+        | Native::Geometry(_)
+        | Native::Vector(_)
         | Native::Other => None,
     }
 }
@@ -97,8 +101,12 @@ fn select_list(key: &KeyColumns) -> String {
                 | Native::DateTime(_)
                 | Native::Timestamp(_)
                 | Native::Enum(_)
+                | Native::Set(_)
                 | Native::Json
                 | Native::Uuid
+                | Native::Inet { .. }
+                | Native::Geometry(_)
+                | Native::Vector(_)
                 | Native::Other => name,
             }
         })

@@ -17,7 +17,7 @@ pub(crate) fn text_columns(prepared: &Prepared, flavor: Flavor) -> Result<Vec<Te
         .columns
         .iter()
         .map(|column| {
-            let rule = rules::rule(&column.source, &column.target, flavor).map_err(|reason| {
+            let rule = rules::rule(column, flavor).map_err(|reason| {
                 ConnectorError::new(
                     ErrorClass::Setup,
                     "type-mismatch",
@@ -46,7 +46,7 @@ pub(crate) fn load_statement(table: &TableRef, prepared: &Prepared, flavor: Flav
             .is_none_or(|collation| types::charset(collation) == "utf8mb4");
         let through = match &native {
             Native::Json => flavor == Flavor::MySql,
-            Native::Uuid | Native::Enum(_) => true,
+            Native::Uuid | Native::Enum(_) | Native::Set(_) | Native::Inet { .. } => true,
             Native::Char(_) | Native::VarChar(_) | Native::Text(_) => !utf8mb4,
             Native::Int { .. }
             | Native::Float { .. }
@@ -61,6 +61,8 @@ pub(crate) fn load_statement(table: &TableRef, prepared: &Prepared, flavor: Flav
             | Native::DateTime(_)
             | Native::Timestamp(_)
             | Native::Year
+            | Native::Geometry(_)
+            | Native::Vector(_)
             | Native::Other => false,
         };
         if through {

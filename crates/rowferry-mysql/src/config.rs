@@ -121,7 +121,8 @@ impl Server {
     fn read_settings(&self) -> &'static [&'static str] {
         match self.flavor {
             Flavor::MySql => &[
-                "set session sql_mode = '', max_execution_time = 0",
+                "set session sql_mode = '', max_execution_time = 0, \
+                 information_schema_stats_expiry = 0",
                 "set session transaction isolation level repeatable read",
             ],
             Flavor::MariaDb => &[

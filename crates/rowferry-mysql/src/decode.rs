@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arrow_array::builder::{
     BinaryBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, DurationMicrosecondBuilder,
     FixedSizeBinaryBuilder, Float32Builder, Float64Builder, Int8Builder, Int16Builder,
-    Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder, UInt8Builder,
-    UInt16Builder, UInt32Builder, UInt64Builder,
+    Int32Builder, Int64Builder, ListBuilder, StringBuilder, TimestampMicrosecondBuilder,
+    UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::i256;
-use arrow_schema::{ArrowError, Schema};
+use arrow_schema::{ArrowError, Field, Schema};
 use mysql_async::{Row, Value};
 use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Result};
 
@@ -35,12 +35,15 @@ enum Cells {
     Decimal256(Decimal256Builder),
     Text(StringBuilder),
     Enum(StringBuilder),
+    /// Labels by their number, counted from 1.
+    EnumNumber(StringBuilder, Vec<String>),
     Binary(BinaryBuilder),
     Bits(UInt64Builder),
     Date(Date32Builder),
     Timestamp(TimestampMicrosecondBuilder),
     Duration(DurationMicrosecondBuilder),
     Uuid(FixedSizeBinaryBuilder),
+    Vector(ListBuilder<Float32Builder>),
 }
 
 impl Cells {
@@ -63,13 +66,20 @@ impl Cells {
             CanonicalType::Decimal { .. } => Self::Decimal256(
                 Decimal256Builder::with_capacity(rows).with_data_type(canonical.arrow()),
             ),
-            CanonicalType::Enum { labels } if labels.iter().all(|label| !label.is_empty()) => {
-                Self::Enum(text())
+            CanonicalType::Enum { labels } if by_number(labels) => {
+                Self::EnumNumber(text(), labels.clone())
             }
+            CanonicalType::Enum { .. } => Self::Enum(text()),
             CanonicalType::Text { .. }
             | CanonicalType::Json { .. }
-            | CanonicalType::Enum { .. } => Self::Text(text()),
-            CanonicalType::Binary { .. } => {
+            | CanonicalType::Set { .. }
+            | CanonicalType::Opaque { .. }
+            | CanonicalType::DecimalText => Self::Text(text()),
+            CanonicalType::List { element } if **element == CanonicalType::Float32 => {
+                let field = Field::new("item", element.arrow(), true);
+                Self::Vector(ListBuilder::new(Float32Builder::new()).with_field(field))
+            }
+            CanonicalType::Binary { .. } | CanonicalType::Geometry { .. } => {
                 Self::Binary(BinaryBuilder::with_capacity(rows, rows * 16))
             }
             CanonicalType::Bits { .. } => Self::Bits(UInt64Builder::with_capacity(rows)),
@@ -83,15 +93,11 @@ impl Cells {
             CanonicalType::Uuid => Self::Uuid(FixedSizeBinaryBuilder::with_capacity(rows, 16)),
             // No type of this server means these.
             CanonicalType::Boolean
-            | CanonicalType::DecimalText
             | CanonicalType::Time { .. }
-            | CanonicalType::Set { .. }
             | CanonicalType::BitString { .. }
             | CanonicalType::Interval
             | CanonicalType::TimeTz
             | CanonicalType::List { .. }
-            | CanonicalType::Geometry { .. }
-            | CanonicalType::Opaque { .. }
             | CanonicalType::Variant => {
                 return None;
             }
@@ -99,7 +105,7 @@ impl Cells {
     }
 
     /// Appends a value and returns its bytes; `Err` says what is wrong with it.
-    fn push(&mut self, value: &Value) -> Result<usize, &'static str> {
+    fn push(&mut self, value: &Value) -> Result<usize, Broken> {
         match (self, value) {
             (cells, Value::NULL) => cells.push_null(),
             (Self::Int8(to), value) => to.append_value(narrow(value)?),
@@ -124,10 +130,18 @@ impl Cells {
             }
             (Self::Enum(to), Value::Bytes(text)) => {
                 if text.is_empty() {
-                    return Err("the enum holds its error value, which is no label");
+                    return Err(Broken::value("the enum holds its error value, which is no label"));
                 }
                 to.append_value(utf8(text)?);
                 return Ok(text.len() + 4);
+            }
+            (Self::EnumNumber(to, labels), Value::Int(_) | Value::UInt(_)) => {
+                let number: usize = narrow::<u16>(value)?.into();
+                let label = number.checked_sub(1).and_then(|index| labels.get(index));
+                let label = label
+                    .ok_or(Broken::value("the enum holds its error value, which is no label"))?;
+                to.append_value(label);
+                return Ok(label.len() + 4);
             }
             (Self::Binary(to), Value::Bytes(bytes)) => {
                 to.append_value(bytes);
@@ -151,7 +165,10 @@ impl Cells {
                 });
             }
             (Self::Duration(to), Value::Time(negative, days, hour, minute, second, micros)) => {
-                let value = i64::from(*days) * DAY_MICROS + clock(*hour, *minute, *second, *micros);
+                let value = i64::from(*days)
+                    .checked_mul(DAY_MICROS)
+                    .and_then(|days| days.checked_add(clock(*hour, *minute, *second, *micros)))
+                    .ok_or("a time out of range")?;
                 to.append_value(if *negative { -value } else { value });
             }
             (Self::Uuid(to), Value::Bytes(text)) => {
@@ -159,7 +176,12 @@ impl Cells {
                 to.append_value(uuid).map_err(|_width| "a uuid of another width")?;
                 return Ok(16);
             }
-            _ => return Err("the server sent another type than it described"),
+            (Self::Vector(to), Value::Bytes(bytes)) => {
+                floats(bytes, to.values()).ok_or("a vector came in an unknown form")?;
+                to.append(true);
+                return Ok(bytes.len() + 4);
+            }
+            _ => return Err("the server sent another type than it described".into()),
         }
         Ok(8)
     }
@@ -178,12 +200,13 @@ impl Cells {
             Self::Float64(to) => to.append_null(),
             Self::Decimal128(to) => to.append_null(),
             Self::Decimal256(to) => to.append_null(),
-            Self::Text(to) | Self::Enum(to) => to.append_null(),
+            Self::Text(to) | Self::Enum(to) | Self::EnumNumber(to, _) => to.append_null(),
             Self::Binary(to) => to.append_null(),
             Self::Date(to) => to.append_null(),
             Self::Timestamp(to) => to.append_null(),
             Self::Duration(to) => to.append_null(),
             Self::Uuid(to) => to.append_null(),
+            Self::Vector(to) => to.append_null(),
         }
     }
 
@@ -201,13 +224,38 @@ impl Cells {
             Self::Float64(to) => Arc::new(to.finish()),
             Self::Decimal128(to) => Arc::new(to.finish()),
             Self::Decimal256(to) => Arc::new(to.finish()),
-            Self::Text(to) | Self::Enum(to) => Arc::new(to.finish()),
+            Self::Text(to) | Self::Enum(to) | Self::EnumNumber(to, _) => Arc::new(to.finish()),
             Self::Binary(to) => Arc::new(to.finish()),
             Self::Date(to) => Arc::new(to.finish()),
             Self::Timestamp(to) => Arc::new(to.finish()),
             Self::Duration(to) => Arc::new(to.finish()),
             Self::Uuid(to) => Arc::new(to.finish()),
+            Self::Vector(to) => Arc::new(to.finish()),
         }
+    }
+}
+
+/// Whether labels are read by their numbers: the empty label looks like the error value.
+pub(crate) fn by_number(labels: &[String]) -> bool {
+    labels.iter().any(String::is_empty)
+}
+
+/// What is wrong with a value.
+struct Broken {
+    reason: &'static str,
+    /// Another meaning of the column could hold it.
+    unrepresentable: bool,
+}
+
+impl Broken {
+    const fn value(reason: &'static str) -> Self {
+        Self { reason, unrepresentable: true }
+    }
+}
+
+impl From<&'static str> for Broken {
+    fn from(reason: &'static str) -> Self {
+        Self { reason, unrepresentable: false }
     }
 }
 
@@ -225,6 +273,15 @@ fn narrow<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T, &'static s
     }
 }
 
+/// Appends floats of four bytes each, least byte first; `None` when some are left over.
+fn floats(bytes: &[u8], to: &mut Float32Builder) -> Option<()> {
+    let (floats, rest) = bytes.as_chunks::<4>();
+    for float in floats {
+        to.append_value(f32::from_le_bytes(*float));
+    }
+    rest.is_empty().then_some(())
+}
+
 fn utf8(bytes: &[u8]) -> Result<&str, &'static str> {
     std::str::from_utf8(bytes).map_err(|_invalid| "the server sent a text that is not utf-8")
 }
@@ -235,7 +292,8 @@ fn decimal128(text: &[u8]) -> Option<i128> {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
-    let value = if digits.len() <= 19 {
+    // Eighteen digits fit whatever they are; 9999999999999999999 does not.
+    let value = if digits.len() <= 18 {
         let mut value = 0_i64;
         for digit in digits.iter().filter(|digit| **digit != b'.') {
             value = value * 10 + i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
@@ -258,12 +316,12 @@ fn decimal256(text: &[u8]) -> Option<i256> {
 }
 
 /// Days since 1970-01-01; `None` for the zero date.
-fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, &'static str> {
+fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, Broken> {
     if (year, month, day) == (0, 0, 0) {
         return Ok(None);
     }
     if month == 0 || day == 0 {
-        return Err("a date without month or day has no equal in other types");
+        return Err(Broken::value("a date without month or day has no equal in other types"));
     }
     let (month, day) = (i64::from(month), i64::from(day));
     let year = i64::from(year) - i64::from(month <= 2);
@@ -330,20 +388,19 @@ impl BatchBuilder {
         for (index, cells) in self.cells.iter_mut().enumerate() {
             let pushed = match row.as_ref(index) {
                 Some(value) => cells.push(value),
-                None => Err("the server sent too few columns"),
+                None => Err(Broken::from("the server sent too few columns")),
             };
             match pushed {
                 Ok(bytes) => self.bytes += bytes,
-                Err(reason) => {
+                Err(Broken { reason, unrepresentable }) => {
                     let name = self.names.get(index).map_or("", String::as_str);
-                    return Err(ConnectorError::new(
-                        ErrorClass::Data,
-                        "value-not-representable",
-                        format!(
-                            "column {name:?}, row {} of the chunk: {reason}",
-                            self.rows_before + self.rows as u64
-                        ),
-                    ));
+                    let row = self.rows_before + self.rows as u64;
+                    let code =
+                        if unrepresentable { "unrepresentable" } else { "value-not-representable" };
+                    let message = format!("column {name:?}, row {row} of the chunk: {reason}");
+                    return Err(
+                        ConnectorError::new(ErrorClass::Data, code, message).with_column(name)
+                    );
                 }
             }
         }
@@ -369,5 +426,88 @@ impl BatchBuilder {
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|error: ArrowError| {
             ConnectorError::bug("a batch does not fit its own schema").with_source(error)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn decimals_are_read_to_the_last_digit() {
+        for text in [
+            "0",
+            "-0.01",
+            "999999999999999999",
+            "9999999999999999999",
+            "-9999999999999999999",
+            "-99999999999999999999999999999999999999",
+            "1234567890123456.789",
+        ] {
+            let digits = text.replace('.', "");
+            assert_eq!(decimal128(text.as_bytes()), digits.parse().ok(), "{text}");
+            assert_eq!(decimal256(text.as_bytes()), i256::from_string(&digits), "{text}");
+        }
+    }
+
+    fn columns() -> Vec<Column> {
+        let labels = vec!["a".to_owned(), String::new()];
+        [
+            CanonicalType::Int8,
+            CanonicalType::UInt64,
+            CanonicalType::Float32,
+            CanonicalType::Float64,
+            CanonicalType::Decimal { precision: 19, scale: 2 },
+            CanonicalType::Decimal { precision: 65, scale: 30 },
+            CanonicalType::DecimalText,
+            CanonicalType::Text { chars: None, fixed: false },
+            CanonicalType::Enum { labels: labels.clone() },
+            CanonicalType::Enum { labels: vec!["a".to_owned()] },
+            CanonicalType::Set { labels },
+            CanonicalType::Binary { bytes: None, fixed: false },
+            CanonicalType::Bits { bits: 64 },
+            CanonicalType::Date,
+            CanonicalType::Timestamp { digits: 6 },
+            CanonicalType::Instant { digits: 6 },
+            CanonicalType::Duration { digits: 6 },
+            CanonicalType::Uuid,
+            CanonicalType::Geometry { encoding: "mysql".to_owned() },
+            CanonicalType::List { element: Box::new(CanonicalType::Float32) },
+        ]
+        .into_iter()
+        .map(|canonical| {
+            Column::new("c", Some(canonical), rowferry_core::NativeType::new("mysql", "x"))
+        })
+        .collect()
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::NULL),
+            any::<i64>().prop_map(Value::Int),
+            any::<u64>().prop_map(Value::UInt),
+            any::<f32>().prop_map(Value::Float),
+            any::<f64>().prop_map(Value::Double),
+            proptest::collection::vec(any::<u8>(), 0..40).prop_map(Value::Bytes),
+            "-?[0-9]{0,50}[.]?[0-9]{0,40}".prop_map(|text| Value::Bytes(text.into_bytes())),
+            any::<(u16, u8, u8, u8, u8, u8, u32)>()
+                .prop_map(|(y, mo, d, h, mi, s, us)| Value::Date(y, mo, d, h, mi, s, us)),
+            any::<(bool, u32, u8, u8, u8, u32)>()
+                .prop_map(|(neg, d, h, m, s, us)| Value::Time(neg, d, h, m, s, us)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_of_the_wire_makes_a_decoder_panic(values in proptest::collection::vec(value(), 1..20)) {
+            for column in columns() {
+                let Some(canonical) = &column.canonical else { continue };
+                let mut cells = Cells::new(canonical, 4).unwrap();
+                let taken = values.iter().filter(|value| cells.push(value).is_ok()).count();
+                prop_assert_eq!(cells.finish().len(), taken);
+            }
+        }
     }
 }

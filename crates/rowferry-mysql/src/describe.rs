@@ -4,26 +4,35 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Row, params};
 use rowferry_core::{
     Column, ConnectorError, ErrorClass, Identity, Index, Key, NativeType, Reference, Result,
-    TableListing, TableRef, TableSchema, TargetTable,
+    TableListing, TableRef, TableSchema, TargetTable, Untranslated,
 };
 
 use crate::config::Server;
-use crate::error;
-use crate::sql;
 use crate::types::{Flavor, Native};
+use crate::{defaults, definition, error, relations, sql};
 
-/// Name, kind, storage engine, rows, bytes and comment of a table.
-type TableRow = (String, String, Option<String>, Option<u64>, Option<u64>, Option<String>);
-/// Index, `non_unique`, column, prefix length and kind of an index's part.
-type IndexRow = (String, i64, Option<String>, Option<u64>, String);
+/// Name, kind, storage engine, rows, bytes, comment and next number of a table.
+type TableRow =
+    (String, String, Option<String>, Option<u64>, Option<u64>, Option<String>, Option<u64>);
+/// Index, `non_unique`, column, prefix length, kind and order of an index's part.
+type IndexRow = (String, i64, Option<String>, Option<u64>, String, Option<String>);
 
-const COLUMNS: &str = "select column_name, column_type, is_nullable, column_default, extra, \
-    collation_name, column_comment, generation_expression from information_schema.columns \
-    where table_schema = :db and table_name = :name order by ordinal_position";
+const INDEXES: &str = "select index_name, non_unique, column_name, sub_part, index_type, \
+    collation from information_schema.statistics where table_schema = :db \
+    and table_name = :name order by index_name, seq_in_index";
 
-const INDEXES: &str = "select index_name, non_unique, column_name, sub_part, index_type \
-    from information_schema.statistics where table_schema = :db and table_name = :name \
-    order by index_name, seq_in_index";
+/// Only MySQL ties a column to a reference system.
+fn columns_query(flavor: Flavor) -> String {
+    let reference = match flavor {
+        Flavor::MySql => "srs_id",
+        Flavor::MariaDb => "null",
+    };
+    format!(
+        "select column_name, column_type, is_nullable, column_default, extra, collation_name, \
+         column_comment, generation_expression, {reference} from information_schema.columns \
+         where table_schema = :db and table_name = :name order by ordinal_position"
+    )
+}
 
 /// Describes a table or view; `None` when it does not exist or may not be seen.
 pub(crate) async fn table(
@@ -36,20 +45,23 @@ pub(crate) async fn table(
     let params = || params! { "db" => &database, "name" => &table.name };
     let found: Option<TableRow> = conn
         .exec_first(
-            "select table_name, table_type, engine, table_rows, data_length, table_comment \
-             from information_schema.tables where table_schema = :db and table_name = :name",
+            "select table_name, table_type, engine, table_rows, data_length, table_comment, \
+             auto_increment from information_schema.tables where table_schema = :db and table_name = :name",
             params(),
         )
         .await
         .map_err(|error| error::of(error, attempt()))?;
-    let Some((name, kind, engine, rows, bytes, comment)) = found else { return Ok(None) };
+    let Some((name, kind, engine, rows, bytes, comment, next)) = found else { return Ok(None) };
     let is_view = kind == "VIEW";
-    let column_rows: Vec<Row> =
-        conn.exec(COLUMNS, params()).await.map_err(|error| error::of(error, attempt()))?;
+    let column_rows: Vec<Row> = conn
+        .exec(columns_query(server.flavor), params())
+        .await
+        .map_err(|error| error::of(error, attempt()))?;
     let json = json_columns(server, conn, &database, &name).await;
+    let mut untranslated = Vec::new();
     let columns = column_rows
         .into_iter()
-        .filter_map(|row| column(server.flavor, &json, row))
+        .filter_map(|row| column(server.flavor, &json, row, &mut untranslated))
         .collect::<Vec<_>>();
     let index_rows: Vec<IndexRow> =
         conn.exec(INDEXES, params()).await.map_err(|error| error::of(error, attempt()))?;
@@ -59,10 +71,16 @@ pub(crate) async fn table(
     } else {
         references(conn, &database, &name).await.map_err(|error| error::of(error, attempt()))?
     };
+    let mut foreign_keys = Vec::new();
+    let mut checks = Vec::new();
     let dependents = if is_view {
         vec![format!("view {name}")]
     } else {
-        dependents(conn, &database, &name).await.map_err(|error| error::of(error, attempt()))?
+        let failed = |error| error::of(error, attempt());
+        foreign_keys = relations::foreign_keys(conn, &database, &name).await.map_err(failed)?;
+        checks = relations::checks(conn, server.flavor, &database, &name).await.map_err(failed)?;
+        untranslated.extend(relations::others(conn, &database, &name).await.map_err(failed)?);
+        dependents(conn, &database, &name).await.map_err(failed)?
     };
     // The engine's count is stale right after a load; it is a hint only.
     let schema = TableSchema {
@@ -70,6 +88,10 @@ pub(crate) async fn table(
         columns,
         keys,
         indexes,
+        foreign_keys,
+        checks,
+        untranslated,
+        next_identity: next.and_then(|next| i64::try_from(next).ok()),
         rows_estimated: rows.filter(|_| !is_view),
         bytes_estimated: bytes.filter(|_| !is_view),
         comment: comment.filter(|comment| !comment.is_empty() && !is_view),
@@ -96,15 +118,22 @@ pub(crate) async fn storage_engine(
     .map_err(|error| error::of(error, format!("could not ask for the engine of table {table}")))
 }
 
-fn column(flavor: Flavor, json: &[String], mut row: Row) -> Option<Column> {
+/// A column; what it does beside holding values goes to `untranslated`.
+fn column(
+    flavor: Flavor,
+    json: &[String],
+    mut row: Row,
+    untranslated: &mut Vec<Untranslated>,
+) -> Option<Column> {
     let name: String = row.take(0)?;
     let mut declared: String = row.take(1)?;
     let nullable = row.take::<String, _>(2)? == "YES";
     let default: Option<String> = row.take::<Option<String>, _>(3)?;
-    let extra = row.take::<String, _>(4)?.to_ascii_lowercase();
+    let extra = row.take::<String, _>(4)?;
     let collation: Option<String> = row.take::<Option<String>, _>(5)?;
     let comment: Option<String> = row.take::<Option<String>, _>(6)?;
     let expression: Option<String> = row.take::<Option<String>, _>(7)?;
+    let reference: Option<u32> = row.take::<Option<u32>, _>(8)?;
     // MariaDB's JSON is a longtext with a check; its name alone says what the values are.
     if flavor == Flavor::MariaDb
         && declared.eq_ignore_ascii_case("longtext")
@@ -112,22 +141,44 @@ fn column(flavor: Flavor, json: &[String], mut row: Row) -> Option<Column> {
     {
         "json".clone_into(&mut declared);
     }
+    if let Some(reference) = reference {
+        declared = format!("{declared} srid {reference}");
+    }
+    let lower = extra.to_ascii_lowercase();
     let native = Native::parse(&declared);
-    let generated = expression.is_some_and(|text| !text.is_empty())
-        || extra.contains("virtual generated")
-        || extra.contains("stored generated");
+    let expression =
+        expression.filter(|text| !text.is_empty()).map(|text| defaults::expression(&text, flavor));
+    let generated = expression.is_some()
+        || lower.contains("virtual generated")
+        || lower.contains("stored generated");
+    let default = default
+        .filter(|text| text != "NULL")
+        .map(|text| defaults::in_words(&text, &lower, &native, flavor));
+    let mut note = |kind: &str, definition: &str| {
+        let (kind, definition) = (kind.to_owned(), definition.to_owned());
+        untranslated.push(Untranslated { kind, name: name.clone(), definition });
+    };
+    if let Some(at) = lower.find("on update ") {
+        note(definition::ON_UPDATE, extra.get(at..).unwrap_or_default());
+    }
+    if lower.contains("virtual generated") {
+        note(definition::VIRTUAL, expression.as_deref().unwrap_or_default());
+    }
+    if lower.contains("invisible") {
+        note("invisible column", &declared);
+    }
     Some(Column {
         canonical: native.canonical(flavor),
-        name,
         native: NativeType::new(flavor.word(), declared),
         nullable,
-        default: default.filter(|text| text != "NULL"),
-        default_meaning: None,
-        identity: extra.contains("auto_increment").then_some(Identity::ByDefault),
+        default_meaning: default.as_deref().and_then(|text| defaults::meaning(text, &native)),
+        default: default.filter(|_| !generated),
+        identity: lower.contains("auto_increment").then_some(Identity::ByDefault),
         generated,
-        expression: None,
+        expression,
         collation,
         comment: comment.filter(|comment| !comment.is_empty()),
+        name,
     })
 }
 
@@ -155,38 +206,58 @@ fn keys_and_indexes(rows: Vec<IndexRow>) -> (Vec<Key>, Vec<Index>) {
     let mut keys: Vec<Key> = Vec::new();
     let mut indexes: Vec<Index> = Vec::new();
     let mut rows = rows.into_iter().peekable();
-    while let Some((name, non_unique, column, prefix, kind)) = rows.next() {
-        let mut parts = vec![(column, prefix)];
-        while let Some((_, _, column, prefix, _)) = rows.next_if(|row| row.0 == name) {
-            parts.push((column, prefix));
+    while let Some((name, non_unique, column, prefix, kind, order)) = rows.next() {
+        let mut parts = vec![(column, prefix, order)];
+        while let Some((_, _, column, prefix, _, order)) = rows.next_if(|row| row.0 == name) {
+            parts.push((column, prefix, order));
         }
+        let ascending = parts.iter().all(|(_, _, order)| order.as_deref() != Some("D"));
+        let unique = if non_unique == 0 { "unique " } else { "" };
         // An index over expressions or prefixes is not a key over plain columns.
         let plain: Option<Vec<String>> = parts
             .iter()
-            .map(|(column, prefix)| column.clone().filter(|_| prefix.is_none()))
+            .map(|(column, prefix, _)| column.clone().filter(|_| prefix.is_none()))
             .collect();
         match plain {
             Some(columns) if non_unique == 0 => {
                 keys.push(Key { primary: name == "PRIMARY", name, columns });
             }
             Some(columns) if kind == "BTREE" => {
-                let definition = format!(
-                    "key {} ({})",
-                    sql::quote(&name),
-                    sql::list(columns.iter().map(String::as_str))
-                );
-                indexes.push(Index { name, columns, definition, portable: false });
+                let definition = index_words("key", &name, &parts);
+                indexes.push(Index { name, columns, definition, portable: ascending });
             }
             Some(_) | None => {
-                let unique = if non_unique == 0 { "unique " } else { "" };
-                let definition =
-                    format!("{unique}{} index {}", kind.to_lowercase(), sql::quote(&name));
+                let word = match kind.as_str() {
+                    "BTREE" | "HASH" => format!("{unique}key"),
+                    other => format!("{} key", other.to_lowercase()),
+                };
+                let definition = index_words(&word, &name, &parts);
                 indexes.push(Index { name, columns: Vec::new(), definition, portable: false });
             }
         }
     }
     keys.sort_by(|a, b| b.primary.cmp(&a.primary).then_with(|| a.name.cmp(&b.name)));
     (keys, indexes)
+}
+
+/// An index in the server's words, as far as the catalogue tells: of an expression only that.
+fn index_words(
+    word: &str,
+    name: &str,
+    parts: &[(Option<String>, Option<u64>, Option<String>)],
+) -> String {
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(column, prefix, order)| {
+            let column = column.as_deref().map_or_else(|| "(…)".to_owned(), sql::quote);
+            // A spatial index shows the width of its boxes.
+            let shown = prefix.filter(|_| !word.starts_with("spatial"));
+            let prefix = shown.map(|prefix| format!("({prefix})")).unwrap_or_default();
+            let order = if order.as_deref() == Some("D") { " desc" } else { "" };
+            format!("{column}{prefix}{order}")
+        })
+        .collect();
+    format!("{word} {} ({})", sql::quote(name), parts.join(", "))
 }
 
 /// Triggers, which a swap would leave on the old table.

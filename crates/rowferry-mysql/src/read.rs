@@ -6,15 +6,16 @@ use async_trait::async_trait;
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{BinaryProtocol, QueryResult, Row};
 use rowferry_core::{
-    Chunk, ChunkReader, ConnectorError, Digest, ErrorClass, KeyColumns, KeyRange, KeyTuple,
-    Payload, ReadSpec, Result, TableSchema,
+    CanonicalType, Chunk, ChunkReader, Column, ConnectorError, Digest, ErrorClass, KeyColumns,
+    KeyRange, KeyTuple, Payload, ReadSpec, Result, TableSchema,
 };
 
 use crate::chunks;
-use crate::decode::BatchBuilder;
+use crate::decode::{self, BatchBuilder};
 use crate::error;
 use crate::snapshot::{self, Lease};
 use crate::sql;
+use crate::types::Native;
 
 /// Rows for which a batch's builders have room at the start; they grow from there.
 const ROWS_AT_FIRST: u64 = 4_096;
@@ -139,7 +140,7 @@ fn query(table: &TableSchema, chunk: &Chunk, spec: &ReadSpec) -> Result<String> 
             format!("no column of table {} is to be read", chunk.table),
         ));
     }
-    let names = sql::list(spec.columns.iter().map(|column| column.name.as_str()));
+    let names = spec.columns.iter().map(select).collect::<Vec<_>>().join(", ");
     let (hint, order) = match &chunk.range {
         KeyRange::Span { key, .. } => (
             chunks::force_index(table, key),
@@ -162,6 +163,26 @@ fn query(table: &TableSchema, chunk: &Chunk, spec: &ReadSpec) -> Result<String> 
         format!(" where {}", conditions.join(" and "))
     };
     Ok(format!("select {names} from {}{hint}{filter}{order}", sql::table(&table.table)))
+}
+
+/// A column of the read. Where its type cannot hold a value, it is read as the server's own text.
+fn select(column: &Column) -> String {
+    let name = sql::quote(&column.name);
+    let native = Native::parse(&column.native.declared);
+    match (&column.canonical, native) {
+        (
+            Some(CanonicalType::Text { .. }),
+            Native::Date | Native::DateTime(_) | Native::Timestamp(_),
+        ) => format!("cast({name} as char)"),
+        // The empty text is a label and also how the error value looks: only numbers differ.
+        (Some(CanonicalType::Enum { labels }), Native::Enum(_)) if decode::by_number(labels) => {
+            format!("cast({name} + 0 as unsigned)")
+        }
+        (Some(CanonicalType::Text { .. }), Native::Vector(_)) => {
+            format!("vector_to_string({name})")
+        }
+        _ => name,
+    }
 }
 
 fn as_usize(value: u64) -> usize {

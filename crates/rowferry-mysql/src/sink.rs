@@ -16,7 +16,7 @@ use crate::config::{self, Purpose, Server};
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
 use crate::write::{self, WriteSession};
-use crate::{describe, error, foreign_keys, session, sql, staging, types};
+use crate::{describe, error, foreign_keys, plan, session, shape, sql, staging};
 
 /// What the writers of one sink share.
 pub(crate) struct SinkState {
@@ -103,7 +103,11 @@ impl Sink for MysqlSink {
     }
 
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
-        types::plan_column(wish, self.state.server.flavor)
+        plan::plan_column(wish, self.state.server.flavor)
+    }
+
+    fn shape(&self, plan: &mut TablePlan) -> Vec<PlanProblem> {
+        shape::table(plan, self.state.server.flavor)
     }
 
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {
@@ -112,7 +116,7 @@ impl Sink for MysqlSink {
         }
         let target = sql::table(&plan.target);
         let create = staging::create(&self.state.server, plan, &plan.target);
-        let indexes = staging::secondaries(plan);
+        let indexes = staging::secondaries(plan, self.state.server.flavor);
         std::iter::once(create)
             .chain(
                 indexes.into_iter().map(|index| format!("alter table {target} {}", index.clause)),
@@ -170,7 +174,9 @@ impl Sink for MysqlSink {
                     .await
                     .map_err(|error| error::of(error, attempt()))?;
             }
-            for table in [&progress.chunk, &progress.stream] {
+            let aside = progress.has_quarantine(&mut conn).await?;
+            let aside = aside.then_some(&progress.quarantine);
+            for table in aside.into_iter().chain([&progress.chunk, &progress.stream]) {
                 conn.query_drop(format!("delete from {table} where {filter}"))
                     .await
                     .map_err(|error| error::of(error, attempt()))?;

@@ -3,12 +3,11 @@
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, params};
-use rowferry_core::{Key, Result, TablePlan, TableRef};
+use rowferry_core::{Index, Result, TablePlan, TableRef};
 
 use crate::config::Server;
-use crate::error;
-use crate::sql;
-use crate::types::{self, Native};
+use crate::types::Flavor;
+use crate::{definition, error, shape, sql};
 
 fn short(stream_id: &str) -> String {
     stream_id.chars().take(12).collect()
@@ -61,102 +60,108 @@ pub(crate) async fn exists(conn: &mut Conn, table: &TableRef) -> Result<bool> {
 /// `create table` for a new table of the plan.
 pub(crate) fn create(server: &Server, plan: &TablePlan, table: &TableRef) -> String {
     let primary: &[String] = if plan.key_enforced { &plan.key } else { &[] };
-    let mut parts: Vec<String> = plan
-        .columns
-        .iter()
-        .map(|column| {
-            let target = &column.target;
-            let in_key = primary.contains(&target.name);
-            let mut target = target.clone();
-            // The server numbers a column only where an index starts with it.
-            if primary.first() != Some(&target.name) {
-                target.identity = None;
-            }
-            types::definition(&target, in_key)
-        })
-        .collect();
+    let mut parts = definition::columns(plan, server.flavor);
     if !primary.is_empty() {
         parts.push(format!("primary key ({})", sql::list(primary.iter().map(String::as_str))));
     }
-    // Texts of JSON that stay texts are still checked to be JSON.
-    for column in &plan.columns {
-        let is_json =
-            matches!(column.source.canonical, Some(rowferry_core::CanonicalType::Json { .. }));
-        if is_json && matches!(Native::parse(&column.target.native.declared), Native::Text(_)) {
-            parts.push(format!("check (json_valid({}))", sql::quote(&column.target.name)));
-        }
-    }
-    let comment = plan
+    parts.extend(definition::checks(plan, server.flavor));
+    let comment = definition::comment(plan);
+    // The server goes on from here or from beyond the greatest number, whichever is more.
+    let counts = plan.columns.iter().any(|column| {
+        column.target.identity.is_some() && primary.first() == Some(&column.target.name)
+    });
+    let next = plan
         .source
-        .comment
-        .as_deref()
-        .map(|comment| format!(" comment = {}", sql::text(comment)))
+        .next_identity
+        .filter(|next| counts && *next > 0)
+        .map(|next| format!(" auto_increment = {next}"))
         .unwrap_or_default();
     format!(
-        "create table {} (\n  {}\n) engine = InnoDB character set utf8mb4 collate {}{comment}",
+        "create table {} (\n  {}\n) engine = InnoDB{next} character set utf8mb4 \
+         collate {}{comment}",
         sql::table(table),
         parts.join(",\n  "),
         server.flavor.binary_collation()
     )
 }
 
-/// A secondary index of the new table: its name and its part of `alter table`.
+/// A secondary index of the new table: its name here and at the source, and its part of
+/// `alter table`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Secondary {
+    pub(crate) source: String,
     pub(crate) name: String,
     pub(crate) clause: String,
 }
 
-/// Unique keys and plain indexes of the source that the target's types can carry. They are built
-/// after the load, when one sort is cheaper than many small inserts.
-pub(crate) fn secondaries(plan: &TablePlan) -> Vec<Secondary> {
-    let primary = plan.source.primary_key();
+/// Unique keys and indexes of the source that the target's types can carry. They are built after
+/// the load, when one sort is cheaper than many small inserts.
+pub(crate) fn secondaries(plan: &TablePlan, flavor: Flavor) -> Vec<Secondary> {
     let unique = plan
         .source
         .keys
         .iter()
-        .filter(|key| !key.primary && Some(*key) != primary)
-        .filter_map(|key: &Key| secondary(plan, "unique key", &key.name, &key.columns));
-    let plain = plan
-        .source
-        .indexes
-        .iter()
-        .filter_map(|index| secondary(plan, "key", &index.name, &index.columns));
+        .filter(|key| !key.primary)
+        .filter_map(|key| secondary(plan, "unique key", &key.name, &key.columns, flavor));
+    let plain = plan.source.indexes.iter().filter_map(|index| {
+        if index.portable {
+            secondary(plan, "key", &index.name, &index.columns, flavor)
+        } else {
+            verbatim(plan, index, flavor)
+        }
+    });
     unique.chain(plain).collect()
 }
 
-fn secondary(plan: &TablePlan, kind: &str, name: &str, columns: &[String]) -> Option<Secondary> {
+fn secondary(
+    plan: &TablePlan,
+    kind: &str,
+    name: &str,
+    columns: &[String],
+    flavor: Flavor,
+) -> Option<Secondary> {
     if columns.is_empty() {
         return None;
     }
-    let mut bytes = 0_u64;
+    let computed = definition::computed(plan, flavor);
+    let mut bytes = 0;
     let mut names = Vec::with_capacity(columns.len());
     for column in columns {
-        let planned = plan.columns.iter().find(|planned| planned.source.name == *column)?;
-        bytes += match Native::parse(&planned.target.native.declared) {
-            Native::Text(_) | Native::Blob(_) | Native::Json | Native::Other => return None,
-            Native::Char(chars) | Native::VarChar(chars) => u64::from(chars) * 4,
-            Native::Binary(bytes) | Native::VarBinary(bytes) => bytes.into(),
-            Native::Int { .. }
-            | Native::Float { .. }
-            | Native::Double { .. }
-            | Native::Decimal { .. }
-            | Native::Bit(_)
-            | Native::Date
-            | Native::Time(_)
-            | Native::DateTime(_)
-            | Native::Timestamp(_)
-            | Native::Year
-            | Native::Enum(_)
-            | Native::Uuid => 16,
+        let planned = plan.columns.iter().find(|planned| planned.source.name == *column);
+        let target = match planned {
+            Some(planned) => &planned.target,
+            None => computed.iter().find(|own| own.name == *column)?,
         };
-        names.push(planned.target.name.as_str());
+        bytes += shape::index_bytes(target)?;
+        names.push(target.name.as_str());
     }
-    // The widest index entry of InnoDB.
-    if bytes > 3_072 {
+    if bytes > shape::INDEX_BYTES {
         return None;
     }
+    let source = name.to_owned();
     let name: String = name.chars().take(64).collect();
     let clause = format!("add {kind} {} ({})", sql::quote(&name), sql::list(names));
-    Some(Secondary { name, clause })
+    Some(Secondary { source, name, clause })
+}
+
+/// An index of the same fork, in its own words, where its columns kept their names and types.
+fn verbatim(plan: &TablePlan, index: &Index, flavor: Flavor) -> Option<Secondary> {
+    let computed = definition::computed(plan, flavor);
+    let own = plan.source.columns.iter().all(|column| {
+        let kept = computed.iter().any(|own| own.name == column.name)
+            || plan.columns.iter().any(|planned| {
+                planned.source.name == column.name
+                    && planned.target.name == column.name
+                    && planned.target.native.declared == column.native.declared
+            });
+        column.native.engine == flavor.word()
+            && (kept || !index.definition.contains(&sql::quote(&column.name)))
+    });
+    // The catalogue does not tell every expression.
+    let whole = !index.definition.contains("(…)");
+    (own && whole && !index.definition.is_empty()).then(|| Secondary {
+        source: index.name.clone(),
+        name: index.name.clone(),
+        clause: format!("add {}", index.definition),
+    })
 }

@@ -1,20 +1,15 @@
-//! The type table: server type to canonical type, and canonical type to server type.
+//! The type table: server type to canonical type.
 
-use rowferry_core::{
-    CanonicalType, Column, ColumnChoice, ColumnWish, JsonFlavor, NativeType, PlanProblem,
-};
+use rowferry_core::{CanonicalType, Column, JsonFlavor};
 
-use crate::rules::rule;
 use crate::sql;
 
-/// Longest text, in characters, that becomes `varchar(n)`. A row of InnoDB may declare 65,535 bytes
-/// and a character takes up to four, so sixteen such columns fit; longer ones become `longtext`.
-const VARCHAR_CHARS_MAX: u32 = 1_000;
-/// Characters of a text key without a declared length: 768 × 4 bytes is the widest index column
-/// (<https://dev.mysql.com/doc/refman/8.4/en/innodb-limits.html>). Longer values are refused.
-const KEY_CHARS: u32 = 768;
-/// Bytes of a binary key without a declared length: the widest index column.
-const KEY_BYTES: u32 = 3_072;
+/// Characters of the longest addresses.
+const INET4_CHARS: u32 = 15;
+const INET6_CHARS: u32 = 39;
+/// Elements of a vector without a declared size
+/// (<https://dev.mysql.com/doc/refman/9.0/en/vector.html>).
+const VECTOR_ELEMENTS: u32 = 2_048;
 
 /// Which fork the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +35,17 @@ impl Flavor {
         }
     }
 
-    const fn decimal_scale_max(self) -> u8 {
+    /// Most fraction digits of a decimal.
+    pub(crate) const fn decimal_scale_max(self) -> u8 {
         match self {
             Self::MySql => 30,
             Self::MariaDb => 38,
         }
+    }
+
+    /// Whether `column` is of a server of either fork.
+    pub(crate) fn is_family(column: &Column) -> bool {
+        matches!(column.native.engine.as_str(), "mysql" | "mariadb")
     }
 }
 
@@ -82,8 +83,17 @@ pub(crate) enum Native {
     Timestamp(u8),
     Year,
     Enum(Vec<String>),
+    Set(Vec<String>),
     Json,
     Uuid,
+    /// An address of version 4 or 6.
+    Inet {
+        v6: bool,
+    },
+    /// The word of a geometry type: `geometry`, `point`, …
+    Geometry(String),
+    /// A vector of at most so many floats.
+    Vector(u32),
     /// No mapping in this version.
     Other,
 }
@@ -134,8 +144,14 @@ impl Native {
             "timestamp" => Self::Timestamp(small(0, 0)),
             "year" => Self::Year,
             "enum" => Self::Enum(labels(inside.unwrap_or_default())),
+            "set" => Self::Set(labels(inside.unwrap_or_default())),
             "json" => Self::Json,
             "uuid" => Self::Uuid,
+            "inet4" => Self::Inet { v6: false },
+            "inet6" => Self::Inet { v6: true },
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geometrycollection" | "geomcollection" => Self::Geometry(word),
+            "vector" => Self::Vector(number(0, VECTOR_ELEMENTS)),
             _ => Self::Other,
         }
     }
@@ -174,14 +190,37 @@ impl Native {
                     Flavor::MariaDb => JsonFlavor::Text,
                 },
             },
+            Self::Set(labels) => CanonicalType::Set { labels: labels.clone() },
             Self::Uuid => CanonicalType::Uuid,
+            Self::Inet { v6 } => CanonicalType::Opaque {
+                type_name: "inet".to_owned(),
+                chars: Some(if *v6 { INET6_CHARS } else { INET4_CHARS }),
+            },
+            Self::Geometry(_) => CanonicalType::Geometry { encoding: "mysql".to_owned() },
+            Self::Vector(_) => CanonicalType::List { element: Box::new(CanonicalType::Float32) },
             Self::Other => return None,
         })
     }
 
     /// Whether the column holds characters in a character set.
     pub(crate) const fn has_charset(&self) -> bool {
-        matches!(self, Self::Char(_) | Self::VarChar(_) | Self::Text(_) | Self::Enum(_))
+        matches!(
+            self,
+            Self::Char(_) | Self::VarChar(_) | Self::Text(_) | Self::Enum(_) | Self::Set(_)
+        )
+    }
+
+    /// Whether a column of this type cannot be indexed as a whole.
+    pub(crate) const fn is_large(&self) -> bool {
+        matches!(
+            self,
+            Self::Text(_)
+                | Self::Blob(_)
+                | Self::Json
+                | Self::Geometry(_)
+                | Self::Vector(_)
+                | Self::Other
+        )
     }
 }
 
@@ -211,227 +250,9 @@ pub(crate) fn charset(collation: &str) -> &str {
     collation.split_once('_').map_or(collation, |(charset, _)| charset)
 }
 
-/// A type of a new target column, with its collation.
-fn declare(
-    canonical: &CanonicalType,
-    flavor: Flavor,
-    in_key: bool,
-) -> Result<(String, Option<String>), &'static str> {
-    let plain = |declared: &str| Ok((declared.to_owned(), None));
-    let text = |declared: String| Ok((declared, Some(flavor.binary_collation().to_owned())));
-    let timed = |word: &str, digits: u8| match digits {
-        0 => Ok((word.to_owned(), None)),
-        digits => Ok((format!("{word}({digits})"), None)),
-    };
-    match canonical {
-        CanonicalType::Boolean => plain("tinyint(1)"),
-        CanonicalType::Int8 => plain("tinyint"),
-        CanonicalType::Int16 => plain("smallint"),
-        CanonicalType::Int32 => plain("int"),
-        CanonicalType::Int64 => plain("bigint"),
-        CanonicalType::UInt8 => plain("tinyint unsigned"),
-        CanonicalType::UInt16 => plain("smallint unsigned"),
-        CanonicalType::UInt32 => plain("int unsigned"),
-        CanonicalType::UInt64 => plain("bigint unsigned"),
-        CanonicalType::Float32 => plain("float"),
-        CanonicalType::Float64 => plain("double"),
-        CanonicalType::Decimal { precision, scale } => {
-            if *precision > 65 || *scale > flavor.decimal_scale_max() {
-                return Err("the decimal has more digits than this server's widest");
-            }
-            Ok((format!("decimal({precision},{scale})"), None))
-        }
-        CanonicalType::DecimalText => {
-            Err("a numeric without precision has no equal type in this server")
-        }
-        CanonicalType::Text { chars: Some(chars), fixed: true } if *chars <= 255 => {
-            text(format!("char({chars})"))
-        }
-        CanonicalType::Text { chars: Some(chars), .. }
-            if *chars <= if in_key { KEY_CHARS } else { VARCHAR_CHARS_MAX } =>
-        {
-            text(format!("varchar({chars})"))
-        }
-        CanonicalType::Text { .. } if in_key => text(format!("varchar({KEY_CHARS})")),
-        CanonicalType::Text { .. } => text("longtext".to_owned()),
-        CanonicalType::Binary { bytes: Some(bytes), fixed: true } if *bytes <= 255 => {
-            Ok((format!("binary({bytes})"), None))
-        }
-        CanonicalType::Binary { bytes: Some(bytes), .. }
-            if *bytes <= if in_key { KEY_BYTES } else { VARCHAR_CHARS_MAX * 4 } =>
-        {
-            Ok((format!("varbinary({bytes})"), None))
-        }
-        CanonicalType::Binary { .. } if in_key => Ok((format!("varbinary({KEY_BYTES})"), None)),
-        CanonicalType::Binary { .. } => plain("longblob"),
-        CanonicalType::Date => plain("date"),
-        CanonicalType::Time { digits } | CanonicalType::Duration { digits } => {
-            timed("time", *digits)
-        }
-        CanonicalType::Timestamp { digits } | CanonicalType::Instant { digits } => {
-            timed("datetime", *digits)
-        }
-        // MariaDB's own uuid type refuses variants that other servers hold (error 1292).
-        CanonicalType::Uuid => plain("binary(16)"),
-        CanonicalType::Json { flavor: json } => match (flavor, json) {
-            (Flavor::MySql, JsonFlavor::Text) => text("longtext".to_owned()),
-            (Flavor::MariaDb, _) | (Flavor::MySql, JsonFlavor::PgJsonb | JsonFlavor::Mysql) => {
-                plain("json")
-            }
-        },
-        CanonicalType::Bits { bits } => Ok((format!("bit({bits})"), None)),
-        CanonicalType::Enum { labels } => {
-            if labels.len() > 65_535 || labels.iter().any(|label| label.chars().count() > 255) {
-                return Err("the enum has more or longer labels than this server allows");
-            }
-            if labels.iter().any(|label| label.ends_with(' ')) {
-                return Err("a label of the enum ends in a blank, which this server drops");
-            }
-            let labels: Vec<String> = labels.iter().map(|label| enum_label(label)).collect();
-            text(format!("enum({})", labels.join(",")))
-        }
-        CanonicalType::Set { .. }
-        | CanonicalType::BitString { .. }
-        | CanonicalType::Interval
-        | CanonicalType::TimeTz
-        | CanonicalType::List { .. }
-        | CanonicalType::Geometry { .. }
-        | CanonicalType::Opaque { .. }
-        | CanonicalType::Variant => Err("this server has no type for it yet"),
-    }
-}
-
 /// A label as `COLUMN_TYPE` shows it: quotes doubled.
-fn enum_label(label: &str) -> String {
+pub(crate) fn label_literal(label: &str) -> String {
     format!("'{}'", label.replace('\\', "\\\\").replace('\'', "''"))
-}
-
-/// The target column for `source`: `existing` when it fits, else a new one.
-pub(crate) fn plan_column(
-    wish: &ColumnWish<'_>,
-    flavor: Flavor,
-) -> Result<ColumnChoice, PlanProblem> {
-    let ColumnWish { source, name: target_name, existing, in_key, .. } = *wish;
-    let problem = |code: &str, message: String, next: &str| {
-        PlanProblem::of_column(code, &source.name, message, next)
-    };
-    if let Some(existing) = existing {
-        if existing.generated {
-            return Err(problem(
-                "generated-column",
-                format!("the target computes column {:?} itself", existing.name),
-                "Leave the column out, or drop the expression of the target column.",
-            ));
-        }
-        rule(source, existing, flavor).map_err(|message| {
-            problem("type-mismatch", message, "Change the target column's type, or leave it out.")
-        })?;
-        return Ok(ColumnChoice::exact(existing.clone()));
-    }
-    check_name(target_name).map_err(|message| {
-        problem("bad-name", message.to_owned(), "Rename the column with `rename`.")
-    })?;
-    let unmapped = |message: String| {
-        problem(
-            "unsupported-type",
-            message,
-            "Leave the column out with `exclude`, or cast it in a view.",
-        )
-    };
-    let Some(canonical) = &source.canonical else {
-        let message = format!("the type {} is not supported yet", source.native.declared);
-        return Err(unmapped(message));
-    };
-    let (declared, collation) = match verbatim(source, flavor) {
-        Some(own) => own,
-        None => declare(canonical, flavor, in_key).map_err(|reason| unmapped(reason.to_owned()))?,
-    };
-    let same_fork = matches!(source.native.engine.as_str(), "mysql" | "mariadb");
-    // The way back must know that the wall clock in this column is an instant.
-    let utc = matches!(canonical, CanonicalType::Instant { .. }) && !same_fork;
-    let comment = source.comment.clone().or_else(|| utc.then(|| "utc instant".to_owned()));
-    Ok(ColumnChoice::exact(Column {
-        name: target_name.to_owned(),
-        canonical: Native::parse(&declared).canonical(flavor),
-        native: NativeType::new(flavor.word(), declared),
-        nullable: source.nullable,
-        default: None,
-        default_meaning: None,
-        identity: source.identity.filter(|_| same_fork),
-        generated: false,
-        expression: None,
-        collation,
-        comment,
-    }))
-}
-
-/// The source's own type where the target's fork has it too.
-fn verbatim(source: &Column, flavor: Flavor) -> Option<(String, Option<String>)> {
-    let engine = source.native.engine.as_str();
-    if !matches!(engine, "mysql" | "mariadb") {
-        return None;
-    }
-    let native = Native::parse(&source.native.declared);
-    let collation = source.collation.clone().filter(|_| native.has_charset());
-    if engine == flavor.word() {
-        return Some((source.native.declared.clone(), collation));
-    }
-    let own_kind = matches!(native, Native::Uuid | Native::Json | Native::Other);
-    let too_fine =
-        matches!(native, Native::Decimal { scale, .. } if scale > flavor.decimal_scale_max());
-    if own_kind || too_fine {
-        return None;
-    }
-    // Collations of the newer families exist in one fork only. The order of bytes in their place
-    // never merges two rows that the source told apart.
-    let newer = |collation: &str| {
-        ["_0900_", "uca1400", "nopad"].iter().any(|family| collation.contains(family))
-    };
-    let collation = collation.map(|collation| {
-        if newer(&collation) { flavor.binary_collation().to_owned() } else { collation }
-    });
-    Some((source.native.declared.clone(), collation))
-}
-
-/// Whether the server accepts this as a name.
-fn check_name(name: &str) -> Result<(), &'static str> {
-    if name.chars().count() > 64 {
-        return Err("the name is longer than 64 characters");
-    }
-    if name.is_empty() || name.ends_with(' ') {
-        return Err("the name is empty or ends in a blank");
-    }
-    if name.chars().any(|sign| sign == '\0' || sign > '\u{FFFF}') {
-        return Err("the name has a character that this server does not allow in names");
-    }
-    Ok(())
-}
-
-/// A column of `create table`.
-pub(crate) fn definition(column: &Column, primary: bool) -> String {
-    let mut text = format!("{} {}", sql::quote(&column.name), column.native.declared);
-    if let Some(collation) = &column.collation
-        && Native::parse(&column.native.declared).has_charset()
-    {
-        text.push_str(" character set ");
-        text.push_str(charset(collation));
-        text.push_str(" collate ");
-        text.push_str(collation);
-    }
-    let timestamp = matches!(Native::parse(&column.native.declared), Native::Timestamp(_));
-    text.push_str(match (column.nullable && !primary, timestamp) {
-        (true, true) => " null default null",
-        (true, false) => " null",
-        (false, _) => " not null",
-    });
-    if column.identity.is_some() && primary {
-        text.push_str(" auto_increment");
-    }
-    if let Some(comment) = &column.comment {
-        text.push_str(" comment ");
-        text.push_str(&sql::text(comment));
-    }
-    text
 }
 
 #[cfg(test)]
@@ -447,7 +268,11 @@ mod tests {
             "enum('a','it''s','x,y')",
             Native::Enum(vec!["a".into(), "it's".into(), "x,y".into()]),
         );
+        check("set('b','a')", Native::Set(vec!["b".into(), "a".into()]));
         check("datetime(6)", Native::DateTime(6));
-        check("geometry", Native::Other);
+        check("point srid 4326", Native::Geometry("point".into()));
+        check("vector(3)", Native::Vector(3));
+        check("inet6", Native::Inet { v6: true });
+        check("sys_refcursor", Native::Other);
     }
 }

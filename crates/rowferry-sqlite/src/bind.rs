@@ -15,8 +15,10 @@ use rowferry_core::CanonicalType;
 use rusqlite::Statement;
 use rusqlite::types::{Null, ValueRef};
 
-use crate::types::Binding;
-use crate::{decimal, iso};
+use crate::affinity::{Affinity, looks_numeric};
+use crate::cells::shown;
+use crate::fit::Binding;
+use crate::{decimal, iso, period, wire};
 
 /// Why a value was not bound.
 #[derive(Debug)]
@@ -34,7 +36,51 @@ impl From<rusqlite::Error> for NotBound {
 }
 
 /// One column of a batch with its way of binding.
-pub(crate) enum Values<'a> {
+pub(crate) struct Parameter<'a> {
+    values: Values<'a>,
+    /// Ends of integers, where the column's meaning or type has narrower ones.
+    within: Option<(i64, i64)>,
+}
+
+impl<'a> Parameter<'a> {
+    /// The accessor of `array`, whose values mean `canonical`; `None` when the array is stored in
+    /// another way than its meaning says.
+    pub(crate) fn of(
+        array: &'a dyn Array,
+        canonical: &CanonicalType,
+        binding: Binding,
+    ) -> Option<Self> {
+        let within =
+            if let Binding::IntegerWithin(min, max) = binding { Some((min, max)) } else { None };
+        Some(Self { values: Values::of(array, canonical, binding)?, within })
+    }
+
+    /// Binds the value of `row` to a parameter. `text` is scratch space.
+    pub(crate) fn bind(
+        &self,
+        statement: &mut Statement<'_>,
+        index: usize,
+        row: usize,
+        text: &mut String,
+    ) -> Result<(), NotBound> {
+        if self.values.array().is_null(row) {
+            return Ok(statement.raw_bind_parameter(index, Null)?);
+        }
+        text.clear();
+        let Some(integer) = self.values.bind(statement, index, row, text)? else { return Ok(()) };
+        if self.within.is_some_and(|(min, max)| integer < min || integer > max) {
+            return Err(NotBound::Misfit("a number beyond what the column holds"));
+        }
+        Ok(statement.raw_bind_parameter(index, integer)?)
+    }
+
+    /// The value of `row` for a message about a key; `None` for types that no key should have.
+    pub(crate) fn shown(&self, row: usize) -> Option<String> {
+        self.values.shown(row)
+    }
+}
+
+enum Values<'a> {
     Boolean(&'a BooleanArray),
     Int8(&'a PrimitiveArray<Int8Type>),
     Int16(&'a PrimitiveArray<Int16Type>),
@@ -51,22 +97,23 @@ pub(crate) enum Values<'a> {
     DecimalText(&'a StringArray, Binding),
     Text(&'a StringArray),
     GuardedText(&'a StringArray),
+    JsonText(&'a StringArray),
     Binary(&'a BinaryArray),
-    Uuid(&'a FixedSizeBinaryArray, Binding),
+    Variant(&'a BinaryArray, Affinity),
+    /// Sixteen bytes of a UUID or an interval.
+    Sixteen(&'a FixedSizeBinaryArray, Binding),
     Date(&'a PrimitiveArray<Date32Type>),
     Time(&'a PrimitiveArray<Time64MicrosecondType>, u8),
     Duration(&'a PrimitiveArray<DurationMicrosecondType>, u8),
-    Timestamp { array: &'a PrimitiveArray<TimestampMicrosecondType>, digits: u8, utc: bool },
+    Timestamp {
+        array: &'a PrimitiveArray<TimestampMicrosecondType>,
+        digits: u8,
+        utc: bool,
+    },
 }
 
 impl<'a> Values<'a> {
-    /// The accessor of `array`, whose values mean `canonical`; `None` when the array is stored in
-    /// another way than its meaning says.
-    pub(crate) fn of(
-        array: &'a dyn Array,
-        canonical: &CanonicalType,
-        binding: Binding,
-    ) -> Option<Self> {
+    fn of(array: &'a dyn Array, canonical: &CanonicalType, binding: Binding) -> Option<Self> {
         let digits = if let Binding::Iso(digits) = binding { digits } else { 0 };
         Some(match array.data_type() {
             DataType::Boolean => Self::Boolean(array.as_boolean_opt()?),
@@ -91,11 +138,21 @@ impl<'a> Values<'a> {
                 match (canonical, binding) {
                     (CanonicalType::DecimalText, _) => Self::DecimalText(array, binding),
                     (_, Binding::GuardedText) => Self::GuardedText(array),
+                    (_, Binding::JsonText) => Self::JsonText(array),
                     _ => Self::Text(array),
                 }
             }
-            DataType::Binary => Self::Binary(array.as_binary_opt()?),
-            DataType::FixedSizeBinary(_) => Self::Uuid(array.as_fixed_size_binary_opt()?, binding),
+            DataType::Binary => {
+                let array = array.as_binary_opt()?;
+                if let Binding::Cell(affinity) = binding {
+                    Self::Variant(array, affinity)
+                } else {
+                    Self::Binary(array)
+                }
+            }
+            DataType::FixedSizeBinary(_) => {
+                Self::Sixteen(array.as_fixed_size_binary_opt()?, binding)
+            }
             DataType::Date32 => Self::Date(array.as_primitive_opt()?),
             DataType::Time64(_) => Self::Time(array.as_primitive_opt()?, digits),
             DataType::Duration(_) => Self::Duration(array.as_primitive_opt()?, digits),
@@ -126,79 +183,96 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// Binds the value of `row` to a parameter. `text` is scratch space.
-    pub(crate) fn bind(
+    /// Binds what is no integer; an integer is handed back.
+    fn bind(
         &self,
         statement: &mut Statement<'_>,
         index: usize,
         row: usize,
         text: &mut String,
-    ) -> Result<(), NotBound> {
-        if self.array().is_null(row) {
-            return Ok(statement.raw_bind_parameter(index, Null)?);
-        }
-        text.clear();
-        let integer = match self {
-            Self::Boolean(array) => i64::from(array.value(row)),
-            Self::Int8(array) => array.value(row).into(),
-            Self::Int16(array) => array.value(row).into(),
-            Self::Int32(array) => array.value(row).into(),
-            Self::Int64(array) => array.value(row),
-            Self::UInt8(array) => array.value(row).into(),
-            Self::UInt16(array) => array.value(row).into(),
-            Self::UInt32(array) => array.value(row).into(),
-            Self::UInt64(array, Binding::Digits) => {
-                return Ok(statement.raw_bind_parameter(index, array.value(row).to_string())?);
-            }
+    ) -> Result<Option<i64>, NotBound> {
+        let bound = match self {
+            Self::Boolean(array) => return Ok(Some(array.value(row).into())),
+            Self::Int8(array) => return Ok(Some(array.value(row).into())),
+            Self::Int16(array) => return Ok(Some(array.value(row).into())),
+            Self::Int32(array) => return Ok(Some(array.value(row).into())),
+            Self::Int64(array) => return Ok(Some(array.value(row))),
+            Self::UInt8(array) => return Ok(Some(array.value(row).into())),
+            Self::UInt16(array) => return Ok(Some(array.value(row).into())),
+            Self::UInt32(array) => return Ok(Some(array.value(row).into())),
+            Self::UInt64(array, Binding::Digits) => statement
+                .raw_bind_parameter(index, array.value(row).to_string())
+                .map_err(Into::into),
             Self::UInt64(array, Binding::BigEndian) => {
-                return blob(statement, index, &array.value(row).to_be_bytes());
+                blob(statement, index, &array.value(row).to_be_bytes())
             }
-            Self::UInt64(array, _) => i64::try_from(array.value(row)).map_err(|_large| {
-                NotBound::Misfit("a number beyond 9223372036854775807, the largest integer here")
-            })?,
-            Self::Float32(array) => return float(statement, index, array.value(row).into()),
-            Self::Float64(array) => return float(statement, index, array.value(row)),
+            Self::UInt64(array, _) => {
+                return i64::try_from(array.value(row)).map(Some).map_err(|_large| {
+                    NotBound::Misfit(
+                        "a number beyond 9223372036854775807, the largest integer here",
+                    )
+                });
+            }
+            Self::Float32(array) => float(statement, index, array.value(row).into()),
+            Self::Float64(array) => float(statement, index, array.value(row)),
             Self::Decimal128(array, scale, binding) => {
                 decimal::write_unscaled(text, &array.value(row).to_string(), *scale);
-                return number(statement, index, text, *binding);
+                number(statement, index, text, *binding)
             }
             Self::Decimal256(array, scale, binding) => {
                 decimal::write_unscaled(text, &array.value(row).to_string(), *scale);
-                return number(statement, index, text, *binding);
+                number(statement, index, text, *binding)
             }
             Self::DecimalText(array, binding) => {
-                return number(statement, index, array.value(row), *binding);
+                number(statement, index, array.value(row), *binding)
             }
-            Self::Text(array) => return characters(statement, index, array.value(row)),
-            Self::GuardedText(array) => return guarded(statement, index, array.value(row)),
-            Self::Binary(array) => return blob(statement, index, array.value(row)),
-            Self::Uuid(array, Binding::UuidText) => {
+            Self::Text(array) => characters(statement, index, array.value(row)),
+            Self::GuardedText(array) => guarded(statement, index, array.value(row)),
+            Self::JsonText(array) => {
+                let text = array.value(row);
+                if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+                    return Err(NotBound::Misfit("text that is not JSON"));
+                }
+                characters(statement, index, text)
+            }
+            Self::Binary(array) => blob(statement, index, array.value(row)),
+            Self::Variant(array, affinity) => {
+                let cell = wire::cell_of_variant(array.value(row))
+                    .ok_or(NotBound::Misfit("a cell of no class"))?;
+                bind_cell(statement, index, cell, *affinity)
+            }
+            Self::Sixteen(array, Binding::UuidText) => {
                 write_uuid(text, array.value(row));
-                return characters(statement, index, text);
+                characters(statement, index, text)
             }
-            Self::Uuid(array, _) => return blob(statement, index, array.value(row)),
+            Self::Sixteen(array, Binding::Period) => {
+                period::write(text, array.value(row))
+                    .ok_or(NotBound::Misfit("an interval of another length"))?;
+                characters(statement, index, text)
+            }
+            Self::Sixteen(array, _) => blob(statement, index, array.value(row)),
             Self::Date(array) => {
                 iso::write_date(text, array.value(row));
-                return characters(statement, index, text);
+                characters(statement, index, text)
             }
             Self::Time(array, digits) => {
                 iso::write_time(text, array.value(row), *digits);
-                return characters(statement, index, text);
+                characters(statement, index, text)
             }
             Self::Duration(array, digits) => {
                 iso::write_duration(text, array.value(row), *digits);
-                return characters(statement, index, text);
+                characters(statement, index, text)
             }
             Self::Timestamp { array, digits, utc } => {
                 iso::write_timestamp(text, array.value(row), *digits, *utc);
-                return characters(statement, index, text);
+                characters(statement, index, text)
             }
         };
-        Ok(statement.raw_bind_parameter(index, integer)?)
+        bound.map(|()| None)
     }
 
     /// The value of `row` for a message about a key; `None` for types that no key should have.
-    pub(crate) fn shown(&self, row: usize) -> Option<String> {
+    fn shown(&self, row: usize) -> Option<String> {
         if self.array().is_null(row) {
             return Some("null".to_owned());
         }
@@ -211,10 +285,12 @@ impl<'a> Values<'a> {
             Self::UInt16(array) => Some(array.value(row).to_string()),
             Self::UInt32(array) => Some(array.value(row).to_string()),
             Self::UInt64(array, _) => Some(array.value(row).to_string()),
-            Self::DecimalText(array, _) | Self::Text(array) | Self::GuardedText(array) => {
-                Some(format!("{:?}", array.value(row)))
-            }
-            Self::Uuid(array, _) => {
+            Self::DecimalText(array, _)
+            | Self::Text(array)
+            | Self::GuardedText(array)
+            | Self::JsonText(array) => Some(format!("{:?}", array.value(row))),
+            Self::Variant(array, _) => wire::cell_of_variant(array.value(row)).map(shown),
+            Self::Sixteen(array, Binding::UuidText) => {
                 let mut text = String::new();
                 write_uuid(&mut text, array.value(row));
                 Some(text)
@@ -230,6 +306,7 @@ impl<'a> Values<'a> {
             | Self::Decimal128(..)
             | Self::Decimal256(..)
             | Self::Binary(_)
+            | Self::Sixteen(..)
             | Self::Time(..)
             | Self::Duration(..)
             | Self::Timestamp { .. } => None,
@@ -251,15 +328,36 @@ impl<'a> Values<'a> {
             Self::Float64(array) => *array,
             Self::Decimal128(array, ..) => *array,
             Self::Decimal256(array, ..) => *array,
-            Self::DecimalText(array, _) | Self::Text(array) | Self::GuardedText(array) => *array,
-            Self::Binary(array) => *array,
-            Self::Uuid(array, _) => *array,
+            Self::DecimalText(array, _)
+            | Self::Text(array)
+            | Self::GuardedText(array)
+            | Self::JsonText(array) => *array,
+            Self::Binary(array) | Self::Variant(array, _) => *array,
+            Self::Sixteen(array, _) => *array,
             Self::Date(array) => *array,
             Self::Time(array, _) => *array,
             Self::Duration(array, _) => *array,
             Self::Timestamp { array, .. } => *array,
         }
     }
+}
+
+/// Binds a cell in its own class, where the column leaves it in that class.
+pub(crate) fn bind_cell(
+    statement: &mut Statement<'_>,
+    index: usize,
+    cell: ValueRef<'_>,
+    affinity: Affinity,
+) -> Result<(), NotBound> {
+    if !affinity.keeps(cell) {
+        let is_text = matches!(cell, ValueRef::Text(_));
+        return Err(NotBound::Misfit(if is_text {
+            "text that the column's type would change"
+        } else {
+            "a number that the column's type would change"
+        }));
+    }
+    Ok(statement.raw_bind_parameter(index, Borrowed(cell))?)
 }
 
 /// Borrowed bytes as a parameter.
@@ -295,7 +393,14 @@ fn number(
     text: &str,
     binding: Binding,
 ) -> Result<(), NotBound> {
-    if binding != Binding::Numeric {
+    if let Binding::DigitsWithin(precision, scale) | Binding::NumericWithin(precision, scale) =
+        binding
+        && decimal::is_finite(text)
+        && !decimal::fits(text, precision, scale)
+    {
+        return Err(NotBound::Misfit("a decimal with more digits than the column's type says"));
+    }
+    if !matches!(binding, Binding::Numeric | Binding::NumericWithin(..)) {
         return characters(statement, index, text);
     }
     match text {
@@ -324,12 +429,11 @@ fn number(
 /// Text into a column of numeric affinity, which turns text that looks like a number into that
 /// number. `1` becomes the integer 1 and reads back as `1`; `1.0` would not come back.
 fn guarded(statement: &mut Statement<'_>, index: usize, text: &str) -> Result<(), NotBound> {
-    let looks_numeric = text.trim_ascii().parse::<f64>().is_ok();
     let comes_back = text.parse::<i64>().is_ok_and(|number| number.to_string() == text)
         || text
             .parse::<f64>()
             .is_ok_and(|number| number.fract() != 0.0 && decimal::of_double(number) == text);
-    if looks_numeric && !comes_back {
+    if looks_numeric(text.as_bytes()) && !comes_back {
         return Err(NotBound::Misfit("a number in text that the column's type would change"));
     }
     characters(statement, index, text)

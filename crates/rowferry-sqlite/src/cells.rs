@@ -15,7 +15,7 @@ use rowferry_core::{CanonicalType, Column, Result};
 use rusqlite::types::ValueRef;
 
 use crate::error::setup;
-use crate::{decimal, iso};
+use crate::{decimal, iso, period, wire};
 
 /// Why a cell does not fit its column, in words that hold no value.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +44,10 @@ pub(crate) enum Cells {
     Timestamp(TimestampMicrosecondBuilder),
     Instant(TimestampMicrosecondBuilder),
     Uuid(FixedSizeBinaryBuilder),
+    Period(FixedSizeBinaryBuilder),
+    BitString(StringBuilder),
+    TimeTz(StringBuilder),
+    Variant(BinaryBuilder, Vec<u8>),
 }
 
 impl Cells {
@@ -86,6 +90,10 @@ impl Cells {
                 Self::Instant(TimestampMicrosecondBuilder::new().with_timezone("UTC"))
             }
             CanonicalType::Uuid => Self::Uuid(FixedSizeBinaryBuilder::new(16)),
+            CanonicalType::Interval => Self::Period(FixedSizeBinaryBuilder::new(16)),
+            CanonicalType::BitString { .. } => Self::BitString(StringBuilder::new()),
+            CanonicalType::TimeTz => Self::TimeTz(StringBuilder::new()),
+            CanonicalType::Variant => Self::Variant(BinaryBuilder::new(), Vec::new()),
             // The declarations of SQLite never become one of these.
             CanonicalType::Int8
             | CanonicalType::Int16
@@ -97,13 +105,9 @@ impl Cells {
             | CanonicalType::Bits { .. }
             | CanonicalType::Enum { .. }
             | CanonicalType::Set { .. }
-            | CanonicalType::BitString { .. }
-            | CanonicalType::Interval
-            | CanonicalType::TimeTz
             | CanonicalType::List { .. }
             | CanonicalType::Geometry { .. }
-            | CanonicalType::Opaque { .. }
-            | CanonicalType::Variant => return Err(unsupported()),
+            | CanonicalType::Opaque { .. } => return Err(unsupported()),
         })
     }
 
@@ -155,30 +159,72 @@ impl Cells {
                 cells.append_value(&text);
                 return Ok(text.len() + OFFSET_BYTES);
             }
-            (Self::Date(cells), ValueRef::Text(bytes)) => {
-                cells.append_value(strict(bytes, "an ISO 8601 date", iso::read_date)?);
-            }
-            (Self::Time(cells), ValueRef::Text(bytes)) => {
-                cells.append_value(strict(bytes, "an ISO 8601 time", iso::read_time)?);
-            }
-            (Self::Duration(cells), ValueRef::Text(bytes)) => {
-                cells.append_value(strict(bytes, "a length of time", iso::read_duration)?);
-            }
-            (Self::Timestamp(cells), ValueRef::Text(bytes)) => {
-                let read = |text: &str| iso::read_timestamp(text, false);
-                cells.append_value(strict(bytes, "an ISO 8601 timestamp without zone", read)?);
-            }
-            (Self::Instant(cells), ValueRef::Text(bytes)) => {
-                let read = |text: &str| iso::read_timestamp(text, true);
-                cells.append_value(strict(bytes, "an ISO 8601 timestamp with offset", read)?);
-            }
             (Self::Uuid(cells), cell) => {
                 let uuid = uuid(cell).ok_or(misfit("a UUID", class(cell)))?;
                 cells
                     .append_value(uuid)
                     .map_err(|_length| misfit("a UUID", "a value of another length"))?;
             }
+            (Self::Variant(cells, scratch), cell) => {
+                scratch.clear();
+                wire::variant(cell, scratch);
+                cells.append_value(scratch.as_slice());
+                return Ok(scratch.len() + OFFSET_BYTES);
+            }
+            (cells, ValueRef::Text(bytes)) => return cells.append_form(bytes),
             (cells, cell) => return Err(misfit(cells.expected(), class(cell))),
+        }
+        Ok(FIXED_BYTES)
+    }
+
+    /// Appends text that has one strict form.
+    fn append_form(&mut self, bytes: &[u8]) -> Result<usize, Misfit> {
+        match self {
+            Self::Date(cells) => {
+                cells.append_value(strict(bytes, "an ISO 8601 date", iso::read_date)?);
+            }
+            Self::Time(cells) => {
+                cells.append_value(strict(bytes, "an ISO 8601 time", iso::read_time)?);
+            }
+            Self::Duration(cells) => {
+                cells.append_value(strict(bytes, "a length of time", iso::read_duration)?);
+            }
+            Self::Timestamp(cells) => {
+                let read = |text: &str| iso::read_timestamp(text, false);
+                cells.append_value(strict(bytes, "an ISO 8601 timestamp without zone", read)?);
+            }
+            Self::Instant(cells) => {
+                let read = |text: &str| iso::read_timestamp(text, true);
+                cells.append_value(strict(bytes, "an ISO 8601 timestamp with offset", read)?);
+            }
+            Self::Period(cells) => {
+                let period = strict(bytes, "an interval", period::read)?;
+                cells
+                    .append_value(period)
+                    .map_err(|_length| misfit("an interval", "a value of another length"))?;
+            }
+            Self::BitString(cells) => {
+                let text = strict(bytes, "bits of 0 and 1", bits)?;
+                cells.append_value(&text);
+                return Ok(bytes.len() + OFFSET_BYTES);
+            }
+            Self::TimeTz(cells) => {
+                let text = strict(bytes, "a time with its offset", iso::read_timetz)?;
+                cells.append_value(&text);
+                return Ok(bytes.len() + OFFSET_BYTES);
+            }
+            Self::Boolean(_)
+            | Self::Int64(_)
+            | Self::UInt64(_)
+            | Self::Float64(_)
+            | Self::Decimal128(..)
+            | Self::Decimal256(..)
+            | Self::DecimalText(_)
+            | Self::Text(_)
+            | Self::Json(_)
+            | Self::Binary(_)
+            | Self::Uuid(_)
+            | Self::Variant(..) => return Err(misfit(self.expected(), "text")),
         }
         Ok(FIXED_BYTES)
     }
@@ -191,15 +237,17 @@ impl Cells {
             Self::Float64(cells) => cells.append_null(),
             Self::Decimal128(cells, ..) => cells.append_null(),
             Self::Decimal256(cells, ..) => cells.append_null(),
-            Self::DecimalText(cells) | Self::Text(cells) | Self::Json(cells) => {
-                cells.append_null();
-            }
-            Self::Binary(cells) => cells.append_null(),
+            Self::DecimalText(cells)
+            | Self::Text(cells)
+            | Self::Json(cells)
+            | Self::BitString(cells)
+            | Self::TimeTz(cells) => cells.append_null(),
+            Self::Binary(cells) | Self::Variant(cells, _) => cells.append_null(),
             Self::Date(cells) => cells.append_null(),
             Self::Time(cells) => cells.append_null(),
             Self::Duration(cells) => cells.append_null(),
             Self::Timestamp(cells) | Self::Instant(cells) => cells.append_null(),
-            Self::Uuid(cells) => cells.append_null(),
+            Self::Uuid(cells) | Self::Period(cells) => cells.append_null(),
         }
     }
 
@@ -212,15 +260,17 @@ impl Cells {
             Self::Float64(cells) => Arc::new(cells.finish()),
             Self::Decimal128(cells, ..) => Arc::new(cells.finish()),
             Self::Decimal256(cells, ..) => Arc::new(cells.finish()),
-            Self::DecimalText(cells) | Self::Text(cells) | Self::Json(cells) => {
-                Arc::new(cells.finish())
-            }
-            Self::Binary(cells) => Arc::new(cells.finish()),
+            Self::DecimalText(cells)
+            | Self::Text(cells)
+            | Self::Json(cells)
+            | Self::BitString(cells)
+            | Self::TimeTz(cells) => Arc::new(cells.finish()),
+            Self::Binary(cells) | Self::Variant(cells, _) => Arc::new(cells.finish()),
             Self::Date(cells) => Arc::new(cells.finish()),
             Self::Time(cells) => Arc::new(cells.finish()),
             Self::Duration(cells) => Arc::new(cells.finish()),
             Self::Timestamp(cells) | Self::Instant(cells) => Arc::new(cells.finish()),
-            Self::Uuid(cells) => Arc::new(cells.finish()),
+            Self::Uuid(cells) | Self::Period(cells) => Arc::new(cells.finish()),
         }
     }
 
@@ -242,6 +292,10 @@ impl Cells {
             Self::Timestamp(_) => "an ISO 8601 timestamp without zone",
             Self::Instant(_) => "an ISO 8601 timestamp with offset",
             Self::Uuid(_) => "a UUID",
+            Self::Period(_) => "an interval",
+            Self::BitString(_) => "bits of 0 and 1",
+            Self::TimeTz(_) => "a time with its offset",
+            Self::Variant(..) => "a cell",
         }
     }
 }
@@ -314,8 +368,23 @@ fn exact_float(value: i64) -> Option<f64> {
     (-LIMIT..=LIMIT).contains(&value).then_some(value as f64)
 }
 
+fn bits(text: &str) -> Option<String> {
+    text.bytes().all(|byte| matches!(byte, b'0' | b'1')).then(|| text.to_owned())
+}
+
+/// A key's value for a message.
+pub(crate) fn shown(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "null".into(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
+        ValueRef::Blob(bytes) => format!("a blob of {} bytes", bytes.len()),
+    }
+}
+
 /// A UUID from sixteen bytes or from its canonical lower-case text.
-fn uuid(cell: ValueRef<'_>) -> Option<[u8; 16]> {
+pub(crate) fn uuid(cell: ValueRef<'_>) -> Option<[u8; 16]> {
     match cell {
         ValueRef::Blob(bytes) => bytes.try_into().ok(),
         ValueRef::Text(bytes) => uuid_of_text(bytes),

@@ -10,9 +10,9 @@ use rowferry_runtime::Owner;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
+use crate::affinity::Affinity;
 use crate::error::{data, failed, setup, thread_failed};
 use crate::sql::{self, Query};
-use crate::types::{Affinity, affinity};
 
 /// A prober on a connection inside the read view.
 pub(crate) struct SqliteProbe {
@@ -24,7 +24,7 @@ pub(crate) struct SqliteProbe {
 impl SqliteProbe {
     pub(crate) fn new(owner: Owner<Connection>, table: String, key: KeyColumns) -> Result<Self> {
         for column in &key.0 {
-            if affinity(&column.native.declared) == Affinity::Real {
+            if Affinity::of_native(&column.native) == Affinity::Real {
                 return Err(setup(
                     "key-type",
                     format!(

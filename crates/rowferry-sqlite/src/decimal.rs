@@ -58,6 +58,11 @@ pub(crate) fn parse_256(text: &str, precision: u8, scale: u8) -> Result<i256, Mi
         .ok_or(misfit("a decimal number of its declared size", "a larger number"))
 }
 
+/// Whether a finite number has at most so many digits, and so many of them after the point.
+pub(crate) fn fits(text: &str, precision: u8, scale: u8) -> bool {
+    unscaled(text, precision, scale).is_ok()
+}
+
 /// The digits of `text` at exactly this scale, as an integer; never rounded.
 fn unscaled(text: &str, precision: u8, scale: u8) -> Result<String, Misfit> {
     if !is_finite(text) {

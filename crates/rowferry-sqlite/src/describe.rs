@@ -3,14 +3,21 @@
 use std::sync::{Arc, Mutex};
 
 use rowferry_core::{
-    Column, ConnectorError, Identity, Index, Key, NativeType, Reference, Result, TableListing,
-    TableRef, TableSchema,
+    Column, ConnectorError, Identity, Key, NativeType, Reference, Result, TableListing, TableRef,
+    TableSchema, nearest,
 };
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::count::Count;
+use crate::ddl::{Facts, facts};
+use crate::defaults::default_meaning;
 use crate::error::{failed, setup};
+use crate::objects::{
+    checks, foreign_keys, keys_and_indexes, next_identity, rowid_alias, triggers,
+};
+use crate::observe;
+use crate::sql::quote;
 use crate::types::{ENGINE, canonical};
 
 /// Tables whose names begin so are ours or SQLite's own; neither is ever listed.
@@ -22,6 +29,7 @@ pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) is_table: bool,
     without_rowid: bool,
+    strict: bool,
 }
 
 /// The table's own spelling; SQLite folds ASCII case.
@@ -32,7 +40,7 @@ pub(crate) fn find(connection: &Connection, table: &TableRef) -> Result<Option<F
     }
     connection
         .query_row(
-            "select name, type, wr from pragma_table_list \
+            "select name, type, wr, strict from pragma_table_list \
              where schema = 'main' and name = ?1 collate nocase",
             [&table.name],
             |row| {
@@ -41,6 +49,7 @@ pub(crate) fn find(connection: &Connection, table: &TableRef) -> Result<Option<F
                     name: row.get(0)?,
                     is_table: kind == "table",
                     without_rowid: row.get(2)?,
+                    strict: row.get(3)?,
                 })
             },
         )
@@ -48,72 +57,127 @@ pub(crate) fn find(connection: &Connection, table: &TableRef) -> Result<Option<F
         .map_err(|error| failed(format!("could not look up table {table}"), error))
 }
 
-/// Describes a source table or view; class `Setup` when it does not exist.
+/// Describes a source table or view; class `Setup` when it does not exist. What its declarations
+/// leave open is decided by its first rows.
 pub(crate) fn describe(connection: &Connection, table: &TableRef) -> Result<TableSchema> {
-    match find(connection, table)? {
-        Some(found) => schema(connection, &found)
-            .map_err(|error| failed(format!("could not describe table {table}"), error)),
-        None => Err(unknown_table(connection, table)),
-    }
+    let Some(found) = find(connection, table)? else {
+        return Err(unknown_table(connection, table));
+    };
+    let described = || -> rusqlite::Result<TableSchema> {
+        let mut schema = schema(connection, &found)?;
+        observe::decide(connection, &mut schema)?;
+        Ok(schema)
+    };
+    described().map_err(|error| failed(format!("could not describe table {table}"), error))
 }
 
 /// The schema of a table that was found.
 pub(crate) fn schema(connection: &Connection, found: &Found) -> rusqlite::Result<TableSchema> {
-    let (keys, indexes, collations) = keys_and_indexes(connection, found)?;
-    let rowid_alias = rowid_alias(&keys);
-    let mut statement = connection.prepare(
-        "select name, type, \"notnull\", dflt_value, hidden from pragma_table_xinfo(?1) \
-         where hidden <> 1 order by cid",
-    )?;
-    let columns = statement
-        .query_map([&found.name], |row| {
-            let name: String = row.get(0)?;
-            let declared: String = row.get(1)?;
-            let hidden: i64 = row.get(4)?;
-            let numbered = rowid_alias.as_deref() == Some(name.as_str());
-            let in_key = found.without_rowid
-                && keys.iter().any(|key| key.primary && key.columns.contains(&name));
-            let collation = collations
-                .iter()
-                .find(|(column, _)| *column == name)
-                .map(|(_, collation)| collation.clone());
-            Ok(Column {
-                canonical: canonical(&declared),
-                native: NativeType::new(ENGINE, declared),
-                nullable: !(row.get::<_, bool>(2)? || numbered || in_key),
-                default: row.get(3)?,
-                default_meaning: None,
-                identity: numbered.then_some(Identity::ByDefault),
-                generated: hidden == 2 || hidden == 3,
-                expression: None,
-                collation,
-                comment: None,
-                name,
-            })
-        })?
-        .collect::<rusqlite::Result<Vec<Column>>>()?;
+    let statement = statement(connection, found)?;
+    let facts = statement.as_deref().map(facts).unwrap_or_default();
+    let (keys, indexes, unique) = keys_and_indexes(connection, found)?;
+    let columns = columns(connection, found, &keys, &facts)?;
+    let identity = columns.iter().find(|column| column.identity.is_some());
+    let next_identity = match identity {
+        Some(column) => next_identity(connection, found, &column.name, facts.autoincrement)?,
+        None => None,
+    };
+    // Unique indexes are keys in the model; their own words go with those of the table.
+    let definition = statement
+        .filter(|_| found.is_table)
+        .map(|table| [vec![table], unique].concat().join(";\n"));
     Ok(TableSchema {
         table: TableRef::bare(found.name.clone()),
         columns,
         keys,
         indexes,
+        foreign_keys: foreign_keys(connection, found)?,
+        checks: checks(found, facts),
+        next_identity,
+        definition,
+        untranslated: triggers(connection, found)?,
         rows_estimated: rows_estimated(connection, found)?,
-        bytes_estimated: None,
-        comment: None,
         ..TableSchema::default()
     })
+}
+
+/// The columns of a table with what decides how cells are written.
+pub(crate) fn shape(connection: &Connection, found: &Found) -> rusqlite::Result<Vec<Column>> {
+    columns(connection, found, &[], &Facts::default())
+}
+
+fn columns(
+    connection: &Connection,
+    found: &Found,
+    keys: &[Key],
+    facts: &Facts,
+) -> rusqlite::Result<Vec<Column>> {
+    let rowid_alias = rowid_alias(keys);
+    let of = |pairs: &[(String, String)], name: &str| {
+        pairs
+            .iter()
+            .find(|(column, _)| column.eq_ignore_ascii_case(name))
+            .map(|(_, text)| text.clone())
+    };
+    let mut statement = connection.prepare(
+        "select name, type, \"notnull\", dflt_value, hidden from pragma_table_xinfo(?1) \
+         where hidden <> 1 order by cid",
+    )?;
+    statement
+        .query_map([&found.name], |row| {
+            let name: String = row.get(0)?;
+            let declared: String = row.get(1)?;
+            let default: Option<String> = row.get(3)?;
+            let hidden: i64 = row.get(4)?;
+            let numbered = rowid_alias.as_deref() == Some(name.as_str());
+            let in_key = found.without_rowid
+                && keys.iter().any(|key| key.primary && key.columns.contains(&name));
+            let mut native = NativeType::new(ENGINE, declared);
+            // Elsewhere `ANY` is an unknown word and has numeric affinity.
+            if found.strict && native.declared.eq_ignore_ascii_case("any") {
+                native.base = Some("BLOB".to_owned());
+            }
+            let mut column = Column::new(name, canonical(&native.declared), native);
+            column.nullable = !(row.get::<_, bool>(2)? || numbered || in_key);
+            column.default_meaning = default.as_deref().and_then(default_meaning);
+            column.default = default;
+            column.identity = numbered.then_some(Identity::ByDefault);
+            column.generated = hidden == 2 || hidden == 3;
+            column.expression = of(&facts.expressions, &column.name);
+            column.collation = of(&facts.collations, &column.name)
+                .filter(|collation| !collation.eq_ignore_ascii_case("binary"));
+            Ok(column)
+        })?
+        .collect()
+}
+
+/// The text of the table's own statement.
+fn statement(connection: &Connection, found: &Found) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row(
+            "select sql from sqlite_schema where type = 'table' and name = ?1",
+            [&found.name],
+            |row| row.get(0),
+        )
+        .optional()
+        .map(Option::flatten)
 }
 
 /// All tables of the file in name order.
 pub(crate) fn tables(connection: &Connection) -> Result<Vec<TableListing>> {
     let list = || -> rusqlite::Result<Vec<TableListing>> {
         let mut statement = connection.prepare(&format!(
-            "select name, wr from pragma_table_list \
+            "select name, wr, strict from pragma_table_list \
              where schema = 'main' and type = 'table' and {HIDDEN} order by name"
         ))?;
         let found = statement
             .query_map([], |row| {
-                Ok(Found { name: row.get(0)?, is_table: true, without_rowid: row.get(1)? })
+                Ok(Found {
+                    name: row.get(0)?,
+                    is_table: true,
+                    without_rowid: row.get(1)?,
+                    strict: row.get(2)?,
+                })
             })?
             .collect::<rusqlite::Result<Vec<Found>>>()?;
         found
@@ -190,80 +254,10 @@ fn view_reads(connection: &mut Connection, view: &str, table: &str) -> rusqlite:
         }
         Authorization::Allow
     }))?;
-    let compiled =
-        connection.prepare(&format!("select * from {}", crate::sql::quote(view))).map(|_| ());
+    let compiled = connection.prepare(&format!("select * from {}", quote(view))).map(|_| ());
     connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
     let reads = reads.lock().is_ok_and(|reads| *reads);
     Ok(compiled.is_ok() && reads)
-}
-
-type KeysAndIndexes = (Vec<Key>, Vec<Index>, Vec<(String, String)>);
-
-/// Keys, other indexes, and the collation of each indexed column that is not binary.
-fn keys_and_indexes(connection: &Connection, found: &Found) -> rusqlite::Result<KeysAndIndexes> {
-    let mut keys = Vec::new();
-    let mut indexes = Vec::new();
-    let mut collations: Vec<(String, String)> = Vec::new();
-    let mut statement = connection
-        .prepare("select name, \"unique\", origin, partial from pragma_index_list(?1)")?;
-    let mut rows = statement.query([&found.name])?;
-    while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        let (unique, partial): (bool, bool) = (row.get(1)?, row.get(3)?);
-        let origin: String = row.get(2)?;
-        let parts: Vec<(Option<String>, String)> = connection
-            .prepare("select name, coll from pragma_index_xinfo(?1) where key = 1 order by seqno")?
-            .query_map([&name], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<_>>()?;
-        let columns: Option<Vec<String>> = parts.iter().map(|(name, _)| name.clone()).collect();
-        if let (true, false, Some(columns)) = (unique, partial, &columns) {
-            for (column, collation) in &parts {
-                let column = column.clone().unwrap_or_default();
-                if collation != "BINARY" && !collations.iter().any(|(known, _)| *known == column) {
-                    collations.push((column, collation.clone()));
-                }
-            }
-            keys.push(Key { name, columns: columns.clone(), primary: origin == "pk" });
-        } else {
-            let definition: Option<String> = connection
-                .query_row("select sql from sqlite_schema where name = ?1", [&name], |row| {
-                    row.get(0)
-                })
-                .optional()?
-                .flatten();
-            indexes.push(Index {
-                columns: columns.unwrap_or_default(),
-                definition: definition.unwrap_or_default(),
-                name,
-                portable: false,
-            });
-        }
-    }
-    // The alias of the rowid has no index of its own.
-    if !keys.iter().any(|key| key.primary) {
-        let alias: Option<String> = connection
-            .query_row(
-                "select name from pragma_table_info(?1) where pk = 1",
-                [&found.name],
-                |row| row.get(0),
-            )
-            .optional()?;
-        if let Some(alias) = alias {
-            keys.push(Key { name: ROWID_KEY.to_owned(), columns: vec![alias], primary: true });
-        }
-    }
-    keys.sort_by(|a, b| b.primary.cmp(&a.primary).then_with(|| a.name.cmp(&b.name)));
-    indexes.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok((keys, indexes, collations))
-}
-
-/// Name given to the key of an `INTEGER PRIMARY KEY`, which the catalogue does not name.
-const ROWID_KEY: &str = "rowid";
-
-fn rowid_alias(keys: &[Key]) -> Option<String> {
-    keys.iter()
-        .find(|key| key.primary && key.name == ROWID_KEY)
-        .and_then(|key| key.columns.first().cloned())
 }
 
 /// Rows by `analyze`, else by the highest rowid where that is not absurd for the file's size.
@@ -300,7 +294,7 @@ fn rows_estimated(connection: &Connection, found: &Found) -> rusqlite::Result<Op
         |row| row.get(0),
     )?;
     let bounds = |function: &str| {
-        let text = format!("select {function}(rowid) from {}", crate::sql::quote(&found.name));
+        let text = format!("select {function}(rowid) from {}", quote(&found.name));
         // A column may be called rowid and hold anything.
         connection.query_row(&text, [], |row| Ok(row.get::<_, Option<i64>>(0).ok().flatten()))
     };
@@ -314,37 +308,8 @@ fn rows_estimated(connection: &Connection, found: &Found) -> rusqlite::Result<Op
 fn unknown_table(connection: &Connection, table: &TableRef) -> ConnectorError {
     let error = setup("unknown-table", format!("table {table} does not exist"));
     let Ok(known) = tables(connection) else { return error };
-    let wanted = table.name.to_lowercase();
-    let mut near: Vec<(usize, String)> = known
-        .into_iter()
-        .map(|listing| (distance(&wanted, &listing.table.name.to_lowercase()), listing.table.name))
-        .filter(|(distance, _)| *distance <= wanted.chars().count().div_ceil(3))
-        .collect();
-    near.sort();
-    let near: Vec<String> = near.into_iter().take(3).map(|(_, name)| name).collect();
-    if near.is_empty() {
-        error.with_next("`rowferry tables` lists the tables of a file.")
-    } else {
-        error.with_next(format!("Did you mean {}?", near.join(" or ")))
+    match nearest(&table.name, known.iter().map(|listing| listing.table.name.as_str())) {
+        Some(near) => error.with_next(format!("Did you mean {near}?")),
+        None => error.with_next("`rowferry tables` lists the tables of a file."),
     }
-}
-
-/// Edits between two words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut previous = i + 1;
-        for (cell, right) in row.iter_mut().skip(1).zip(&b) {
-            let edit = (diagonal + usize::from(left != *right)).min(*cell + 1).min(previous + 1);
-            diagonal = *cell;
-            *cell = edit;
-            previous = edit;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }

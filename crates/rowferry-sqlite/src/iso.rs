@@ -90,6 +90,17 @@ pub(crate) fn read_time(text: &str) -> Option<i64> {
     (micros <= MICROS_PER_DAY).then_some(micros)
 }
 
+/// Checks a time of day with its offset, as PostgreSQL prints it: `12:34:56.789+02`,
+/// `-03:30`, `+05:53:28`. The text itself is the value.
+pub(crate) fn read_timetz(text: &str) -> Option<String> {
+    let mut cursor = Cursor(text.as_bytes());
+    let hours = cursor.digits(2, 2)?;
+    let micros = cursor.behind_hours(hours)?;
+    cursor.offset()?;
+    cursor.end()?;
+    (micros <= MICROS_PER_DAY).then(|| text.to_owned())
+}
+
 /// Reads what [`write_duration`] writes.
 pub(crate) fn read_duration(text: &str) -> Option<i64> {
     let (negative, text) = match text.strip_prefix('-') {
@@ -264,7 +275,7 @@ impl Cursor<'_> {
         Some(micros)
     }
 
-    /// `Z` or `±hh:mm`, as microseconds ahead of UTC.
+    /// `Z`, `±hh`, `±hh:mm` or `±hh:mm:ss`, as microseconds ahead of UTC.
     fn offset(&mut self) -> Option<i64> {
         if self.skip(b'Z') {
             return Some(0);
@@ -275,10 +286,13 @@ impl Cursor<'_> {
             self.expect(b'-')?;
             -1
         };
-        let hours = self.digits(2, 2).filter(|hours| *hours < 24)?;
-        self.expect(b':')?;
-        let minutes = self.digits(2, 2).filter(|minutes| *minutes < 60)?;
-        Some(sign * (hours * 60 + minutes) * 60 * MICROS_PER_SECOND)
+        let mut seconds = self.digits(2, 2).filter(|hours| *hours < 24)? * 3_600;
+        for unit in [60, 1] {
+            if self.skip(b':') {
+                seconds += self.digits(2, 2).filter(|part| *part < 60)? * unit;
+            }
+        }
+        Some(sign * seconds * MICROS_PER_SECOND)
     }
 
     fn end(&self) -> Option<()> {

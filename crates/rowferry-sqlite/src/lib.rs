@@ -11,19 +11,31 @@
 //! A declared type is only a hint in SQLite, so reading checks the storage class of every cell and
 //! writing refuses what a column's affinity would change.
 
+mod affinity;
 mod bind;
 mod cells;
+mod check;
+mod choose;
 mod chunks;
 mod config;
 mod count;
+mod create;
 mod database;
+mod ddl;
 mod decimal;
+mod defaults;
 mod describe;
 mod error;
+mod fit;
 mod iso;
+mod load;
 mod lock;
+mod objects;
+mod observe;
+mod period;
 mod progress;
 mod publish;
+mod quarantine;
 mod read;
 mod receipts;
 mod sink;
@@ -31,6 +43,7 @@ mod snapshot;
 mod source;
 mod sql;
 mod types;
+mod wire;
 mod write;
 
 pub use sink::SqliteSink;

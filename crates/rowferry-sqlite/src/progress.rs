@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use crate::count::Count;
 use crate::error::{conflict, failed, setup};
+use crate::quarantine;
 use crate::receipts::{folded_digest, receipts};
 use crate::sql::quote;
 
@@ -404,5 +405,5 @@ pub(crate) fn forget(connection: &Connection, stream_id: &str) -> rusqlite::Resu
     drop_staging(connection, stream_id)?;
     connection.execute("delete from _rowferry_chunk where stream_id = ?1", [stream_id])?;
     connection.execute("delete from _rowferry_stream where stream_id = ?1", [stream_id])?;
-    Ok(())
+    quarantine::forget(connection, stream_id)
 }

@@ -19,12 +19,14 @@ use rowferry_core::{
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::count::Count;
+use crate::create::{create_table, indexes};
+use crate::ddl::{facts, recreate_as};
 use crate::describe;
 use crate::error::{failed, setup};
+use crate::load::same_columns;
 use crate::progress;
 use crate::receipts;
-use crate::sql::{create_table, quote, quote_list, recreate_as};
-use crate::write::same_columns;
+use crate::sql::{quote, quote_list};
 
 /// Makes the table that chunks are written to; idempotent within a run.
 pub(crate) fn prepare(
@@ -32,6 +34,7 @@ pub(crate) fn prepare(
     plan: &TablePlan,
     claim: &Claim,
 ) -> Result<Prepared> {
+    check_names(plan)?;
     let id = &plan.stream.stream_id;
     let load_table = match plan.load {
         LoadInto::StagingReplace | LoadInto::StagingAppend => {
@@ -65,6 +68,35 @@ pub(crate) fn prepare(
     Ok(prepared)
 }
 
+/// Names that SQLite takes for one another or keeps for itself.
+fn check_names(plan: &TablePlan) -> Result<()> {
+    let target = &plan.target.name;
+    if target.to_ascii_lowercase().starts_with("sqlite_") || target.contains('\0') {
+        return Err(setup("bad-name", format!("SQLite allows no table of the name {target:?}"))
+            .with_next("Give the table another name in the target."));
+    }
+    for (index, column) in plan.columns.iter().enumerate() {
+        let name = &column.target.name;
+        let twin = plan
+            .columns
+            .iter()
+            .take(index)
+            .find(|other| other.target.name.eq_ignore_ascii_case(name));
+        if let Some(twin) = twin {
+            return Err(setup(
+                "column-twice",
+                format!(
+                    "columns {:?} and {name:?} of target table {target} are one column in SQLite, \
+                     which does not tell case apart",
+                    twin.target.name
+                ),
+            )
+            .with_next("Give one of them another name with `rename`."));
+        }
+    }
+    Ok(())
+}
+
 /// Whether the target was missing although receipts speak of rows in it.
 fn prepare_target(
     connection: &Connection,
@@ -78,6 +110,7 @@ fn prepare_target(
         connection
             .execute_batch(&create_table(&prepared.load_table.name, plan, true))
             .map_err(refused)?;
+        make_indexes(connection, plan).map_err(refused)?;
     }
     if plan.write == WriteMode::Upsert && !has_unique_key(connection, plan)? {
         return Err(setup(
@@ -106,6 +139,7 @@ fn prepare_staging(
     if plan.load == LoadInto::StagingAppend && !table_exists(connection, &plan.target)? {
         let statement = create_table(&plan.target.name, plan, true);
         connection.execute_batch(&statement).map_err(refused)?;
+        make_indexes(connection, plan).map_err(refused)?;
     }
     let there = table_exists(connection, &prepared.load_table)?;
     let empty = there && is_empty(connection, name).map_err(refused)?;
@@ -137,7 +171,9 @@ fn staging_statement(connection: &Connection, plan: &TablePlan, name: &str) -> R
         )
         .optional()
         .map_err(|error| failed(format!("could not read table {}", plan.target), error))?;
-    Ok(statement.and_then(|text| recreate_as(&text, name)).unwrap_or_else(from_plan))
+    Ok(statement
+        .and_then(|text| recreate_as(&text, name, &plan.target.name))
+        .unwrap_or_else(from_plan))
 }
 
 /// Sets phase `publishing` and counts staging.
@@ -156,8 +192,12 @@ pub(crate) fn seal(connection: &Connection, prepared: &Prepared) -> Result<Seale
 }
 
 /// Makes the rows visible and finishes the run.
+///
+/// `plan` is that of `prepare`: a new target gets the source's indexes, and its numbering goes on
+/// where that of the source stands.
 pub(crate) fn publish(
     connection: &Connection,
+    plan: &TablePlan,
     prepared: &Prepared,
     watermark: Option<&str>,
 ) -> Result<Published> {
@@ -180,7 +220,10 @@ pub(crate) fn publish(
             }
             let found = describe::find(connection, &TableRef::bare(target.clone()))?;
             match (found, prepared.replace) {
-                (None, _) => rename(connection, staging, target).map_err(refused)?,
+                (None, _) => {
+                    rename(connection, staging, target).map_err(refused)?;
+                    make_indexes(connection, plan).map_err(refused)?;
+                }
                 (Some(_), ReplaceMode::Truncate) => {
                     move_rows(connection, prepared, true).map_err(refused)?;
                 }
@@ -190,8 +233,65 @@ pub(crate) fn publish(
             }
         }
     }
+    carry_numbering(connection, plan).map_err(refused)?;
     progress::set_done(connection, prepared, watermark).map_err(refused)?;
     Ok(Published { rows_in_target })
+}
+
+/// Makes the indexes that the source has on a new target.
+fn make_indexes(connection: &Connection, plan: &TablePlan) -> rusqlite::Result<()> {
+    let names: Vec<String> = connection
+        .prepare("select name from sqlite_schema")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let is_taken = |name: &str| names.iter().any(|taken| taken.eq_ignore_ascii_case(name));
+    for statement in indexes(plan, is_taken) {
+        connection.execute_batch(&statement)?;
+    }
+    Ok(())
+}
+
+/// A table with autoincrement gives the source's next number next, even where the rows with the
+/// highest numbers were deleted.
+fn carry_numbering(connection: &Connection, plan: &TablePlan) -> rusqlite::Result<()> {
+    let Some(last) = plan.source.next_identity.and_then(|next| next.checked_sub(1)) else {
+        return Ok(());
+    };
+    let target = &plan.target.name;
+    let statement: Option<String> = connection
+        .query_row(
+            "select sql from sqlite_schema where type = 'table' and name = ?1 collate nocase",
+            [target],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if !statement.is_some_and(|statement| facts(&statement).autoincrement) {
+        return Ok(());
+    }
+    let known = connection.execute(
+        "update sqlite_sequence set seq = max(seq, ?2) where name = ?1 collate nocase",
+        rusqlite::params![target, last],
+    )?;
+    if known == 0 {
+        connection.execute(
+            "insert into sqlite_sequence (name, seq) values (?1, ?2)",
+            rusqlite::params![target, last],
+        )?;
+    }
+    Ok(())
+}
+
+/// Tables that are pointed at, with the number of rows whose parents they do not have.
+pub(crate) fn orphans(
+    connection: &Connection,
+    table: &str,
+) -> rusqlite::Result<Vec<(String, u64)>> {
+    connection
+        .prepare(
+            "select parent, count(*) from pragma_foreign_key_check(?1) group by parent order by 1",
+        )?
+        .query_map([table], |row| Ok((row.get(0)?, row.get::<_, Count>(1)?.0)))?
+        .collect()
 }
 
 /// Puts staging in the place of the target. Its indexes and triggers are made again, by their own
@@ -241,7 +341,15 @@ fn rename(connection: &Connection, from: &str, to: &str) -> rusqlite::Result<()>
 /// Moves the rows of staging into the target, in place of its own or behind them.
 fn move_rows(connection: &Connection, prepared: &Prepared, replace: bool) -> rusqlite::Result<()> {
     let (target, staging) = (quote(&prepared.target.name), quote(&prepared.load_table.name));
-    let names = quote_list(prepared.columns.iter().map(|column| column.target.name.as_str()));
+    let columns = match describe::find(connection, &prepared.target) {
+        Ok(Some(found)) => describe::shape(connection, &found)?,
+        // The insert will say what is wrong with it.
+        Ok(None) | Err(_) => Vec::new(),
+    };
+    let is_computed =
+        |name: &str| columns.iter().any(|c| c.generated && c.name.eq_ignore_ascii_case(name));
+    let names = prepared.columns.iter().map(|column| column.target.name.as_str());
+    let names = quote_list(names.filter(|name| !is_computed(name)));
     if replace {
         connection.execute_batch(&format!("delete from {target}"))?;
     }

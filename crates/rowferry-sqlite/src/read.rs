@@ -1,4 +1,4 @@
-//! Chunk → batches, on the thread that owns the connection.
+//! Chunk → batches or wire rows, on the thread that owns the connection.
 //!
 //! ```text
 //! owner thread:  step, append, …, batch ──► channel of 2 ──► ChunkReader::next
@@ -16,19 +16,19 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use rowferry_core::{
-    Chunk, ChunkReader, ConnectorError, Digest, ErrorClass, KeyColumns, KeyRange, KeyTuple,
-    Payload, ReadSpec, Result,
+    Chunk, ChunkReader, ConnectorError, Digest, KeyColumns, KeyRange, KeyTuple, Payload, ReadSpec,
+    Result, WireFormat,
 };
 use rowferry_runtime::Task;
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use tokio::sync::mpsc;
 
-use crate::cells::{Cells, Misfit};
+use crate::cells::{Cells, Misfit, shown};
 use crate::chunks::one_key;
 use crate::error::{data, failed};
 use crate::snapshot::Lease;
 use crate::sql::{self, Query};
+use crate::wire;
 
 /// Batches that wait between the thread and the reader: one being taken, one being made.
 const BATCHES_WAITING: usize = 2;
@@ -38,9 +38,23 @@ const STEPS_PER_LOOK: i32 = 100_000;
 
 /// What the owner thread sends.
 enum Sent {
-    Rows(RecordBatch),
-    End(Option<KeyTuple>),
+    Rows(Payload),
+    End(Option<KeyTuple>, Option<Digest>),
     Failed(ConnectorError),
+}
+
+/// What rows become.
+enum Shape {
+    Batch {
+        cells: Vec<Cells>,
+        schema: SchemaRef,
+    },
+    /// Bytes of so many columns each, as they are stored.
+    Wire {
+        bytes: Vec<u8>,
+        columns: usize,
+        digest: Digest,
+    },
 }
 
 /// Everything the thread needs to read one chunk.
@@ -49,9 +63,8 @@ struct ChunkRead {
     query: Query,
     /// Key and lower bound of a span without upper bound: its greatest key is asked for.
     open_end: Option<(KeyColumns, Option<KeyTuple>)>,
-    cells: Vec<Cells>,
+    shape: Shape,
     names: Vec<String>,
-    schema: SchemaRef,
     /// Positions of the key's columns among those read, for naming a row.
     key_positions: Vec<usize>,
     batch_bytes: usize,
@@ -64,6 +77,7 @@ pub(crate) struct SqliteReader {
     receiver: mpsc::Receiver<Sent>,
     stopped: Arc<AtomicBool>,
     last_key: Option<KeyTuple>,
+    digest: Option<Digest>,
     ended: bool,
     // Held so that the connection goes back to its view, and the task ends, with the reader.
     _task: Task<()>,
@@ -92,7 +106,15 @@ impl SqliteReader {
                 tracing::debug!(%error, "reading thread did not answer");
             }
         });
-        Ok(Self { receiver, stopped, last_key: None, ended: false, _task: task, _lease: lease })
+        Ok(Self {
+            receiver,
+            stopped,
+            last_key: None,
+            digest: None,
+            ended: false,
+            _task: task,
+            _lease: lease,
+        })
     }
 }
 
@@ -103,9 +125,10 @@ impl ChunkReader for SqliteReader {
             return Ok(None);
         }
         match self.receiver.recv().await {
-            Some(Sent::Rows(batch)) => Ok(Some(Payload::Batch(batch))),
-            Some(Sent::End(last_key)) => {
+            Some(Sent::Rows(payload)) => Ok(Some(payload)),
+            Some(Sent::End(last_key, digest)) => {
                 self.last_key = last_key;
+                self.digest = digest;
                 self.ended = true;
                 Ok(None)
             }
@@ -119,7 +142,7 @@ impl ChunkReader for SqliteReader {
     }
 
     fn digest(&self) -> Option<Digest> {
-        None
+        self.digest.clone()
     }
 }
 
@@ -148,19 +171,13 @@ impl ChunkRead {
         let position = |name: &String| spec.columns.iter().position(|c| c.name == *name);
         let key_positions =
             key.map(|key| key.names().iter().filter_map(position).collect()).unwrap_or_default();
-        let cells = spec.columns.iter().map(Cells::of).collect::<Result<Vec<Cells>>>()?;
-        let fields: Vec<_> = spec
-            .columns
-            .iter()
-            .filter_map(|column| Some(column.canonical.as_ref()?.field(&column.name)))
-            .collect();
+        let shape = Shape::of(spec)?;
         Ok(Self {
             table,
             query,
             open_end,
-            cells,
+            shape,
             names: spec.columns.iter().map(|column| column.name.clone()).collect(),
-            schema: Arc::new(Schema::new(fields)),
             key_positions,
             batch_bytes: usize::try_from(spec.batch_bytes).unwrap_or(usize::MAX).max(1),
             batch_rows: usize::try_from(spec.batch_rows).unwrap_or(usize::MAX).max(1),
@@ -189,7 +206,7 @@ impl ChunkRead {
         }
         // Nobody listens any more when the reader was dropped.
         drop(to.blocking_send(match done {
-            Ok(last_key) => Sent::End(last_key),
+            Ok(last_key) => Sent::End(last_key, self.shape.digest()),
             Err(error) => Sent::Failed(error),
         }));
     }
@@ -232,33 +249,22 @@ impl ChunkRead {
             .map_err(|error| self.failed(error))?;
         let (mut count, mut bytes) = (0, 0);
         while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
-            for (index, cells) in self.cells.iter_mut().enumerate() {
-                let appended = match row.get_ref(index) {
-                    Ok(cell) => cells.append(cell),
-                    Err(error) => return Err(self.failed(error)),
-                };
-                match appended {
-                    Ok(cell_bytes) => bytes += cell_bytes,
-                    Err(misfit) => return Err(self.misfit(index, &misfit, row)),
+            match self.shape.append(row) {
+                Ok(row_bytes) => bytes += row_bytes,
+                Err(NotRead::Refused(error)) => return Err(self.failed(error)),
+                Err(NotRead::Misfit(index, misfit)) => {
+                    return Err(self.misfit(index, &misfit, row));
                 }
             }
             count += 1;
             if count >= self.batch_rows || bytes >= self.batch_bytes {
-                if to.blocking_send(Sent::Rows(self.batch(count)?)).is_err() {
+                if to.blocking_send(Sent::Rows(self.shape.take(count)?)).is_err() {
                     return Ok(false);
                 }
                 (count, bytes) = (0, 0);
             }
         }
-        Ok(count == 0 || to.blocking_send(Sent::Rows(self.batch(count)?)).is_ok())
-    }
-
-    fn batch(&mut self, rows: usize) -> Result<RecordBatch> {
-        let columns: Vec<ArrayRef> = self.cells.iter_mut().map(Cells::finish).collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).map_err(
-            |error| ConnectorError::bug("columns of a batch do not match").with_source(error),
-        )
+        Ok(count == 0 || to.blocking_send(Sent::Rows(self.shape.take(count)?)).is_ok())
     }
 
     fn failed(&self, error: rusqlite::Error) -> ConnectorError {
@@ -278,32 +284,97 @@ impl ChunkRead {
             .collect();
         let at = if key.is_empty() { String::new() } else { format!(" at {}", key.join(", ")) };
         data(
-            "value-does-not-fit",
+            "unrepresentable",
             format!(
                 "column {column:?} of table {table} holds {}{at} where {} was expected",
                 misfit.found, misfit.expected
             ),
         )
-        .with_next("Correct the row, or leave the column out with `exclude`.")
+        .with_next("Correct the row, cast the column, or leave it out with `exclude`.")
+        .with_column(column)
     }
 }
 
-/// A key's value for a message.
-fn shown(value: ValueRef<'_>) -> String {
-    match value {
-        ValueRef::Null => "null".into(),
-        ValueRef::Integer(number) => number.to_string(),
-        ValueRef::Real(number) => number.to_string(),
-        ValueRef::Text(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
-        ValueRef::Blob(bytes) => format!("a blob of {} bytes", bytes.len()),
-    }
+/// Why a row was not taken.
+enum NotRead {
+    Refused(rusqlite::Error),
+    Misfit(usize, Misfit),
 }
 
-/// The error of a read that was asked for in a wire format.
-pub(crate) fn no_wire_format() -> ConnectorError {
-    ConnectorError::new(
-        ErrorClass::Bug,
-        "bug",
-        "a SQLite table was asked for in a wire format that was not offered",
-    )
+impl Shape {
+    fn of(spec: &ReadSpec) -> Result<Self> {
+        match spec.wire {
+            Some(WireFormat::SqliteCells) => Ok(Self::Wire {
+                bytes: Vec::new(),
+                columns: spec.columns.len(),
+                digest: wire::no_rows(),
+            }),
+            Some(WireFormat::PgCopyBinary) => Err(ConnectorError::bug(
+                "a SQLite table was asked for in a wire format that was not offered",
+            )),
+            None => {
+                let fields: Vec<_> = spec
+                    .columns
+                    .iter()
+                    .filter_map(|column| Some(column.canonical.as_ref()?.field(&column.name)))
+                    .collect();
+                Ok(Self::Batch {
+                    cells: spec.columns.iter().map(Cells::of).collect::<Result<_>>()?,
+                    schema: Arc::new(Schema::new(fields)),
+                })
+            }
+        }
+    }
+
+    /// Appends a row and returns the bytes that it takes.
+    fn append(&mut self, row: &Row<'_>) -> Result<usize, NotRead> {
+        match self {
+            Self::Batch { cells, .. } => {
+                let mut bytes = 0;
+                for (index, cells) in cells.iter_mut().enumerate() {
+                    let cell = row.get_ref(index).map_err(NotRead::Refused)?;
+                    bytes += cells.append(cell).map_err(|misfit| NotRead::Misfit(index, misfit))?;
+                }
+                Ok(bytes)
+            }
+            Self::Wire { bytes, columns, digest } => {
+                let start = bytes.len();
+                wire::push_row(bytes, *columns);
+                for index in 0..*columns {
+                    wire::push_cell(bytes, row.get_ref(index).map_err(NotRead::Refused)?);
+                }
+                let row = bytes.get(start..).unwrap_or_default();
+                wire::digest(digest, row);
+                Ok(row.len())
+            }
+        }
+    }
+
+    /// The rows so far.
+    fn take(&mut self, rows: usize) -> Result<Payload> {
+        match self {
+            Self::Batch { cells, schema } => {
+                let columns: Vec<ArrayRef> = cells.iter_mut().map(Cells::finish).collect();
+                let options = RecordBatchOptions::new().with_row_count(Some(rows));
+                RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+                    .map(Payload::Batch)
+                    .map_err(|error| {
+                        ConnectorError::bug("columns of a batch do not match").with_source(error)
+                    })
+            }
+            Self::Wire { bytes, .. } => {
+                let capacity = bytes.len();
+                let bytes = std::mem::replace(bytes, Vec::with_capacity(capacity));
+                let format = WireFormat::SqliteCells;
+                Ok(Payload::Wire { format, rows: rows as u64, bytes: bytes.into() })
+            }
+        }
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Batch { .. } => None,
+            Self::Wire { digest, .. } => Some(digest.clone()),
+        }
+    }
 }

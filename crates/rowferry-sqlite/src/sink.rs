@@ -4,18 +4,21 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, Claim, ClaimStart, ColumnChoice, ColumnPlan, ColumnWish, Endpoint,
-    ForeignKey, LoadInto, PlanProblem, Prepared, Published, Result, Sealed, Sink, StreamLock,
-    StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    Begun, CheckLine, Chunk, Claim, ClaimStart, ColumnChoice, ColumnPlan, ColumnWish,
+    ConnectorError, Endpoint, ForeignKey, PlanProblem, Policy, Prepared, Published, Result, Sealed,
+    Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 
+use crate::affinity::Affinity;
+use crate::choose;
 use crate::config::{identity, is_wal, target_file};
+use crate::create;
 use crate::database::Database;
 use crate::error::failed;
 use crate::lock::TableLock;
-use crate::types::{ENGINE, plan_column};
-use crate::{describe, progress, publish, sql, write};
+use crate::types::ENGINE;
+use crate::{describe, progress, publish, write};
 
 /// A SQLite file that tables are written to. Cloning shares its connection and its turns.
 #[derive(Clone)]
@@ -78,22 +81,46 @@ impl Sink for SqliteSink {
     }
 
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
-        plan_column(wish)
+        choose::plan_column(wish)
+    }
+
+    fn folds_names(&self) -> bool {
+        true
+    }
+
+    fn not_carried(&self, plan: &TablePlan) -> Vec<String> {
+        create::not_carried(plan)
     }
 
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {
-        let with_key = plan.load != LoadInto::StagingAppend;
-        vec![sql::create_table(&plan.target.name, plan, with_key)]
+        let table = create::create_table(&plan.target.name, plan, true);
+        let mut statements = vec![table];
+        statements.extend(create::indexes(plan, |_name| false));
+        statements
     }
 
-    fn accepts(&self, _format: WireFormat, _columns: &[ColumnPlan]) -> bool {
-        false
+    /// Cells pass where both columns pull them to the same class, unless somebody has to look at
+    /// the values on the way.
+    fn accepts(&self, format: WireFormat, columns: &[ColumnPlan]) -> bool {
+        format == WireFormat::SqliteCells
+            && columns.iter().all(|column| {
+                column.source.native.engine == ENGINE
+                    && column.converted.is_none()
+                    && column.policy == Policy::Strict
+                    && Affinity::of_native(&column.source.native)
+                        == Affinity::of_native(&column.target.native)
+            })
     }
 
     async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
         progress::check_schema(stream.progress_schema.as_deref())?;
         let lock = TableLock::take(&self.path, stream)?;
-        Ok(Box::new(SqliteLock { database: self.database.clone(), stream: stream.clone(), lock }))
+        Ok(Box::new(SqliteLock {
+            database: self.database.clone(),
+            stream: stream.clone(),
+            lock,
+            plan: None,
+        }))
     }
 
     async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
@@ -106,8 +133,29 @@ impl Sink for SqliteSink {
         Ok(())
     }
 
-    async fn link(&self, _table: &TableRef, _keys: &[ForeignKey]) -> Result<Vec<String>> {
-        Ok(Vec::new())
+    /// The keys are there; what is left is to look whether the rows keep them.
+    async fn link(&self, table: &TableRef, keys: &[ForeignKey]) -> Result<Vec<String>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let name = table.name.clone();
+        let orphans = self
+            .database
+            .ask(move |writing| Ok(publish::orphans(&writing.connection, &name)))
+            .await?;
+        let attempt = || format!("the foreign keys of table {table} could not be checked");
+        Ok(match orphans {
+            Ok(orphans) => orphans
+                .into_iter()
+                .map(|(parent, rows)| {
+                    format!(
+                        "{rows} rows of table {table} point at rows that {parent} does not have."
+                    )
+                })
+                .collect(),
+            // A key to columns that are not unique there can be declared, but never looked at.
+            Err(error) => vec![format!("{}.", failed(attempt(), error))],
+        })
     }
 
     async fn streams(&self, progress_schema: Option<&str>) -> Result<Vec<StreamState>> {
@@ -166,6 +214,8 @@ struct SqliteLock {
     database: Database,
     stream: StreamSpec,
     lock: TableLock,
+    /// Of the last `prepare`; publishing a new table asks it for the source's indexes.
+    plan: Option<TablePlan>,
 }
 
 #[async_trait]
@@ -191,6 +241,7 @@ impl StreamLock for SqliteLock {
     }
 
     async fn prepare(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared> {
+        self.plan = Some(plan.clone());
         let (plan, claim) = (plan.clone(), claim.clone());
         self.database
             .change("could not prepare the target table", move |writing| {
@@ -216,10 +267,13 @@ impl StreamLock for SqliteLock {
     }
 
     async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published> {
+        let Some(plan) = self.plan.clone() else {
+            return Err(ConnectorError::bug("a table was published that was not prepared"));
+        };
         let (prepared, watermark) = (prepared.clone(), watermark.map(str::to_owned));
         self.database
             .change("could not publish the target table", move |writing| {
-                publish::publish(&writing.connection, &prepared, watermark.as_deref())
+                publish::publish(&writing.connection, &plan, &prepared, watermark.as_deref())
             })
             .await
     }

@@ -36,7 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::chunks::SqliteProbe;
 use crate::config::{is_wal, open_reader, open_writer};
 use crate::error::{failed, thread_failed};
-use crate::read::{SqliteReader, no_wire_format};
+use crate::read::SqliteReader;
 
 /// Connections to read with at most, whatever is asked for. Guessed: beyond it readers wait for the
 /// same disk, and each holds a page cache.
@@ -208,9 +208,6 @@ impl Snapshot for SqliteSnapshot {
     }
 
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>> {
-        if spec.wire.is_some() {
-            return Err(no_wire_format());
-        }
         let lease = self.readers.lease().await?;
         let own_view = self.consistency == Consistency::Chunk;
         let reader = SqliteReader::start(lease, chunk, spec, self.table.clone(), own_view)?;

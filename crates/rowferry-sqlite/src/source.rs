@@ -79,8 +79,8 @@ impl Source for SqliteSource {
         Ok(Box::new(snapshot))
     }
 
-    fn offers(&self, _format: WireFormat, _columns: &[Column]) -> bool {
-        false
+    fn offers(&self, format: WireFormat, _columns: &[Column]) -> bool {
+        format == WireFormat::SqliteCells
     }
 
     async fn check(&self) -> Result<Vec<CheckLine>> {

@@ -1,13 +1,10 @@
 //! Quoting, and the SQL texts that depend on a table's shape.
 
-use rowferry_core::{
-    CanonicalType, Column, ColumnPlan, KeyColumns, KeyRange, KeyTuple, KeyValue, Literal,
-    Predicate, Result, TablePlan, WriteMode,
-};
+use rowferry_core::{Column, KeyColumns, KeyRange, KeyTuple, KeyValue, Literal, Predicate, Result};
 use rusqlite::types::Value;
 
+use crate::affinity::Affinity;
 use crate::error::setup;
-use crate::types::{Affinity, affinity};
 
 /// An identifier, quoted.
 pub(crate) fn quote(name: &str) -> String {
@@ -178,7 +175,7 @@ fn push_predicate(query: &mut Query, predicate: &Predicate, columns: &[Column]) 
         Literal::Boolean(value) => Value::Integer(i64::from(*value)),
         Literal::Number(number) => {
             // Against a text column SQLite would compare digits as characters: '9' > '10'.
-            if declared.is_some_and(|declared| affinity(declared) == Affinity::Text) {
+            if declared.is_some_and(|declared| Affinity::of(declared) == Affinity::Text) {
                 return Err(setup(
                     "filter-type",
                     format!("a number cannot be compared with text column {:?}", predicate.column),
@@ -199,105 +196,6 @@ fn number_value(number: &str) -> Value {
         (Err(_), Ok(number)) => Value::Real(number),
         (Err(_), Err(_)) => Value::Text(number.to_owned()),
     }
-}
-
-/// The statement that makes `table` in the shape of the plan.
-///
-/// A single integer key becomes `INTEGER PRIMARY KEY`, the rowid itself, which costs nothing. Other
-/// primary keys stand in the statement too, because SQLite cannot add one later; their columns say
-/// `not null`, which a primary key alone does not mean in SQLite.
-pub(crate) fn create_table(table: &str, plan: &TablePlan, with_key: bool) -> String {
-    let has_key = with_key && wants_key(plan);
-    let rowid = (has_key && plan.key.len() == 1)
-        .then(|| plan.columns.iter().find(|column| plan.key.contains(&column.target.name)))
-        .flatten()
-        .filter(|column| is_rowid_type(column))
-        .map(|column| column.target.name.as_str());
-    let mut parts: Vec<String> = plan
-        .columns
-        .iter()
-        .map(|column| {
-            let in_key = has_key && plan.key.contains(&column.target.name);
-            column_definition(column, in_key, rowid == Some(column.target.name.as_str()))
-        })
-        .collect();
-    if has_key && rowid.is_none() {
-        parts.push(format!("primary key ({})", quote_list(plan.key.iter().map(String::as_str))));
-    }
-    format!("create table {} (\n  {}\n)", quote(table), parts.join(",\n  "))
-}
-
-/// Whether a table made for this plan gets the key as its primary key: where the source enforces
-/// it, and where rows are merged by it.
-pub(crate) fn wants_key(plan: &TablePlan) -> bool {
-    !plan.key.is_empty() && (plan.key_enforced || plan.write == WriteMode::Upsert)
-}
-
-fn is_rowid_type(column: &ColumnPlan) -> bool {
-    column
-        .source
-        .canonical
-        .as_ref()
-        .is_some_and(|canonical| canonical.is_integer() && *canonical != CanonicalType::UInt64)
-        && affinity(&column.target.native.declared) == Affinity::Integer
-}
-
-fn column_definition(column: &ColumnPlan, in_key: bool, rowid: bool) -> String {
-    let target = &column.target;
-    let name = quote(&target.name);
-    if rowid {
-        return format!("{name} INTEGER PRIMARY KEY");
-    }
-    let mut parts = vec![name.clone(), type_name(&target.native.declared)];
-    parts.extend(target.collation.iter().map(|collation| format!("collate {}", quote(collation))));
-    if in_key || !target.nullable {
-        parts.push("not null".to_owned());
-    }
-    parts.extend(target.default.iter().map(|default| format!("default ({default})")));
-    if let Some(CanonicalType::Enum { labels }) = &column.source.canonical {
-        let labels: Vec<String> = labels.iter().map(|label| literal(label)).collect();
-        parts.push(format!("check ({name} in ({}))", labels.join(", ")));
-    }
-    parts.join(" ")
-}
-
-/// A declared type as DDL says it. What is more than words, digits and brackets is quoted whole.
-fn type_name(declared: &str) -> String {
-    let plain = declared
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | '(' | ')' | ',' | '+' | '-'));
-    let balanced = declared.matches('(').count() <= 1
-        && declared.matches('(').count() == declared.matches(')').count();
-    if plain && balanced { declared.to_owned() } else { quote(declared) }
-}
-
-/// The statement of an existing table, for a new name: everything behind the old name stays, so
-/// constraints, collations, defaults and `without rowid` survive. `None` when it is not understood.
-pub(crate) fn recreate_as(statement: &str, name: &str) -> Option<String> {
-    let rest = statement.get(..12).filter(|word| word.eq_ignore_ascii_case("create table"))?;
-    let rest = statement.strip_prefix(rest)?.trim_start();
-    let end = match rest.chars().next()? {
-        open @ ('"' | '`' | '\'') => quoted_end(rest, open)?,
-        '[' => rest.find(']')? + 1,
-        _ => rest.find(|c: char| c == '(' || c.is_ascii_whitespace())?,
-    };
-    let body = rest.get(end..)?.trim_start();
-    body.starts_with('(').then(|| format!("create table {} {body}", quote(name)))
-}
-
-/// Byte behind the closing quote; a doubled quote is part of the name.
-fn quoted_end(text: &str, quote: char) -> Option<usize> {
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((index, character)) = characters.next() {
-        if character == quote {
-            if characters.peek().is_some_and(|(_, next)| *next == quote) {
-                characters.next();
-            } else {
-                return Some(index + quote.len_utf8());
-            }
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -333,18 +231,5 @@ mod tests {
              t.\"b\" is not null order by t.\"a\", t.\"b\" limit 1 offset ?"
         );
         assert_eq!(query.parameters.last(), Some(&Value::Integer(2)));
-    }
-
-    #[test]
-    fn a_statement_takes_a_new_name() {
-        let check = |statement: &str, expected: &str| {
-            assert_eq!(recreate_as(statement, "s").as_deref(), Some(expected), "{statement}");
-        };
-        check("CREATE TABLE t(a int) STRICT", "create table \"s\" (a int) STRICT");
-        check("CREATE TABLE \"a \"\"(\" (a)", "create table \"s\" (a)");
-        check("CREATE TABLE [a b](a)", "create table \"s\" (a)");
-        check("CREATE TABLE ä(a)", "create table \"s\" (a)");
-        assert_eq!(recreate_as("CREATE TABLE t AS select 1", "s"), None);
-        assert_eq!(recreate_as("CREATE VIRTUAL TABLE t using x", "s"), None);
     }
 }

@@ -15,22 +15,18 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
-    Prepared, Receipt, RejectedRow, Result, WriteMode,
+    Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, Payload, Prepared, Receipt,
+    RejectedRow, Result, WireFormat,
 };
-use rusqlite::Connection;
 
-use crate::bind::{NotBound, Values};
 use crate::database::{Database, Turn, Writing};
-use crate::describe;
-use crate::error::{data, failed, setup};
+use crate::error::failed;
+use crate::load::Loading;
 use crate::progress;
+use crate::quarantine;
 use crate::receipts;
-use crate::sql::{quote, quote_list};
-use crate::types::{Binding, binding};
 
 /// A chunk being written.
 pub(crate) struct SqliteWriter {
@@ -38,18 +34,11 @@ pub(crate) struct SqliteWriter {
     prepared: Arc<Prepared>,
     chunk: Chunk,
     rows: u64,
+    loading: Option<Arc<Loading>>,
     began: bool,
     poisoned: bool,
     // Taken by `commit`; given back on the connection's thread otherwise.
     turn: Option<Turn>,
-}
-
-/// How rows meet the rows that are there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Merge {
-    Insert,
-    OnConflict,
-    DeleteFirst,
 }
 
 /// Starts a chunk, see [`rowferry_core::Sink::begin`].
@@ -68,6 +57,7 @@ pub(crate) async fn begin(
         prepared: Arc::new(prepared.clone()),
         chunk: chunk.clone(),
         rows: 0,
+        loading: None,
         began: false,
         poisoned: false,
         turn: Some(turn),
@@ -137,16 +127,41 @@ fn start(writing: &mut Writing, prepared: &Prepared) -> Result<()> {
 #[async_trait]
 impl ChunkWriter for SqliteWriter {
     async fn write(&mut self, payload: Payload) -> Result<()> {
-        let Payload::Batch(batch) = payload else {
-            return Err(ConnectorError::bug("wire rows were handed to a SQLite target"));
-        };
-        self.rows += batch.num_rows() as u64;
-        self.step(move |writing, prepared| insert(&writing.connection, prepared, &batch)).await
+        self.rows += payload.rows();
+        let known = self.loading.clone();
+        let loading = self
+            .step(move |writing, prepared| {
+                let connection = &writing.connection;
+                let loading = match known {
+                    Some(loading) => loading,
+                    None => Arc::new(Loading::of(connection, prepared)?),
+                };
+                match payload {
+                    Payload::Batch(batch) => {
+                        loading.insert_batch(connection, prepared, &batch)?;
+                    }
+                    Payload::Wire { format: WireFormat::SqliteCells, bytes, rows } => {
+                        loading.insert_cells(connection, prepared, &bytes, rows)?;
+                    }
+                    Payload::Wire { format: WireFormat::PgCopyBinary, .. } => {
+                        return Err(ConnectorError::bug("wire rows of another engine came"));
+                    }
+                }
+                Ok(loading)
+            })
+            .await?;
+        self.loading = Some(loading);
+        Ok(())
     }
 
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
-        let message = format!("setting {} rows aside is not supported yet", rows.len());
-        Err(ConnectorError::new(ErrorClass::Setup, "not-supported-yet", message))
+        let (chunk, rows) = (self.chunk.clone(), rows.to_vec());
+        self.step(move |writing, prepared| {
+            quarantine::add(&writing.connection, prepared, &chunk, &rows).map_err(|error| {
+                failed(format!("could not set rows of table {} aside", prepared.target), error)
+            })
+        })
+        .await
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
@@ -192,178 +207,4 @@ impl Drop for SqliteWriter {
             });
         }
     }
-}
-
-/// The way of one load, decided by the keys that the table has now.
-fn merge_of(connection: &Connection, prepared: &Prepared) -> Result<Merge> {
-    if prepared.load != LoadInto::Target || prepared.write != WriteMode::Upsert {
-        return Ok(Merge::Insert);
-    }
-    let unique = unique_keys(connection, prepared)?;
-    if !unique.iter().any(|key| same_columns(key, &prepared.key)) {
-        return Err(setup(
-            "no-unique-key",
-            format!(
-                "target table {} has no unique key over ({})",
-                prepared.target,
-                prepared.key.join(", ")
-            ),
-        )
-        .with_next("Add that unique key to the target, or name another `key`."));
-    }
-    Ok(if unique.len() == 1 { Merge::OnConflict } else { Merge::DeleteFirst })
-}
-
-/// Column lists of the unique keys of the table that is loaded.
-fn unique_keys(connection: &Connection, prepared: &Prepared) -> Result<Vec<Vec<String>>> {
-    let table = &prepared.load_table;
-    let Some(found) = describe::find(connection, table)? else {
-        return Err(setup("unknown-table", format!("target table {table} does not exist")));
-    };
-    let schema = describe::schema(connection, &found)
-        .map_err(|error| failed(format!("could not describe table {table}"), error))?;
-    // A unique index over part of the rows or over expressions is no key, but can be violated.
-    let partial = schema.indexes.iter().filter(|index| {
-        index
-            .definition
-            .get(..19)
-            .is_some_and(|word| word.eq_ignore_ascii_case("create unique index"))
-    });
-    let partial = partial.map(|_| Vec::new());
-    Ok(schema.keys.into_iter().map(|key| key.columns).chain(partial).collect())
-}
-
-/// Whether two column lists name the same columns, in whatever order.
-pub(crate) fn same_columns(a: &[String], b: &[String]) -> bool {
-    a.len() == b.len() && a.iter().all(|name| b.iter().any(|b| b.eq_ignore_ascii_case(name)))
-}
-
-fn insert(connection: &Connection, prepared: &Prepared, batch: &RecordBatch) -> Result<()> {
-    let refused = |error| write_failed(prepared, error);
-    let merge = merge_of(connection, prepared)?;
-    let columns = values(prepared, batch)?;
-    let mut insert = connection.prepare_cached(&insert_text(prepared, merge)).map_err(refused)?;
-    let mut delete = match merge {
-        Merge::DeleteFirst => {
-            Some(connection.prepare_cached(&delete_text(prepared)).map_err(refused)?)
-        }
-        Merge::Insert | Merge::OnConflict => None,
-    };
-    let keys = key_positions(prepared);
-    let mut text = String::new();
-    for row in 0..batch.num_rows() {
-        let misfit = |column, error| not_bound(prepared, &columns, &keys, (column, row), error);
-        if let Some(delete) = &mut delete {
-            for (index, position) in keys.iter().enumerate() {
-                if let Some(values) = columns.get(*position) {
-                    values
-                        .bind(delete, index + 1, row, &mut text)
-                        .map_err(|error| misfit(*position, error))?;
-                }
-            }
-            delete.raw_execute().map_err(refused)?;
-        }
-        for (index, values) in columns.iter().enumerate() {
-            values
-                .bind(&mut insert, index + 1, row, &mut text)
-                .map_err(|error| misfit(index, error))?;
-        }
-        if insert.raw_execute().map_err(refused)? != 1 {
-            return Err(data(
-                "row-not-taken",
-                format!("target table {} did not take a row (a trigger?)", prepared.target),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The error of a value that was not bound, with the key of its row.
-fn not_bound(
-    prepared: &Prepared,
-    columns: &[Values<'_>],
-    keys: &[usize],
-    (column, row): (usize, usize),
-    error: NotBound,
-) -> ConnectorError {
-    let found = match error {
-        NotBound::Refused(error) => return write_failed(prepared, error),
-        NotBound::Misfit(found) => found,
-    };
-    let name = |index: usize| prepared.columns.get(index).map_or("", |c| c.target.name.as_str());
-    let key: Vec<String> = keys
-        .iter()
-        .filter_map(|key| Some(format!("{} = {}", name(*key), columns.get(*key)?.shown(row)?)))
-        .collect();
-    let at = if key.is_empty() { String::new() } else { format!(" at {}", key.join(", ")) };
-    let name = name(column);
-    data(
-        "value-does-not-fit",
-        format!("column {name:?} of target table {} got {found}{at}", prepared.target),
-    )
-    .with_next("Correct the row in the source, or leave the column out with `exclude`.")
-}
-
-fn values<'a>(prepared: &Prepared, batch: &'a RecordBatch) -> Result<Vec<Values<'a>>> {
-    if batch.num_columns() != prepared.columns.len() {
-        return Err(ConnectorError::bug("a batch has other columns than its plan"));
-    }
-    prepared
-        .columns
-        .iter()
-        .zip(batch.columns())
-        .map(|(column, array)| {
-            let wrong = || {
-                ConnectorError::bug(format!(
-                    "column {:?} of a batch is not stored as its plan says",
-                    column.target.name
-                ))
-            };
-            let canonical = column.source.canonical.as_ref().ok_or_else(wrong)?;
-            let binding: Binding = binding(canonical, &column.target.native.declared)
-                .map_err(|message| setup("type-does-not-fit", message))?;
-            Values::of(array.as_ref(), canonical, binding).ok_or_else(wrong)
-        })
-        .collect()
-}
-
-fn key_positions(prepared: &Prepared) -> Vec<usize> {
-    let position =
-        |name: &String| prepared.columns.iter().position(|column| column.target.name == *name);
-    prepared.key.iter().filter_map(position).collect()
-}
-
-fn insert_text(prepared: &Prepared, merge: Merge) -> String {
-    let names: Vec<&str> =
-        prepared.columns.iter().map(|column| column.target.name.as_str()).collect();
-    let marks = vec!["?"; names.len()].join(", ");
-    let text = format!(
-        "insert into {} ({}) values ({marks})",
-        quote(&prepared.load_table.name),
-        quote_list(names.iter().copied())
-    );
-    if merge != Merge::OnConflict {
-        return text;
-    }
-    let set = |name: &&str| format!("{} = excluded.{}", quote(name), quote(name));
-    let is_key = |name: &&str| prepared.key.iter().any(|key| key == name);
-    let mut sets: Vec<String> = names.iter().filter(|name| !is_key(name)).map(set).collect();
-    if sets.is_empty() {
-        // Nothing but the key: setting it to itself is an update that changes nothing, where
-        // `do nothing` would also pass over other conflicts.
-        sets = names.iter().map(set).collect();
-    }
-    let key = quote_list(prepared.key.iter().map(String::as_str));
-    format!("{text} on conflict ({key}) do update set {}", sets.join(", "))
-}
-
-fn delete_text(prepared: &Prepared) -> String {
-    let table = quote(&prepared.load_table.name);
-    let equal: Vec<String> =
-        prepared.key.iter().map(|name| format!("{table}.{} = ?", quote(name))).collect();
-    format!("delete from {table} where {}", equal.join(" and "))
-}
-
-fn write_failed(prepared: &Prepared, error: rusqlite::Error) -> ConnectorError {
-    failed(format!("could not write rows into target table {}", prepared.target), error)
 }

@@ -2,10 +2,12 @@
 
 mod copy;
 mod foreign;
+mod same;
 
 use rowferry_core::{
-    Begun, Chunk, ChunkNo, ClaimStart, Comparison, Consistency, Coverage, ErrorClass, KeyRange,
-    Literal, LoadInto, Predicate, ReplaceMode, Sink, Source, TableRef, WriteMode,
+    Begun, Chunk, ChunkNo, ClaimStart, Comparison, Consistency, Coverage, ErrorClass, KeyColumn,
+    KeyColumns, KeyRange, Literal, LoadInto, NativeType, Payload, Predicate, ReadSpec, ReplaceMode,
+    Sink, Source, TableRef, WriteMode,
 };
 use rowferry_sqlite::SqliteSource;
 
@@ -61,29 +63,70 @@ async fn every_type_arrives_with_its_class_and_bytes() {
     assert_equal(&files, "t").await;
 }
 
+/// Reads the whole of table `t` by its meaning.
+async fn read_whole(files: &Files) -> rowferry_core::Result<Vec<Payload>> {
+    let source = open_source(&files.source).await;
+    let schema = source.describe(&TableRef::bare("t")).await?;
+    let snapshot = source.snapshot(&schema, Consistency::Table, 1).await?;
+    let key = KeyColumns(vec![KeyColumn {
+        name: "id".into(),
+        native: NativeType::new("sqlite", "integer"),
+        nullable: false,
+        integer: true,
+        collation: None,
+    }]);
+    let chunk = Chunk {
+        no: ChunkNo(1),
+        table: TableRef::bare("t"),
+        range: KeyRange::Span { key, lower: None, upper: None },
+        rows_estimated: None,
+    };
+    let spec = ReadSpec {
+        columns: schema.columns,
+        predicate: None,
+        wire: None,
+        batch_bytes: 1 << 20,
+        batch_rows: 10_000,
+        ordered: false,
+    };
+    read_chunk(snapshot.as_ref(), &spec, &chunk).await.map(|(payloads, _)| payloads)
+}
+
 #[tokio::test]
 async fn cells_of_another_class_are_errors_that_name_the_row() {
-    for (declared, literal, found) in [
-        ("int", "'x'", "text"),
-        ("int", "1.5", "floating"),
-        ("text", "x'00'", "a blob"),
-        ("boolean", "2", "integer"),
-        ("date", "'2024-02-30'", "other text"),
-        ("date", "1700000000", "integer"),
-        ("datetime", "'2024-01-01T00:00:00Z'", "other text"),
-        ("decimal(4,1)", "1.25", "more digits"),
-        ("uuid", "'x'", "text"),
-        ("text", "cast(x'ff' as text)", "other bytes"),
+    let numbers = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000)";
+    for (declared, usual, literal, found) in [
+        ("int", "1", "'x'", "text"),
+        ("int", "1", "1.5", "floating"),
+        ("text", "'x'", "x'00'", "a blob"),
+        ("boolean", "1", "2", "integer"),
+        ("date", "'2024-01-01'", "'2024-02-30'", "other text"),
+        ("date", "'2024-01-01'", "1700000000", "integer"),
+        ("datetime", "'2024-01-01 00:00:00'", "'2024-01-01T00:00:00Z'", "other text"),
+        ("decimal(4,1)", "1", "1.25", "more digits"),
+        ("numeric", "1", "1.25", "floating"),
+        ("uuid", "zeroblob(16)", "'x'", "text"),
+        ("text", "'x'", "cast(x'ff' as text)", "other bytes"),
+        ("", "x'00'", "'x'", "text"),
+        ("period_text", "'1 mon'", "'1 week'", "other text"),
+        ("bit_text(3)", "'010'", "'012'", "other text"),
+        ("timetz_text", "'10:00:00+02'", "'10:00:00'", "other text"),
     ] {
         let files = Files::with(&format!(
             "create table t (id integer primary key, v {declared}); \
-             insert into t values (17, {literal})"
+             insert into t {numbers} select i, {usual} from n; \
+             insert into t values (1700, {literal})"
         ));
-        let error = copy(&files, &Ask::full("t", &["id"])).await.unwrap_err();
-        assert_eq!(error.class, ErrorClass::Data, "{declared} {literal}: {error}");
+        let error = read_whole(&files).await.unwrap_err();
+        let is = (error.class, error.code, error.column.as_deref());
+        let expected = (ErrorClass::Data, "unrepresentable", Some("v"));
+        assert_eq!(is, expected, "{declared} {literal}: {error}");
         let text = error.to_string();
-        assert!(text.contains("id = 17") && text.contains(found), "{text}");
+        assert!(text.contains("id = 1700") && text.contains(found), "{text}");
         assert!(text.contains("\"v\"") && text.contains("table t"), "{text}");
+        // The same cell passes from file to file.
+        copy(&files, &Ask::full("t", &["id"])).await.unwrap();
+        assert_equal(&files, "t").await;
     }
 }
 

@@ -17,6 +17,7 @@ mod kill;
 mod late_commit;
 mod locked;
 mod mixed;
+mod objects;
 mod run_again;
 mod start_at_once;
 #[path = "../world.rs"]

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use arrow_array::{
     Array, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array,
     DurationMicrosecondArray, FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, StringArray, Time64MicrosecondArray,
+    Int16Array, Int32Array, Int64Array, ListArray, StringArray, Time64MicrosecondArray,
     TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 
@@ -127,6 +127,9 @@ impl Scales {
             | TextRule::Time { .. }
             | TextRule::UuidBytes
             | TextRule::UuidText
+            | TextRule::Set { .. }
+            | TextRule::Inet { .. }
+            | TextRule::Vector { .. }
             | TextRule::Year => Self { own, column: own },
         }
     }
@@ -159,6 +162,8 @@ pub(super) enum Cells<'a> {
     Duration(&'a DurationMicrosecondArray, u8),
     UuidBytes(&'a FixedSizeBinaryArray),
     UuidText(&'a FixedSizeBinaryArray),
+    /// Lists and their elements.
+    Vector(&'a ListArray, &'a Float32Array),
 }
 
 impl<'a> Cells<'a> {
@@ -185,9 +190,11 @@ impl<'a> Cells<'a> {
                 .map(Self::Float64)
                 .or_else(|| any.downcast_ref().map(Self::Float32))
                 .or_else(|| Integers::new(array).map(Self::Integers)),
-            TextRule::Text { .. } | TextRule::Enum { .. } | TextRule::Json { .. } => {
-                any.downcast_ref().map(Self::Text)
-            }
+            TextRule::Text { .. }
+            | TextRule::Enum { .. }
+            | TextRule::Set { .. }
+            | TextRule::Inet { .. }
+            | TextRule::Json { .. } => any.downcast_ref().map(Self::Text),
             TextRule::Binary { .. } => {
                 any.downcast_ref().map(Self::Bytes).or_else(|| any.downcast_ref().map(Self::Text))
             }
@@ -206,6 +213,10 @@ impl<'a> Cells<'a> {
             TextRule::UuidBytes => any.downcast_ref().map(Self::UuidBytes),
             TextRule::UuidText => any.downcast_ref().map(Self::UuidText),
             TextRule::Year => Integers::new(array).map(Self::Years),
+            TextRule::Vector { .. } => {
+                let lists = any.downcast_ref::<ListArray>()?;
+                lists.values().as_any().downcast_ref().map(|floats| Self::Vector(lists, floats))
+            }
         }
     }
 
@@ -224,6 +235,7 @@ impl<'a> Cells<'a> {
             Self::Time(array, _) => *array,
             Self::Duration(array, _) => *array,
             Self::UuidBytes(array) | Self::UuidText(array) => *array,
+            Self::Vector(array, _) => *array,
         }
     }
 
@@ -237,6 +249,7 @@ impl<'a> Cells<'a> {
             Self::Text(array) => load_bytes(array.value(row).as_bytes(), out),
             Self::Bytes(array) => load_bytes(array.value(row), out),
             Self::UuidBytes(array) => load_bytes(array.value(row), out),
+            Self::Vector(lists, floats) => load_bytes(&vector(lists, floats, row), out),
             Self::UuidText(array) => digits::uuid(array.value(row), out),
             Self::Bits(array, bytes) => {
                 let value = array.value(row).to_be_bytes();
@@ -262,6 +275,7 @@ impl<'a> Cells<'a> {
             Self::Text(array) => quoted(array.value(row).as_bytes(), out),
             Self::Bytes(array) => hex_literal(array.value(row), out),
             Self::UuidBytes(array) => hex_literal(array.value(row), out),
+            Self::Vector(lists, floats) => hex_literal(&vector(lists, floats, row), out),
             Self::UuidText(array) => {
                 out.push(b'\'');
                 digits::uuid(array.value(row), out);
@@ -325,7 +339,8 @@ impl<'a> Cells<'a> {
             | Self::Time(..)
             | Self::Duration(..)
             | Self::UuidBytes(_)
-            | Self::UuidText(_) => {}
+            | Self::UuidText(_)
+            | Self::Vector(..) => {}
         }
     }
 
@@ -352,9 +367,18 @@ impl<'a> Cells<'a> {
             | Self::Bytes(_)
             | Self::Bits(..)
             | Self::UuidBytes(_)
-            | Self::UuidText(_) => {}
+            | Self::UuidText(_)
+            | Self::Vector(..) => {}
         }
     }
+}
+
+/// The elements of a list as the servers store them: four bytes each, least first.
+fn vector(lists: &ListArray, floats: &Float32Array, row: usize) -> Vec<u8> {
+    let offsets = lists.value_offsets();
+    let at = |index: usize| offsets.get(index).and_then(|offset| usize::try_from(*offset).ok());
+    let (from, upto) = (at(row).unwrap_or(0), at(row + 1).unwrap_or(0));
+    (from..upto).flat_map(|index| floats.value(index).to_le_bytes()).collect()
 }
 
 fn float(value: f64, out: &mut Vec<u8>) {

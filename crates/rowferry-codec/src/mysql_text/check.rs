@@ -1,9 +1,11 @@
 //! Whether every value of a column may stand in its target column exactly.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use arrow_array::{
     Array, BinaryArray, Date32Array, Decimal128Array, Decimal256Array, DurationMicrosecondArray,
-    Float32Array, Float64Array, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray,
-    UInt64Array,
+    Float32Array, Float64Array, ListArray, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray, UInt64Array,
 };
 use arrow_buffer::i256;
 
@@ -53,6 +55,26 @@ fn find(rule: &TextRule, array: &dyn Array) -> Option<Found> {
                     .then(|| "the text is not a label of the enum".to_owned())
             })
         }),
+        TextRule::Set { labels } => any.downcast_ref::<StringArray>().map(|array| {
+            first(array, |row| set_reason(array.value(row), labels).map(str::to_owned))
+        }),
+        TextRule::Inet { v6 } => any.downcast_ref::<StringArray>().map(|array| {
+            first(array, |row| {
+                let value = array.value(row);
+                let address = if *v6 {
+                    value.parse::<Ipv6Addr>().is_ok()
+                } else {
+                    value.parse::<Ipv4Addr>().is_ok()
+                };
+                (!address).then(|| {
+                    let version = if *v6 { 6 } else { 4 };
+                    format!("the text is no address of version {version} without a mask")
+                })
+            })
+        }),
+        TextRule::Vector { elements } => {
+            any.downcast_ref::<ListArray>().and_then(|array| vector(array, *elements))
+        }
         TextRule::Json { doubles } => any.downcast_ref::<StringArray>().map(|array| {
             if !doubles {
                 return None;
@@ -185,7 +207,7 @@ fn float(array: &dyn Array) -> Found {
 }
 
 fn text(rule: &TextRule, array: &StringArray) -> Found {
-    let TextRule::Text { chars_max, bytes_max, bmp_only, blanks_dropped } = rule else {
+    let TextRule::Text { chars_max, bytes_max, repertoire, blanks_dropped } = rule else {
         return None;
     };
     first(array, |row| {
@@ -201,12 +223,45 @@ fn text(rule: &TextRule, array: &StringArray) -> Found {
         {
             return Some(format!("the text is longer than {max} bytes"));
         }
-        if *bmp_only && value.bytes().any(|byte| byte >= 0xF0) {
+        if !repertoire.has(value) {
             return Some("the column's character set has no such character".to_owned());
         }
         (*blanks_dropped && value.ends_with(' '))
             .then(|| "the column would drop the trailing blanks".to_owned())
     })
+}
+
+/// A set's labels stand in the order of the column, each once; the server would sort them.
+fn set_reason(value: &str, labels: &[String]) -> Option<&'static str> {
+    if value.is_empty() {
+        return None;
+    }
+    let mut after = 0;
+    for part in value.split(',') {
+        let Some(place) = labels.iter().position(|label| label == part) else {
+            return Some("the text has a part that is no label of the set");
+        };
+        if place < after {
+            return Some("the labels are not in the order of the set, or one stands twice");
+        }
+        after = place + 1;
+    }
+    None
+}
+
+/// `None` when the elements are not floats.
+fn vector(array: &ListArray, elements: u32) -> Option<Found> {
+    array.values().as_any().downcast_ref::<Float32Array>()?;
+    Some(first(array, |row| {
+        let list = array.value(row);
+        let floats = list.as_any().downcast_ref::<Float32Array>()?;
+        if floats.is_empty() || floats.len() > elements as usize {
+            return Some(format!("the list does not have 1 to {elements} elements"));
+        }
+        (0..floats.len())
+            .any(|index| floats.is_null(index) || !floats.value(index).is_finite())
+            .then(|| "the list has an element that is null or not finite".to_owned())
+    }))
 }
 
 fn binary(array: &dyn Array, bytes_max: Option<u64>, exact: bool) -> Option<Found> {

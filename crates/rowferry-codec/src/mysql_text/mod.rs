@@ -13,6 +13,7 @@ mod cells;
 mod check;
 mod digits;
 mod json;
+mod repertoire;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use std::ops::Range;
 use arrow_array::{Array, RecordBatch};
 
 use cells::Cells;
+pub use repertoire::Repertoire;
 
 /// Which dialect of text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +59,18 @@ pub enum TextRule {
         chars_max: Option<u32>,
         /// Greatest number of bytes in UTF-8.
         bytes_max: Option<u64>,
-        /// The column's character set holds the basic multilingual plane only.
-        bmp_only: bool,
+        /// Characters that the column's character set has.
+        repertoire: Repertoire,
         /// The column drops trailing blanks, so values may not have any.
         blanks_dropped: bool,
     },
     /// One of the labels.
     Enum {
+        /// Labels as the column has them.
+        labels: Vec<String>,
+    },
+    /// Labels in the column's order, with commas between them.
+    Set {
         /// Labels as the column has them.
         labels: Vec<String>,
     },
@@ -111,6 +118,16 @@ pub enum TextRule {
     UuidText,
     /// A year: 0 or 1901 to 2155, always four digits.
     Year,
+    /// A network address without a mask.
+    Inet {
+        /// Version 6 rather than 4.
+        v6: bool,
+    },
+    /// A list of at most so many finite floats, as their bytes.
+    Vector {
+        /// Most elements.
+        elements: u32,
+    },
 }
 
 /// One column of the target, in the order of the batch.

@@ -10,7 +10,7 @@ use rowferry_core::{
     Begun, CanonicalType, Chunk, ChunkSpec, ChunkTotals, Claim, ClaimStart, ColumnPlan, ColumnWish,
     Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint, KeyColumn, KeyColumns,
     LoadInto, Mode, Payload, Prepared, ReadSpec, ReplaceMode, Result, Sink, Snapshot, Source,
-    StreamLock, StreamSpec, TablePlan, TableRef, WriteMode,
+    StreamLock, StreamSpec, TablePlan, TableRef, WireFormat, WriteMode,
 };
 use rowferry_runtime::ComputePool;
 use rowferry_sqlite::{SqliteSink, SqliteSource};
@@ -179,11 +179,24 @@ pub(crate) async fn plan(source: &SqliteSource, sink: &SqliteSink, ask: &Ask) ->
     })
 }
 
+/// Rows as batches, as every other target gets them.
+pub(crate) fn by_meaning(plan: &TablePlan) -> ReadSpec {
+    ReadSpec { wire: None, ..read_spec(plan) }
+}
+
+/// As the engine decides it.
+fn wire(plan: &TablePlan) -> Option<WireFormat> {
+    let same = |column: &ColumnPlan| {
+        column.source.native == column.target.native && column.converted.is_none()
+    };
+    plan.columns.iter().all(same).then_some(WireFormat::SqliteCells)
+}
+
 pub(crate) fn read_spec(plan: &TablePlan) -> ReadSpec {
     ReadSpec {
         columns: plan.columns.iter().map(|column| column.source.clone()).collect(),
         predicate: plan.predicate.clone(),
-        wire: None,
+        wire: wire(plan),
         batch_bytes: 1 << 20,
         batch_rows: 5,
         ordered: false,

@@ -13,13 +13,14 @@ use arrow_array::{
 use arrow_buffer::i256;
 use arrow_schema::Schema;
 use rowferry_core::{
-    Begun, CanonicalType, Chunk, ChunkNo, ChunkTotals, ClaimStart, Column, ColumnPlan, ColumnWish,
-    Consistency, ErrorClass, JsonFlavor, KeyRange, LoadInto, NativeType, Payload, Result, Sink,
-    Source, TablePlan, TableRef, TableSchema, WriteMode,
+    Begun, CanonicalType, CheckConstraint, Chunk, ChunkNo, ChunkTotals, ClaimStart, Column,
+    ColumnPlan, ColumnWish, Consistency, DefaultMeaning, ErrorClass, ForeignKey, Identity, Index,
+    JsonFlavor, Key, KeyRange, LoadInto, NativeType, Payload, RejectedRow, Result, Sink, Source,
+    TablePlan, TableRef, TableSchema, WriteMode,
 };
 
 use crate::copy::{
-    Ask, Files, execute, open_sink, open_source, plan, read_chunk, read_spec, stream, value,
+    Ask, Files, by_meaning, execute, open_sink, open_source, plan, read_chunk, stream, value,
 };
 
 fn column(name: &str, canonical: CanonicalType) -> Column {
@@ -193,7 +194,7 @@ async fn every_canonical_type_is_kept() {
         range: KeyRange::Whole,
         rows_estimated: None,
     };
-    let (payloads, _) = read_chunk(snapshot.as_ref(), &read_spec(&plan), &chunk).await.unwrap();
+    let (payloads, _) = read_chunk(snapshot.as_ref(), &by_meaning(&plan), &chunk).await.unwrap();
     let Some(Payload::Batch(batch)) = payloads.first() else { panic!("one batch") };
     for (index, (canonical, written)) in all_types().iter().enumerate() {
         let read = batch.column(index);
@@ -232,4 +233,241 @@ async fn values_that_would_change_are_refused_with_their_key() {
             }
         }
     }
+}
+
+fn text_array(values: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+/// Meanings that no declared type of SQLite has, in forms of their own.
+fn owner_texts() -> Vec<(CanonicalType, ArrayRef)> {
+    let interval = |months: i32, days: i32, micros: i64| {
+        [&micros.to_be_bytes()[..], &days.to_be_bytes(), &months.to_be_bytes()].concat()
+    };
+    let intervals = [interval(1, 2, 11_045_678_000), interval(-14, 3, i64::MIN)];
+    let days = [i32::MIN, -800_000];
+    vec![
+        ids(2),
+        (
+            CanonicalType::Interval,
+            Arc::new(FixedSizeBinaryArray::try_from_iter(intervals.iter()).unwrap()),
+        ),
+        (CanonicalType::TimeTz, text_array(&["12:34:56.789+02", "24:00:00-15:59:59"])),
+        (CanonicalType::BitString { bits: Some(70), varying: true }, text_array(&["", "0101"])),
+        (CanonicalType::Date, Arc::new(Date32Array::from(days.to_vec()))),
+        (
+            CanonicalType::Timestamp { digits: 6 },
+            Arc::new(TimestampMicrosecondArray::from(vec![i64::MAX, 253_402_300_800_000_000])),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn forms_of_other_servers_come_back_as_what_they_were() {
+    let mut files = files();
+    write(&files, owner_texts()).await.unwrap();
+    let row = |id: i32| {
+        format!(
+            "select c1 || ' | ' || c2 || ' | ' || c3 || ' | ' || c4 || ' | ' || c5 from t where c0 = {id}"
+        )
+    };
+    assert_eq!(
+        value(&files.target, &row(1)),
+        "Text(\"1 mon 2 days 03:04:05.678 | 12:34:56.789+02 |  | -infinity | infinity\")"
+    );
+    assert_eq!(
+        value(&files.target, &row(2)),
+        "Text(\"-1 years -2 mons +3 days -2562047788:00:54.775808 | 24:00:00-15:59:59 | 0101 | \
+         0222-09-04 BC | 10000-01-01 00:00:00.000000\")"
+    );
+    std::mem::swap(&mut files.source, &mut files.target);
+    let source = open_source(&files.source).await;
+    let schema = source.describe(&TableRef::bare("t")).await.unwrap();
+    let sink = open_sink(&files.target).await;
+    let plan = plan(&source, &sink, &Ask::full("t", &["c0"])).await.unwrap();
+    let snapshot = source.snapshot(&schema, Consistency::Table, 1).await.unwrap();
+    let chunk = Chunk {
+        no: ChunkNo(1),
+        table: TableRef::bare("t"),
+        range: KeyRange::Whole,
+        rows_estimated: None,
+    };
+    let (payloads, _) = read_chunk(snapshot.as_ref(), &by_meaning(&plan), &chunk).await.unwrap();
+    let Some(Payload::Batch(batch)) = payloads.first() else { panic!("one batch") };
+    for (index, (canonical, written)) in owner_texts().iter().enumerate().skip(1) {
+        assert_eq!(schema.columns[index].canonical.as_ref(), Some(canonical));
+        assert_eq!(batch.column(index), written, "{}", canonical.name());
+    }
+}
+
+/// A table as another server describes it.
+fn shop() -> TableSchema {
+    let text = CanonicalType::Text { chars: None, fixed: false };
+    let mut id = column("id", CanonicalType::Int64);
+    id.identity = Some(Identity::ByDefault);
+    let mut name = column("name", text);
+    name.nullable = false;
+    name.default_meaning = Some(DefaultMeaning::Constant("it's".into()));
+    let mut at = column("at", CanonicalType::Timestamp { digits: 3 });
+    at.default_meaning = Some(DefaultMeaning::Now(3));
+    let price = column("price", CanonicalType::Decimal { precision: 9, scale: 2 });
+    let mood = column("mood", CanonicalType::Enum { labels: vec!["sad".into(), "it's".into()] });
+    let check = |name: &str, expression: &str| CheckConstraint {
+        name: name.into(),
+        expression: expression.into(),
+    };
+    let index = |name: &str, columns: &[&str], portable: bool| Index {
+        name: name.into(),
+        columns: columns.iter().map(|name| (*name).into()).collect(),
+        definition: String::new(),
+        portable,
+    };
+    let key = |name: &str, columns: &[&str], primary: bool| Key {
+        name: name.into(),
+        columns: columns.iter().map(|name| (*name).into()).collect(),
+        primary,
+    };
+    TableSchema {
+        table: TableRef::bare("t"),
+        columns: vec![id, name, at, price, mood],
+        keys: vec![key("t_pkey", &["id"], true), key("t_name_key", &["name", "at"], false)],
+        indexes: vec![index("by_day", &["at"], true), index("odd", &["at"], false)],
+        checks: vec![
+            check("positive", "(id > 0)"),
+            check(
+                "known",
+                "((name)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))",
+            ),
+            check("dear", "(price > (10)::numeric)"),
+        ],
+        next_identity: Some(42),
+        ..TableSchema::default()
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_another_server_is_made_with_what_belongs_to_it() {
+    let files = files();
+    let sink = open_sink(&files.target).await;
+    execute(&files.target, "create table x (v int primary key); create index by_day on x (v)");
+    let source = shop();
+    let columns = source
+        .columns
+        .iter()
+        .map(|column| {
+            let wish = ColumnWish::plain(column, &column.name);
+            ColumnPlan::new(column.clone(), sink.plan_column(&wish).unwrap())
+        })
+        .collect();
+    let plan = TablePlan {
+        stream: stream("t", "a"),
+        target: TableRef::bare("t"),
+        source,
+        columns,
+        key: vec!["id".into()],
+        foreign_keys: vec![ForeignKey {
+            name: "up".into(),
+            columns: vec!["id".into()],
+            to: TableRef::new("public", "x"),
+            to_columns: vec!["v".into()],
+            on_delete: Some("cascade".into()),
+            on_update: None,
+        }],
+        ..empty_plan(&files).await
+    };
+    let mut lock = sink.lock(&plan.stream).await.unwrap();
+    let claim = lock.claim(ClaimStart::NewRun).await.unwrap();
+    let prepared = lock.prepare(&plan, &claim).await.unwrap();
+    lock.seal(&prepared).await.unwrap();
+    lock.publish(&prepared, None).await.unwrap();
+    let made = "select replace(substr(sql, instr(sql, '(')), char(10), '') from sqlite_schema \
+                where name = 't'";
+    assert_eq!(
+        value(&files.target, made),
+        format!(
+            "Text({:?})",
+            "(  \"id\" INTEGER PRIMARY KEY AUTOINCREMENT,  \
+             \"name\" TEXT not null default ('it''s'),  \
+             \"at\" TIMESTAMP_TEXT(3) default (strftime('%Y-%m-%d %H:%M:%f', 'now')),  \
+             \"price\" DECIMAL_TEXT(9,2),  \
+             \"mood\" TEXT check (\"mood\" in ('sad', 'it''s')),  \
+             constraint \"positive\" check (\"id\" > 0),  \
+             constraint \"known\" check (\"name\" in ('a', 'b')),  \
+             foreign key (\"id\") references \"x\" (\"v\") on delete cascade)"
+        )
+    );
+    let indexes = "select group_concat(name) from (select name from sqlite_schema \
+                   where type = 'index' and tbl_name = 't' and sql is not null order by name)";
+    assert_eq!(value(&files.target, indexes), "Text(\"t_at_idx,t_name_key\")");
+    let orphan =
+        "pragma foreign_keys = off; insert into t (name, at, mood) values ('a', 'x', 'sad')";
+    execute(&files.target, orphan);
+    assert_eq!(value(&files.target, "select id from t"), "Integer(42)");
+    // The row points at nothing in x.
+    let broken = sink.link(&plan.target, &plan.foreign_keys).await.unwrap();
+    assert_eq!(broken, ["1 rows of table t point at rows that x does not have."]);
+}
+
+#[tokio::test]
+async fn names_that_differ_in_case_alone_are_one_column() {
+    let files = files();
+    let sink = open_sink(&files.target).await;
+    let mut plan = empty_plan(&files).await;
+    let mut twin = plan.columns[0].clone();
+    twin.target.name = twin.target.name.to_uppercase();
+    plan.columns.push(twin);
+    let mut lock = sink.lock(&plan.stream).await.unwrap();
+    let claim = lock.claim(ClaimStart::NewRun).await.unwrap();
+    let error = lock.prepare(&plan, &claim).await.unwrap_err();
+    assert_eq!((error.class, error.code), (ErrorClass::Setup, "column-twice"));
+    plan.columns.pop();
+    plan.target = TableRef::bare("SQLite_t");
+    let error = lock.prepare(&plan, &claim).await.unwrap_err();
+    assert_eq!((error.class, error.code), (ErrorClass::Setup, "bad-name"));
+}
+
+#[tokio::test]
+async fn rows_set_aside_are_kept_once_with_their_chunk() {
+    let files = files();
+    let sink = open_sink(&files.target).await;
+    let plan = empty_plan(&files).await;
+    let mut lock = sink.lock(&plan.stream).await.unwrap();
+    let claim = lock.claim(ClaimStart::NewRun).await.unwrap();
+    let prepared = lock.prepare(&plan, &claim).await.unwrap();
+    let chunk = Chunk {
+        no: ChunkNo(7),
+        table: TableRef::bare("shape"),
+        range: KeyRange::Whole,
+        rows_estimated: None,
+    };
+    let row = |key: &str| RejectedRow {
+        key: key.into(),
+        column: Some("v".into()),
+        code: "value-does-not-fit".into(),
+        rule: "at most 20 characters".into(),
+    };
+    let rows = [row("{\"v\":1}"), row("{\"v\":2}")];
+    // Not committed, hence not there.
+    let Begun::Writer(mut writer) = sink.begin(&chunk, &prepared, false).await.unwrap() else {
+        panic!("nothing is durable yet");
+    };
+    writer.reject(&rows).await.unwrap();
+    drop(writer);
+    let Begun::Writer(mut writer) = sink.begin(&chunk, &prepared, true).await.unwrap() else {
+        panic!("nothing is durable yet");
+    };
+    for _ in 0..2 {
+        writer.reject(&rows).await.unwrap();
+    }
+    let totals = ChunkTotals { rows_read: 2, rows_rejected: 2, ..ChunkTotals::default() };
+    assert_eq!(writer.commit(totals).await.unwrap().no, chunk.no);
+    let kept = "select group_concat(key || chunk_no || \"column\" || code || rule) \
+                from _rowferry_quarantine";
+    assert_eq!(
+        value(&files.target, kept),
+        "Text(\"{\\\"v\\\":1}7vvalue-does-not-fitat most 20 characters,\
+         {\\\"v\\\":2}7vvalue-does-not-fitat most 20 characters\")"
+    );
+    sink.forget(None, &plan.stream.stream_id).await.unwrap();
+    assert_eq!(value(&files.target, "select count(*) from _rowferry_quarantine"), "Integer(0)");
 }

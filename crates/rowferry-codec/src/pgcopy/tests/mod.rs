@@ -1,7 +1,12 @@
 //! Tests of the whole codec.
 
+mod every_type;
 mod golden;
+mod mutation;
 mod naive;
+mod recorded;
+mod render;
+mod rewrite;
 mod round_trip;
 mod rules;
 mod splits;

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int8Array,
-    Int64Array, StringArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray,
+    FixedSizeBinaryArray, Float64Array, Int8Array, Int64Array, ListArray, StringArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array, types::Int64Type,
 };
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
 use rowferry_core::CanonicalType as C;
 
 use super::{
-    super::{CodecError, Encoder, can_encode, rule::Rule},
+    super::{CodecError, Encoder, can_decode, can_encode, decode, rule::Rule},
     PgType as P, batch, column, encode,
+    recorded::{self, TEXT, numeric},
 };
-
-const TEXT: C = C::Text { chars: None, fixed: false };
 
 /// Encodes rows of which the first is good; answers with the second one's broken rule.
 fn broken(canonical: C, pg: P, array: impl arrow_array::Array + 'static) -> Option<&'static str> {
@@ -31,10 +33,6 @@ fn broken(canonical: C, pg: P, array: impl arrow_array::Array + 'static) -> Opti
 
 fn texts(pg: P, good: &str, other: &str) -> Option<&'static str> {
     broken(TEXT, pg, StringArray::from(vec![good, other]))
-}
-
-fn numeric(precision: u16, scale: i16) -> P {
-    P::Numeric { precision_scale: Some((precision, scale)) }
 }
 
 #[test]
@@ -157,10 +155,179 @@ fn bits_must_fit() {
 }
 
 #[test]
+fn bit_strings_have_the_targets_length() {
+    let bits = |pg, text: &str| {
+        broken(C::BitString { bits: None, varying: true }, pg, StringArray::from(vec!["101", text]))
+    };
+    assert_eq!(bits(P::Bit { bits: 3 }, "111"), None);
+    assert_eq!(bits(P::Bit { bits: 3 }, "11"), Some(Rule::BIT_COUNT.words));
+    assert_eq!(bits(P::Bit { bits: 3 }, "1111"), Some(Rule::BIT_COUNT.words));
+    assert_eq!(bits(P::VarBit { bits: Some(3) }, ""), None);
+    assert_eq!(bits(P::VarBit { bits: Some(3) }, "1111"), Some(Rule::BIT_COUNT.words));
+    assert_eq!(bits(P::VarBit { bits: None }, &"01".repeat(99)), None);
+    assert_eq!(bits(P::VarBit { bits: None }, "012"), Some(Rule::BIT_TEXT.words));
+    assert_eq!(bits(P::Varchar { chars: Some(3) }, "0000"), Some(Rule::CHARS.words));
+    assert!(can_encode(&C::Bits { bits: 3 }, &P::VarBit { bits: Some(3) }));
+    assert!(!can_encode(&C::Bits { bits: 4 }, &P::VarBit { bits: Some(3) }));
+}
+
+#[test]
+fn times_with_zone_are_checked() {
+    let time = |digits, text| {
+        let array = StringArray::from(vec!["00:00:00+00", text]);
+        broken(C::TimeTz, P::TimeTz { digits }, array)
+    };
+    for text in ["24:00:00-15:59:59", "12:34:56.789000+02:00", "23:59:59.999999+01:30:15"] {
+        assert_eq!(time(6, text), None, "{text}");
+    }
+    let malformed = [
+        "",
+        "12:34:56",
+        "12:34+02",
+        "12:34:56 +02",
+        "12:34:56.+02",
+        "12:34:56.1234567+02",
+        "1:2:3+4",
+        "12:60:00+00",
+        "12:00:60+00",
+        "12:34:56+16",
+        "12:34:56+01:60",
+        "12:34:56+02:",
+        "12:34:56Z",
+        "12:34:56+01:02:03:04",
+        "-1:00:00+00",
+        "12:34:56+02 ",
+        "١٢:34:56+02",
+    ];
+    for text in malformed {
+        assert_eq!(time(6, text), Some(Rule::TIME_TZ.words), "{text}");
+    }
+    assert_eq!(time(6, "24:00:01+00"), Some(Rule::TIME_OF_DAY.words));
+    assert_eq!(time(2, "12:34:56.780+02"), None);
+    assert_eq!(time(2, "12:34:56.789+02"), Some(Rule::FRACTION.words));
+}
+
+#[test]
+fn intervals_keep_their_digits() {
+    let interval = |digits, micros: i64| {
+        let value = |micros: i64| (i128::from(micros) << 64 | 0x7_0000_0003).to_be_bytes();
+        let values = [value(0), value(micros)];
+        let array = FixedSizeBinaryArray::try_from_iter(values.iter()).unwrap();
+        broken(C::Interval, P::Interval { digits }, array)
+    };
+    assert_eq!(interval(6, -1), None);
+    assert_eq!(interval(2, -10_000), None);
+    assert_eq!(interval(2, -10_001), Some(Rule::FRACTION.words));
+    assert_eq!(interval(0, i64::MAX), None);
+    let duration = |digits, micros| {
+        let array = DurationMicrosecondArray::from(vec![0, micros]);
+        broken(C::Duration { digits: 6 }, P::Interval { digits }, array)
+    };
+    assert_eq!(duration(3, 5_000), None);
+    assert_eq!(duration(3, 5_500), Some(Rule::FRACTION.words));
+}
+
+#[test]
+fn amounts_and_system_types_have_ranges() {
+    let money = |digits, second| {
+        let array = Decimal128Array::from(vec![100, second]);
+        let array = array.with_precision_and_scale(30, 2).unwrap();
+        broken(C::Decimal { precision: 30, scale: 2 }, P::Money { digits }, array)
+    };
+    assert_eq!(money(2, i64::MIN.into()), None);
+    assert_eq!(money(2, i128::from(i64::MAX) + 1), Some(Rule::RANGE.words));
+    assert_eq!(money(0, 200), None);
+    assert_eq!(money(0, 250), Some(Rule::SCALE.words));
+    assert_eq!(money(3, i64::MAX.into()), Some(Rule::RANGE.words));
+    let integers = |pg, second| broken(C::Int64, pg, Int64Array::from(vec![1, second]));
+    assert_eq!(integers(P::Xid, u32::MAX.into()), None);
+    assert_eq!(integers(P::Xid, -1), Some(Rule::RANGE.words));
+    assert_eq!(integers(P::Lsn, i64::MAX), None);
+    assert_eq!(integers(P::Xid8, -1), Some(Rule::RANGE.words));
+    let bytes: Vec<&[u8]> = vec![b"a", b"ab"];
+    let bytes = BinaryArray::from(bytes);
+    assert_eq!(broken(recorded::BINARY, P::Char1, bytes), Some(Rule::ONE_BYTE.words));
+}
+
+#[test]
+fn elements_are_checked_as_columns_are() {
+    let lists = |canonical: C, element: P, items: Vec<Vec<Option<i64>>>| {
+        let list = ListArray::from_iter_primitive::<Int64Type, _, _>(items.into_iter().map(Some));
+        broken(recorded::list(canonical), recorded::array(element, 21), list)
+    };
+    let rows = |last| vec![vec![Some(1), None, Some(2)], vec![None, Some(3), last]];
+    assert_eq!(lists(C::Int64, P::Int2, rows(Some(4))), None);
+    assert_eq!(lists(C::Int64, P::Int2, rows(Some(70_000))), Some(Rule::RANGE.words));
+    // Without the element type's number an array can be read, and not written.
+    assert!(!can_encode(&recorded::list(C::Int64), &recorded::array(P::Int8, 0)));
+    assert!(can_decode(&recorded::list(C::Int64), &recorded::array(P::Int8, 0)));
+    assert!(!can_encode(&recorded::list(C::Date), &recorded::array(P::Int8, 20)));
+    let set = C::Set { labels: vec!["x".to_owned(), "z".to_owned()] };
+    let labels = P::Enum { labels: vec!["x".to_owned(), "y".to_owned()] };
+    let sets = StringArray::from(vec!["x", "x,z"]);
+    assert_eq!(broken(set, recorded::array(labels, 99), sets), Some(Rule::LABEL.words));
+}
+
+#[test]
+fn elements_behind_a_null_are_never_looked_at() {
+    let texts = StringArray::from(vec!["a", "b\0", "c"]);
+    let item = Arc::new(Field::new("item", DataType::Utf8, true));
+    let list = |nulls: Vec<bool>| {
+        let offsets = OffsetBuffer::from_lengths([1, 1, 1]);
+        ListArray::new(Arc::clone(&item), offsets, Arc::new(texts.clone()), Some(nulls.into()))
+    };
+    let check = |nulls| broken(recorded::list(TEXT), recorded::array(P::Text, 25), list(nulls));
+    assert_eq!(check(vec![true, false, true]), None);
+    assert_eq!(check(vec![true, true, true]), Some(Rule::NUL.words));
+}
+
+#[test]
+fn an_element_that_breaks_a_rule_is_found_by_its_row() {
+    // 400 arrays, so that the broken one lies behind the first block; row 300 is empty.
+    let broken_row = 301;
+    let numbers = |canonical: C| {
+        let rows = (0..400).map(|row| {
+            let value = if row == broken_row { 7_000 } else { 7 };
+            let count = if row == 300 { 0 } else { row % 3 + 1 };
+            Some(vec![Some(value); count])
+        });
+        let list = ListArray::from_iter_primitive::<Int64Type, _, _>(rows);
+        let columns =
+            [column("c", recorded::list(canonical), recorded::array(numeric(9, 0), 1700))];
+        encode(&columns, &batch(&columns, vec![Arc::new(list)])).unwrap()
+    };
+    let narrow = recorded::list(C::Decimal { precision: 3, scale: 0 });
+    let columns = [column("c", narrow, recorded::array(numeric(3, 0), 1700))];
+    let error = decode(&columns, &numbers(C::Int64), 400).unwrap_err();
+    assert_eq!(error.place(), Some(("c", broken_row)));
+    // Text is looked at when all of it is there.
+    let bytes: Vec<Vec<u8>> = (0..400)
+        .map(|row| if row == broken_row { vec![0xff] } else { vec![b'a'; row % 3] })
+        .collect();
+    let item = Arc::new(Field::new("item", DataType::Binary, true));
+    let lengths = (0..400).map(|row| usize::from(row != 300));
+    let values = bytes.iter().enumerate().filter(|(row, _)| *row != 300).map(|(_, value)| value);
+    let values = Arc::new(BinaryArray::from_iter_values(values));
+    let list = ListArray::new(item, OffsetBuffer::from_lengths(lengths), values, None);
+    let from = [column("c", recorded::list(recorded::BINARY), recorded::array(P::Bytea, 25))];
+    let wire = encode(&from, &batch(&from, vec![Arc::new(list)])).unwrap();
+    let to = [column("c", recorded::list(TEXT), recorded::array(P::Text, 25))];
+    let error = decode(&to, &wire, 400).unwrap_err();
+    assert_eq!(error.place(), Some(("c", broken_row)));
+}
+
+#[test]
 fn pairs_without_a_rule_are_refused_early() {
     assert!(!can_encode(&C::Timestamp { digits: 6 }, &P::TimestampTz { digits: 6 }));
     assert!(!can_encode(&C::Float64, &P::Numeric { precision_scale: None }));
     assert!(!can_encode(&C::Bits { bits: 8 }, &P::Bit { bits: 10 }));
+    let money =
+        |precision, scale| can_decode(&C::Decimal { precision, scale }, &P::Money { digits: 2 });
+    // Eighteen digits are fewer than 64 bits have, and more than 38 are another array.
+    assert_eq!(
+        [money(18, 2), money(19, 2), money(19, 3), money(39, 2)],
+        [false, true, false, false]
+    );
     let refused = Encoder::new(&[column("c", C::Date, P::Text)]);
     assert!(matches!(refused, Err(CodecError::NoEncoding { .. })));
 }

@@ -1,0 +1,318 @@
+//! Rows into one table: the statements of a load and what the table takes, looked up once a chunk.
+
+use arrow_array::RecordBatch;
+use rowferry_core::{ConnectorError, LoadInto, Prepared, Result, WriteMode};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Statement};
+
+use crate::affinity::Affinity;
+use crate::bind::{NotBound, Parameter, bind_cell};
+use crate::cells::shown;
+use crate::describe;
+use crate::error::{data, failed, setup};
+use crate::fit::binding;
+use crate::sql::{quote, quote_list};
+use crate::wire;
+
+/// How rows meet the rows that are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Merge {
+    Insert,
+    OnConflict,
+    DeleteFirst,
+}
+
+/// A column of the plan that is written; one that the table computes is not.
+struct Written {
+    /// Position among the columns that are read.
+    position: usize,
+    /// What the table's own column does to a cell.
+    affinity: Affinity,
+}
+
+/// Statements and columns of one load.
+pub(crate) struct Loading {
+    insert: String,
+    delete: Option<String>,
+    written: Vec<Written>,
+    /// Positions of the key's columns among those read.
+    keys: Vec<usize>,
+}
+
+impl Loading {
+    /// What the table that is loaded asks for now.
+    pub(crate) fn of(connection: &Connection, prepared: &Prepared) -> Result<Self> {
+        let table = &prepared.load_table;
+        let Some(found) = describe::find(connection, table)? else {
+            return Err(setup("unknown-table", format!("target table {table} does not exist")));
+        };
+        let columns = describe::shape(connection, &found)
+            .map_err(|error| failed(format!("could not describe table {table}"), error))?;
+        let merge = merge_of(connection, prepared, &found)?;
+        let mut written = Vec::new();
+        for (position, planned) in prepared.columns.iter().enumerate() {
+            let name = &planned.target.name;
+            let column = columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+            let Some(column) = column else {
+                return Err(setup(
+                    "unknown-column",
+                    format!("target table {table} does not have column {name:?}"),
+                ));
+            };
+            if !column.generated {
+                let affinity = Affinity::of_native(&column.native);
+                written.push(Written { position, affinity });
+            }
+        }
+        let name = |position: &usize| prepared.columns.get(*position).map(|c| &*c.target.name);
+        let names: Vec<&str> = written.iter().filter_map(|w| name(&w.position)).collect();
+        let position = |name: &String| prepared.columns.iter().position(|c| c.target.name == *name);
+        Ok(Self {
+            insert: insert_text(prepared, merge, &names),
+            delete: (merge == Merge::DeleteFirst).then(|| delete_text(prepared)),
+            written,
+            keys: prepared.key.iter().filter_map(position).collect(),
+        })
+    }
+
+    /// Inserts rows by their meaning.
+    pub(crate) fn insert_batch(
+        &self,
+        connection: &Connection,
+        prepared: &Prepared,
+        batch: &RecordBatch,
+    ) -> Result<()> {
+        let values = parameters(prepared, batch)?;
+        let mut statements = self.prepare(connection, prepared)?;
+        let mut text = String::new();
+        for row in 0..batch.num_rows() {
+            statements.run(
+                |statement, index, position, _affinity| match values.get(position) {
+                    Some(value) => value.bind(statement, index, row, &mut text),
+                    None => Ok(()),
+                },
+                |position| values.get(position).and_then(|value| value.shown(row)),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Inserts rows as another SQLite file holds them.
+    pub(crate) fn insert_cells(
+        &self,
+        connection: &Connection,
+        prepared: &Prepared,
+        bytes: &[u8],
+        rows: u64,
+    ) -> Result<()> {
+        let mut statements = self.prepare(connection, prepared)?;
+        let (mut rest, mut cells, mut count) = (bytes, Vec::new(), 0_u64);
+        while wire::next_row(&mut rest, &mut cells)? {
+            if cells.len() != prepared.columns.len() {
+                return Err(ConnectorError::bug(
+                    "a row in wire form has other cells than its plan",
+                ));
+            }
+            let cell = |position: usize| cells.get(position).copied().unwrap_or(ValueRef::Null);
+            statements.run(
+                |statement, index, position, affinity| {
+                    bind_cell(statement, index, cell(position), affinity)
+                },
+                |position| Some(shown(cell(position))),
+            )?;
+            count += 1;
+        }
+        if count == rows {
+            Ok(())
+        } else {
+            Err(ConnectorError::bug("a payload has other rows than it says"))
+        }
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        connection: &'a Connection,
+        prepared: &'a Prepared,
+    ) -> Result<Statements<'a>> {
+        let statement = |text: &str| {
+            connection.prepare_cached(text).map_err(|error| write_failed(prepared, error))
+        };
+        Ok(Statements {
+            insert: statement(&self.insert)?,
+            delete: self.delete.as_deref().map(statement).transpose()?,
+            loading: self,
+            prepared,
+        })
+    }
+}
+
+/// The prepared statements of a load.
+struct Statements<'a> {
+    insert: rusqlite::CachedStatement<'a>,
+    delete: Option<rusqlite::CachedStatement<'a>>,
+    loading: &'a Loading,
+    prepared: &'a Prepared,
+}
+
+impl Statements<'_> {
+    /// Writes one row. `bind` binds the value at a position to a parameter, `shown` is that value
+    /// for a message about its row.
+    fn run(
+        &mut self,
+        mut bind: impl FnMut(&mut Statement<'_>, usize, usize, Affinity) -> Result<(), NotBound>,
+        shown: impl Fn(usize) -> Option<String>,
+    ) -> Result<()> {
+        let Self { insert, delete, loading, prepared } = self;
+        let refused = |error| write_failed(prepared, error);
+        if let Some(delete) = delete {
+            for (index, position) in loading.keys.iter().enumerate() {
+                bind(delete, index + 1, *position, Affinity::None)
+                    .map_err(|error| not_bound(prepared, loading, *position, error, &shown))?;
+            }
+            delete.raw_execute().map_err(refused)?;
+        }
+        for (index, written) in loading.written.iter().enumerate() {
+            bind(insert, index + 1, written.position, written.affinity)
+                .map_err(|error| not_bound(prepared, loading, written.position, error, &shown))?;
+        }
+        if insert.raw_execute().map_err(refused)? == 1 {
+            return Ok(());
+        }
+        Err(data(
+            "row-not-taken",
+            format!("target table {} did not take a row (a trigger?)", prepared.target),
+        ))
+    }
+}
+
+/// The error of a value that was not bound, with the key of its row.
+fn not_bound(
+    prepared: &Prepared,
+    loading: &Loading,
+    position: usize,
+    error: NotBound,
+    shown: &impl Fn(usize) -> Option<String>,
+) -> ConnectorError {
+    let found = match error {
+        NotBound::Refused(error) => return write_failed(prepared, error),
+        NotBound::Misfit(found) => found,
+    };
+    let name = |index: usize| prepared.columns.get(index).map_or("", |c| c.target.name.as_str());
+    let key: Vec<String> = loading
+        .keys
+        .iter()
+        .filter_map(|key| Some(format!("{} = {}", name(*key), shown(*key)?)))
+        .collect();
+    let at = if key.is_empty() { String::new() } else { format!(" at {}", key.join(", ")) };
+    let column = name(position);
+    data(
+        "value-does-not-fit",
+        format!("column {column:?} of target table {} got {found}{at}", prepared.target),
+    )
+    .with_next("Correct the row in the source, cast the column, or leave it out with `exclude`.")
+    .with_column(column)
+}
+
+fn parameters<'a>(prepared: &Prepared, batch: &'a RecordBatch) -> Result<Vec<Parameter<'a>>> {
+    if batch.num_columns() != prepared.columns.len() {
+        return Err(ConnectorError::bug("a batch has other columns than its plan"));
+    }
+    prepared
+        .columns
+        .iter()
+        .zip(batch.columns())
+        .map(|(column, array)| {
+            let wrong = || {
+                ConnectorError::bug(format!(
+                    "column {:?} of a batch is not stored as its plan says",
+                    column.target.name
+                ))
+            };
+            let canonical = column.written().ok_or_else(wrong)?;
+            let binding = binding(canonical, &column.source.native, &column.target.native)
+                .map_err(|message| setup("type-does-not-fit", message))?;
+            Parameter::of(array.as_ref(), canonical, binding).ok_or_else(wrong)
+        })
+        .collect()
+}
+
+/// The way of one load, decided by the keys that the table has now.
+fn merge_of(
+    connection: &Connection,
+    prepared: &Prepared,
+    found: &describe::Found,
+) -> Result<Merge> {
+    if prepared.load != LoadInto::Target || prepared.write != WriteMode::Upsert {
+        return Ok(Merge::Insert);
+    }
+    let table = &prepared.load_table;
+    let unique = unique_keys(connection, found)
+        .map_err(|error| failed(format!("could not describe table {table}"), error))?;
+    if !unique.iter().any(|key| same_columns(key, &prepared.key)) {
+        return Err(setup(
+            "no-unique-key",
+            format!(
+                "target table {} has no unique key over ({})",
+                prepared.target,
+                prepared.key.join(", ")
+            ),
+        )
+        .with_next("Add that unique key to the target, or name another `key`."));
+    }
+    Ok(if unique.len() == 1 { Merge::OnConflict } else { Merge::DeleteFirst })
+}
+
+/// Column lists of the unique keys of the table that is loaded.
+fn unique_keys(
+    connection: &Connection,
+    found: &describe::Found,
+) -> rusqlite::Result<Vec<Vec<String>>> {
+    let schema = describe::schema(connection, found)?;
+    // A unique index over part of the rows or over expressions is no key, but can be violated.
+    let partial = schema.indexes.iter().filter(|index| {
+        index
+            .definition
+            .get(..19)
+            .is_some_and(|word| word.eq_ignore_ascii_case("create unique index"))
+    });
+    let partial = partial.map(|_| Vec::new());
+    Ok(schema.keys.into_iter().map(|key| key.columns).chain(partial).collect())
+}
+
+/// Whether two column lists name the same columns, in whatever order.
+pub(crate) fn same_columns(a: &[String], b: &[String]) -> bool {
+    a.len() == b.len() && a.iter().all(|name| b.iter().any(|b| b.eq_ignore_ascii_case(name)))
+}
+
+fn insert_text(prepared: &Prepared, merge: Merge, names: &[&str]) -> String {
+    let marks = vec!["?"; names.len()].join(", ");
+    let text = format!(
+        "insert into {} ({}) values ({marks})",
+        quote(&prepared.load_table.name),
+        quote_list(names.iter().copied())
+    );
+    if merge != Merge::OnConflict {
+        return text;
+    }
+    let set = |name: &&str| format!("{} = excluded.{}", quote(name), quote(name));
+    let is_key = |name: &&str| prepared.key.iter().any(|key| key == name);
+    let mut sets: Vec<String> = names.iter().filter(|name| !is_key(name)).map(set).collect();
+    if sets.is_empty() {
+        // Nothing but the key: setting it to itself is an update that changes nothing, where
+        // `do nothing` would also pass over other conflicts.
+        sets = names.iter().map(set).collect();
+    }
+    let key = quote_list(prepared.key.iter().map(String::as_str));
+    format!("{text} on conflict ({key}) do update set {}", sets.join(", "))
+}
+
+fn delete_text(prepared: &Prepared) -> String {
+    let table = quote(&prepared.load_table.name);
+    let equal: Vec<String> =
+        prepared.key.iter().map(|name| format!("{table}.{} = ?", quote(name))).collect();
+    format!("delete from {table} where {}", equal.join(" and "))
+}
+
+fn write_failed(prepared: &Prepared, error: rusqlite::Error) -> ConnectorError {
+    failed(format!("could not write rows into target table {}", prepared.target), error)
+}
