@@ -50,6 +50,9 @@ struct ColumnView {
     target_name: String,
     target_type: String,
     nullable: bool,
+    fidelity: char,
+    rule: Option<String>,
+    options: Vec<String>,
 }
 
 impl JobView {
@@ -144,6 +147,9 @@ impl TableView {
             if !problem.next.is_empty() {
                 lines.push(format!("    next: {}", problem.next));
             }
+            if let (Some(column), Some(cast)) = (&problem.column, problem.casts.first()) {
+                lines.push(format!("    casts: {{ {column}: \"{cast}\" }}"));
+            }
         }
         lines
     }
@@ -195,6 +201,9 @@ fn columns(plan: &TablePlan) -> Vec<ColumnView> {
             target_name: column.target.name.clone(),
             target_type: column.target.native.declared.clone(),
             nullable: column.target.nullable,
+            fidelity: column.fidelity.letter(),
+            rule: column.rule.clone(),
+            options: column.options.clone(),
         })
         .collect()
 }

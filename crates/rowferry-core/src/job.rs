@@ -133,6 +133,10 @@ pub struct TableJob {
     pub exclude: Vec<String>,
     /// Source column name to target column name.
     pub rename: BTreeMap<String, String>,
+    /// Columns that are not renamed get their names in lower-case letters.
+    pub lower_names: bool,
+    /// New target columns get the source's defaults, where the target has a word for them.
+    pub keep_defaults: bool,
     /// Source column name to what is asked for it.
     pub casts: BTreeMap<String, Cast>,
     /// Filter.
@@ -169,6 +173,8 @@ impl TableJob {
             include: Vec::new(),
             exclude: Vec::new(),
             rename: BTreeMap::new(),
+            lower_names: false,
+            keep_defaults: true,
             casts: BTreeMap::new(),
             predicate: None,
             write: None,

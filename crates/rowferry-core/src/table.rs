@@ -60,12 +60,22 @@ pub struct NativeType {
     /// Values cross only as text: the type has no binary form, or one that means nothing on
     /// another server.
     pub text_only: bool,
+    /// The types that it is made of and that are not the server's own, itself last, each after
+    /// those it needs itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<TypeDefinition>,
 }
 
 impl NativeType {
     /// A type that is no domain and has a binary form.
     pub fn new(engine: impl Into<String>, declared: impl Into<String>) -> Self {
-        Self { engine: engine.into(), declared: declared.into(), base: None, text_only: false }
+        Self {
+            engine: engine.into(),
+            declared: declared.into(),
+            base: None,
+            text_only: false,
+            needs: Vec::new(),
+        }
     }
 
     /// The type whose values are stored: that under a domain, else the type itself.
@@ -75,7 +85,7 @@ impl NativeType {
 }
 
 /// A type that columns need and that is not the server's own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TypeDefinition {
     /// Name as in [`NativeType::declared`].
     pub name: String,

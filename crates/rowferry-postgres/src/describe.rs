@@ -2,14 +2,16 @@
 
 use rowferry_core::{
     Column, ConnectorError, ErrorClass, Identity, Index, Key, NativeType, Result, TableListing,
-    TableRef, TableSchema, nearest,
+    TableRef, TableSchema, TypeDefinition, nearest,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::error::failed;
+use crate::meaning::meaning;
 use crate::session::Session;
-use crate::types::{CatalogType, canonical};
+use crate::type_catalog::TypeCatalog;
+use crate::{defaults, objects};
 
 /// Engine word of native types.
 pub(crate) const ENGINE: &str = "postgres";
@@ -56,27 +58,48 @@ pub(crate) async fn find(
 }
 
 /// Describes a relation that was found. The session must resolve names by `pg_catalog` alone, so
-/// that types of users come with their schema.
-pub(crate) async fn describe(session: &Session, relation: &Relation) -> Result<TableSchema> {
-    let (columns, keys, indexes, size) = tokio::try_join!(
-        columns(session, relation),
+/// that types of users come with their schema. `money_digits` as in [`meaning`].
+pub(crate) async fn describe(
+    session: &Session,
+    relation: &Relation,
+    money_digits: u8,
+) -> Result<TableSchema> {
+    let (types, keys, indexes, size, foreign_keys, checks, next_identity, untranslated) = tokio::try_join!(
+        TypeCatalog::of_table(&session.client, relation.oid),
         keys(session, relation),
         indexes(session, relation),
         size(session, relation),
+        objects::foreign_keys(session, relation),
+        objects::checks(session, relation),
+        objects::next_identity(session, relation),
+        objects::untranslated(session, relation),
     )?;
+    let columns = columns(session, relation, &types, money_digits).await?;
+    let mut needed: Vec<TypeDefinition> = Vec::new();
+    for need in columns.iter().flat_map(|column| &column.native.needs) {
+        if !needed.contains(need) {
+            needed.push(need.clone());
+        }
+    }
     Ok(TableSchema {
         table: relation.table.clone(),
         columns,
         keys,
         indexes,
+        foreign_keys,
+        checks,
+        types: needed,
+        next_identity,
+        definition: None,
+        untranslated,
         rows_estimated: size.0,
         bytes_estimated: size.1,
         comment: relation.comment.clone(),
-        ..TableSchema::default()
     })
 }
 
-async fn rows(session: &Session, relation: &Relation, sql: &str) -> Result<Vec<Row>> {
+/// Rows of a catalogue query with the relation as its parameter.
+pub(crate) async fn rows(session: &Session, relation: &Relation, sql: &str) -> Result<Vec<Row>> {
     session
         .client
         .query_typed(sql, &[(&relation.oid, Type::OID)])
@@ -84,20 +107,15 @@ async fn rows(session: &Session, relation: &Relation, sql: &str) -> Result<Vec<R
         .map_err(failed(format!("could not describe table {}", relation.table)))
 }
 
-async fn columns(session: &Session, relation: &Relation) -> Result<Vec<Column>> {
-    // A domain is followed to its base type; the modifier belongs to the step that carries it.
-    const COLUMNS: &str = "with recursive base(attnum, typid, modifier, not_null) as ( \
-             select a.attnum, a.atttypid, a.atttypmod, a.attnotnull \
-             from pg_catalog.pg_attribute a \
-             where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped \
-           union all \
-             select b.attnum, t.typbasetype, t.typtypmod, b.not_null or t.typnotnull \
-             from base b join pg_catalog.pg_type t on t.oid = b.typid where t.typtype = 'd') \
-         select a.attname::text, pg_catalog.format_type(t.oid, b.modifier), t.typname::text, \
-             t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace, b.modifier, \
-             case when t.typtype = 'e' then array(select e.enumlabel::text \
-                 from pg_catalog.pg_enum e where e.enumtypid = t.oid order by e.enumsortorder) end, \
-             b.not_null, pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, \
+async fn columns(
+    session: &Session,
+    relation: &Relation,
+    types: &TypeCatalog,
+    money_digits: u8,
+) -> Result<Vec<Column>> {
+    const COLUMNS: &str = "select a.attname::text, a.atttypid, a.atttypmod, \
+             pg_catalog.format_type(a.atttypid, a.atttypmod), \
+             a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, \
              a.attgenerated::text, \
              case when c.relkind in ('r', 'p') then pg_catalog.pg_get_serial_sequence( \
                  pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname) end, \
@@ -108,51 +126,60 @@ async fn columns(session: &Session, relation: &Relation) -> Result<Vec<Column>> 
                  else l.collname::text || coalesce('@' || l.collversion, '') end, \
              pg_catalog.col_description(a.attrelid, a.attnum) \
          from pg_catalog.pg_attribute a \
-         join base b on b.attnum = a.attnum \
-         join pg_catalog.pg_type t on t.oid = b.typid and t.typtype <> 'd' \
          join pg_catalog.pg_class c on c.oid = a.attrelid \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum \
          left join pg_catalog.pg_collation l on l.oid = a.attcollation \
-         where a.attrelid = $1 order by a.attnum";
-    Ok(rows(session, relation, COLUMNS).await?.iter().map(column).collect())
+         where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum";
+    let found = rows(session, relation, COLUMNS).await?;
+    Ok(found.iter().map(|row| column(row, types, money_digits)).collect())
 }
 
-fn column(row: &Row) -> Column {
-    let type_name: String = row.get(2);
-    let catalog = CatalogType {
-        name: &type_name,
-        built_in: row.get(3),
-        modifier: row.get(4),
-        labels: row.get(5),
+fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Column {
+    let (oid, modifier): (u32, i32) = (row.get(1), row.get(2));
+    let stored = types.stored(oid, modifier);
+    let canonical = meaning(types, oid, modifier, money_digits);
+    let native = NativeType {
+        engine: ENGINE.to_owned(),
+        declared: row.get(3),
+        base: stored.words.map(str::to_owned),
+        text_only: types.text_only(oid),
+        needs: types.needs(oid),
     };
-    let not_null: bool = row.get(6);
-    let default: Option<String> = row.get(7);
-    let attidentity: String = row.get(8);
-    let attgenerated: String = row.get(9);
-    let sequence: Option<String> = row.get(10);
+    let not_null: bool = row.get(4);
+    let words: Option<String> = row.get(5);
+    let attidentity: String = row.get(6);
+    let attgenerated: String = row.get(7);
+    let sequence: Option<String> = row.get(8);
     let generated = !attgenerated.is_empty();
     let identity = match attidentity.as_str() {
         "a" => Some(Identity::Always),
         "d" => Some(Identity::ByDefault),
         _ => sequence.map(|_| Identity::ByDefault),
     };
+    // The catalogue keeps the expression of a generated column where other columns have a default.
+    let (default, expression) = if generated { (None, words) } else { (words, None) };
+    let default_meaning = match (&default, &canonical) {
+        (Some(words), Some(canonical)) => defaults::default_meaning(words, canonical),
+        _ => None,
+    };
     Column {
         name: row.get(0),
-        canonical: canonical(&catalog),
-        native: NativeType::new(ENGINE, row.get::<_, String>(1)),
-        nullable: !not_null,
+        canonical,
+        native,
+        nullable: !(not_null || stored.not_null),
         default,
-        default_meaning: None,
+        default_meaning,
         identity,
         generated,
-        expression: None,
-        collation: row.get(11),
-        comment: row.get(12),
+        expression,
+        collation: row.get(9),
+        comment: row.get(10),
     }
 }
 
-async fn keys(session: &Session, relation: &Relation) -> Result<Vec<Key>> {
+/// Primary key first, then unique keys by name.
+pub(crate) async fn keys(session: &Session, relation: &Relation) -> Result<Vec<Key>> {
     const KEYS: &str = "select i.relname::text, x.indisprimary, \
              array(select a.attname::text \
                  from pg_catalog.unnest(x.indkey::int2[]) with ordinality k(attnum, place) \
@@ -168,22 +195,38 @@ async fn keys(session: &Session, relation: &Relation) -> Result<Vec<Key>> {
 }
 
 async fn indexes(session: &Session, relation: &Relation) -> Result<Vec<Index>> {
+    // Portable: a tree over whole columns, ascending with nulls last, in their own collation and
+    // their type's usual order.
     const INDEXES: &str = "select i.relname::text, \
              case when x.indexprs is null then array(select a.attname::text \
                  from pg_catalog.unnest(x.indkey::int2[]) with ordinality k(attnum, place) \
                  join pg_catalog.pg_attribute a \
                      on a.attrelid = x.indrelid and a.attnum = k.attnum \
                  where k.place <= x.indnkeyatts order by k.place) else '{}' end, \
-             pg_catalog.pg_get_indexdef(x.indexrelid) \
+             pg_catalog.pg_get_indexdef(x.indexrelid), \
+             m.amname = 'btree' and x.indexprs is null and x.indpred is null \
+                 and not x.indisunique and x.indnatts = x.indnkeyatts \
+                 and 0 = all (x.indoption::int2[]) \
+                 and not exists (select from rows from ( \
+                         pg_catalog.unnest(x.indkey::int2[]), \
+                         pg_catalog.unnest(x.indcollation::oid[]), \
+                         pg_catalog.unnest(x.indclass::oid[])) k(attnum, collated, class) \
+                     join pg_catalog.pg_attribute a \
+                         on a.attrelid = x.indrelid and a.attnum = k.attnum \
+                     join pg_catalog.pg_opclass o on o.oid = k.class \
+                     where k.collated <> a.attcollation or not o.opcdefault) \
          from pg_catalog.pg_index x join pg_catalog.pg_class i on i.oid = x.indexrelid \
+         join pg_catalog.pg_am m on m.oid = i.relam \
          where x.indrelid = $1 and not (x.indisunique and x.indisvalid and x.indimmediate \
-             and x.indpred is null and x.indexprs is null) \
+                 and x.indpred is null and x.indexprs is null) \
+             and not exists (select from pg_catalog.pg_constraint e \
+                 where e.conindid = x.indexrelid and e.contype = 'x') \
          order by i.relname";
     let index = |row: &Row| Index {
         name: row.get(0),
         columns: row.get(1),
         definition: row.get(2),
-        portable: false,
+        portable: row.get(3),
     };
     Ok(rows(session, relation, INDEXES).await?.iter().map(index).collect())
 }

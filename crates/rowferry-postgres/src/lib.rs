@@ -10,14 +10,21 @@
 //! Rows travel in COPY's binary format, encoded and decoded by `rowferry-codec` on the compute pool.
 //! All state of a run lives in two tables of the target and commits with the rows.
 
+mod buffer;
 mod chunks;
 mod columns;
 mod config;
+mod defaults;
 mod describe;
 mod digest;
 mod error;
+mod fit;
 mod foreign_keys;
+mod known;
 mod lock;
+mod meaning;
+mod objects;
+mod oids;
 mod prepare;
 mod progress;
 mod publish;
@@ -30,7 +37,9 @@ mod snapshot;
 mod source;
 mod sql;
 mod tls;
+mod type_catalog;
 mod types;
+mod ways;
 mod wire;
 mod write;
 

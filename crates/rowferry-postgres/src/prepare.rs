@@ -237,10 +237,10 @@ pub(crate) async fn merge_way(session: &Session, prepared: &Prepared) -> Result<
             format!("table {} does not exist", prepared.target),
         )
     })?;
-    let schema = describe::describe(session, &relation).await?;
+    let keys = describe::keys(session, &relation).await?;
     let mut wanted: Vec<&String> = prepared.key.iter().collect();
     wanted.sort();
-    let matches = schema.keys.iter().any(|key| {
+    let matches = keys.iter().any(|key| {
         let mut columns: Vec<&String> = key.columns.iter().collect();
         columns.sort();
         columns == wanted

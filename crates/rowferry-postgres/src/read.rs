@@ -31,7 +31,8 @@ pub(crate) struct PgChunkReader {
     compute: ComputePool,
     attempt: String,
     open: Option<Open>,
-    decoder: Arc<ChunkDecoder>,
+    /// `None` when rows are passed on undecoded.
+    decoder: Option<Arc<ChunkDecoder>>,
     table: TableRef,
     tuples: RawTuples,
     limits: Limits,
@@ -61,7 +62,10 @@ impl PgChunkReader {
         spec: &ReadSpec,
     ) -> Result<Self> {
         let attempt = format!("could not read chunk {} of table {}", chunk.no.0, chunk.table);
-        let decoder = Arc::new(ChunkDecoder::new(&chunk.table, &spec.columns)?);
+        let decoder = match spec.wire {
+            Some(_) => None,
+            None => Some(Arc::new(ChunkDecoder::new(&chunk.table, &spec.columns)?)),
+        };
         let session = view.enter().await?;
         session.set_busy(true);
         let last_key = match (sql::last_key(&chunk.table, &chunk.range), &chunk.range) {
@@ -147,7 +151,10 @@ impl PgChunkReader {
                 Err(ConnectorError::bug("a wire format was asked for that was not offered"))
             }
             None => {
-                let decoder = Arc::clone(&self.decoder);
+                let decoder = self
+                    .decoder
+                    .clone()
+                    .ok_or_else(|| ConnectorError::bug("a read was started without a decoder"))?;
                 let batch = self
                     .compute
                     .run(move || decoder.decode(&taken))

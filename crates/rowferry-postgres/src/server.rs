@@ -18,6 +18,8 @@ pub(crate) struct Server {
     questions: Mutex<Option<Arc<Session>>>,
     /// The login's own search path, of schemas that exist.
     pub(crate) schemas: Vec<String>,
+    /// Fraction digits of the database's currency.
+    pub(crate) money_digits: u8,
 }
 
 impl Server {
@@ -32,7 +34,8 @@ impl Server {
             .await
             .map_err(failed("could not read the search path"))?
             .get(0);
-        Ok(Self { connector, questions: Mutex::new(None), schemas })
+        let money_digits = money_digits(&session).await?;
+        Ok(Self { connector, questions: Mutex::new(None), schemas, money_digits })
     }
 
     /// The session for catalogue queries; it resolves names by `pg_catalog` alone.
@@ -87,4 +90,19 @@ impl Server {
             fatal: old,
         })
     }
+}
+
+/// Fraction digits of `money`, which depend on the database's own `lc_monetary` and are part of no
+/// value. Our sessions use the locale C, so it is asked for with the database's own.
+async fn money_digits(session: &Session) -> Result<u8> {
+    const OWN: &str = "select pg_catalog.set_config('lc_monetary', s.reset_val, true) \
+         from pg_catalog.pg_settings s where s.name = 'lc_monetary'";
+    const DIGITS: &str = "select pg_catalog.scale('0'::pg_catalog.money::pg_catalog.numeric)";
+    let attempt = || failed("could not read the digits of money");
+    let client = &session.client;
+    client.batch_execute("begin").await.map_err(attempt())?;
+    client.query_typed(OWN, &[]).await.map_err(attempt())?;
+    let digits: i32 = client.query_typed_one(DIGITS, &[]).await.map_err(attempt())?.get(0);
+    client.batch_execute("rollback").await.map_err(attempt())?;
+    Ok(u8::try_from(digits).unwrap_or(2))
 }

@@ -1,6 +1,5 @@
 //! The writing end.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,6 +13,7 @@ use tokio_postgres::types::Type;
 
 use crate::describe::{self, ENGINE};
 use crate::error::failed;
+use crate::known::Known;
 use crate::lock::PgStreamLock;
 use crate::progress::Progress;
 use crate::server::Server;
@@ -24,8 +24,7 @@ use crate::{columns, foreign_keys, prepare, shape, sql};
 pub struct PostgresSink {
     server: Server,
     compute: ComputePool,
-    /// Enum types of the database by name, with their labels; `plan_column` cannot ask.
-    enums: BTreeMap<String, Vec<String>>,
+    known: Known,
     writers: Arc<WriterPool>,
 }
 
@@ -38,9 +37,9 @@ impl PostgresSink {
     /// login in or TLS fails, `Setup` for an unknown database.
     pub async fn connect(endpoint: &Endpoint, compute: ComputePool) -> Result<Self> {
         let server = Server::connect(endpoint).await?;
-        let enums = enums(&server).await?;
-        let writers = Arc::new(WriterPool::new(Arc::clone(&server.connector)));
-        Ok(Self { server, compute, enums, writers })
+        let known = Known::load(&server).await?;
+        let writers = Arc::new(WriterPool::new(Arc::clone(&server.connector), server.money_digits));
+        Ok(Self { server, compute, known, writers })
     }
 
     /// `table` with a schema: its own, that of the table of this name, or the connection's own.
@@ -74,20 +73,6 @@ impl PostgresSink {
     }
 }
 
-async fn enums(server: &Server) -> Result<BTreeMap<String, Vec<String>>> {
-    const ENUMS: &str = "select pg_catalog.format_type(t.oid, null), \
-             array(select e.enumlabel::text from pg_catalog.pg_enum e \
-                 where e.enumtypid = t.oid order by e.enumsortorder) \
-         from pg_catalog.pg_type t where t.typtype = 'e'";
-    let session = server.questions().await?;
-    let rows = session
-        .client
-        .query_typed(ENUMS, &[])
-        .await
-        .map_err(failed("could not read the enum types"))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
-}
-
 #[async_trait]
 impl Sink for PostgresSink {
     fn engine(&self) -> &str {
@@ -112,7 +97,7 @@ impl Sink for PostgresSink {
             .with_next("Name another target."));
         }
         Ok(Some(TargetTable {
-            schema: describe::describe(&session, &relation).await?,
+            schema: describe::describe(&session, &relation, self.server.money_digits).await?,
             dependents: shape::dependents(&session.client, &relation.table).await?,
             references: shape::references(&session.client, &relation.table).await?,
             transactional: true,
@@ -121,10 +106,7 @@ impl Sink for PostgresSink {
 
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
         // Every deterministic collation tells byte-distinct texts apart, so keys need no other type.
-        match wish.existing {
-            Some(existing) => columns::fit(wish.source, existing).map(ColumnChoice::exact),
-            None => Ok(ColumnChoice::exact(columns::choose(wish.source, wish.name, &self.enums))),
-        }
+        columns::plan(&self.known, wish)
     }
 
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {
@@ -138,14 +120,13 @@ impl Sink for PostgresSink {
         prepare::create(plan, &target, &target, false)
     }
 
-    /// Bytes pass when every column has literally the same type at both ends: receive functions
+    /// Bytes pass when every column stores literally the same type at both ends: receive functions
     /// check lengths only, and a narrower type would round or cut without a word.
     fn accepts(&self, format: WireFormat, columns: &[ColumnPlan]) -> bool {
         match format {
-            WireFormat::PgCopyBinary => columns.iter().all(|column| {
-                column.source.native.engine == ENGINE
-                    && column.source.native == column.target.native
-            }),
+            WireFormat::PgCopyBinary => {
+                columns.iter().all(|column| columns::passes(&self.known, column))
+            }
             WireFormat::SqliteCells => false,
         }
     }

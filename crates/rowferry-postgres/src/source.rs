@@ -48,7 +48,9 @@ impl Source for PostgresSource {
     async fn describe(&self, table: &TableRef) -> Result<TableSchema> {
         let session = self.server.questions().await?;
         match describe::find(&session, table, &self.server.schemas).await? {
-            Some(relation) => describe::describe(&session, &relation).await,
+            Some(relation) => {
+                describe::describe(&session, &relation, self.server.money_digits).await
+            }
             None => Err(describe::unknown_table(&session, table).await),
         }
     }
@@ -75,8 +77,8 @@ impl Source for PostgresSource {
         Ok(Box::new(snapshot))
     }
 
-    /// Every type that this version maps has a binary form without type numbers in it, the same on
-    /// all versions of the server.
+    /// Every type goes: what has no binary form crosses as its text, and numbers of types are put
+    /// right by the writer. A column that was demoted is to be looked at, but its bytes are as before.
     fn offers(&self, format: WireFormat, columns: &[Column]) -> bool {
         match format {
             WireFormat::PgCopyBinary => columns

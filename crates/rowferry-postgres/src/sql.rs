@@ -9,12 +9,22 @@ use rowferry_core::{
     Predicate, ReadSpec, TableRef,
 };
 
+use crate::ways::selected;
+
 /// Longest identifier in bytes; PostgreSQL cuts longer ones with only a notice.
 pub(crate) const NAME_BYTES_MAX: usize = 63;
 
 /// A quoted identifier.
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The name as the server's own `quote_ident` and `format_type` write it, but for keywords, which
+/// they quote and this does not.
+pub(crate) fn quote_if_needed(name: &str) -> String {
+    let plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if plain { name.to_owned() } else { quote(name) }
 }
 
 /// A quoted string; every session has `standard_conforming_strings` on.
@@ -44,7 +54,7 @@ pub(crate) fn with_suffix(name: &str, suffix: &str) -> String {
 /// The read of a chunk as one COPY.
 pub(crate) fn copy_out(chunk: &Chunk, spec: &ReadSpec) -> String {
     let columns: Vec<String> =
-        spec.columns.iter().map(|column| format!("t.{}", quote(&column.name))).collect();
+        spec.columns.iter().map(|column| selected(column, spec.wire.is_some())).collect();
     let mut conditions = range_conditions(&chunk.range);
     if let Some(filter) = &spec.predicate {
         conditions.push(predicate(filter, &spec.columns));

@@ -1,84 +1,12 @@
-//! The type table: PostgreSQL's types to canonical types, and canonical types to the DDL of a new
-//! target column.
+//! The type table, writing direction: canonical types to the words of a new target column, and the
+//! words of a column to the codec's type.
+
+use std::collections::BTreeMap;
 
 use rowferry_codec::pgcopy::PgType;
 use rowferry_core::{CanonicalType, Column, JsonFlavor};
 
-/// A type as the catalogue has it, domains already followed to their base.
-pub(crate) struct CatalogType<'a> {
-    /// `pg_type.typname`.
-    pub(crate) name: &'a str,
-    /// Whether the type is one of the server's own.
-    pub(crate) built_in: bool,
-    /// Type modifier; −1 = none.
-    pub(crate) modifier: i32,
-    /// Labels in sort order, for an enum.
-    pub(crate) labels: Option<Vec<String>>,
-}
-
-/// Bytes by which length modifiers are too large (`VARHDRSZ`).
-const LENGTH_OFFSET: i32 = 4;
-
-/// The meaning of a PostgreSQL type; `None` when this version has no mapping for it.
-pub(crate) fn canonical(catalog: &CatalogType<'_>) -> Option<CanonicalType> {
-    use CanonicalType as C;
-    if let Some(labels) = &catalog.labels {
-        return Some(C::Enum { labels: labels.clone() });
-    }
-    if !catalog.built_in {
-        return None;
-    }
-    let modifier = catalog.modifier;
-    Some(match catalog.name {
-        "bool" => C::Boolean,
-        "int2" => C::Int16,
-        "int4" => C::Int32,
-        "int8" => C::Int64,
-        "oid" => C::UInt32,
-        "float4" => C::Float32,
-        "float8" => C::Float64,
-        "numeric" => numeric(modifier),
-        "text" | "name" => C::Text { chars: None, fixed: false },
-        "varchar" => C::Text { chars: length(modifier), fixed: false },
-        "bpchar" => C::Text { chars: length(modifier), fixed: modifier >= 0 },
-        "bytea" => C::Binary { bytes: None, fixed: false },
-        "date" => C::Date,
-        "time" => C::Time { digits: digits(modifier) },
-        "timestamp" => C::Timestamp { digits: digits(modifier) },
-        "timestamptz" => C::Instant { digits: digits(modifier) },
-        "uuid" => C::Uuid,
-        "json" => C::Json { flavor: JsonFlavor::Text },
-        "jsonb" => C::Json { flavor: JsonFlavor::PgJsonb },
-        "bit" => {
-            C::Bits { bits: u8::try_from(modifier).ok().filter(|bits| (1..=64).contains(bits))? }
-        }
-        _ => return None,
-    })
-}
-
-/// Fixed scale within Arrow's 76 digits, else text: `numeric` alone, `numeric(3,5)`, `numeric(5,-3)`.
-fn numeric(modifier: i32) -> CanonicalType {
-    let Some(packed) = modifier.checked_sub(LENGTH_OFFSET).filter(|packed| *packed >= 0) else {
-        return CanonicalType::DecimalText;
-    };
-    let precision = u8::try_from((packed >> 16) & 0xffff);
-    // Since version 15 the scale is an 11-bit signed number.
-    let scale = u8::try_from(((packed & 0x7ff) ^ 0x400) - 0x400);
-    match (precision, scale) {
-        (Ok(precision), Ok(scale)) if (1..=76).contains(&precision) && scale <= precision => {
-            CanonicalType::Decimal { precision, scale }
-        }
-        _ => CanonicalType::DecimalText,
-    }
-}
-
-fn length(modifier: i32) -> Option<u32> {
-    u32::try_from(modifier.checked_sub(LENGTH_OFFSET)?).ok()
-}
-
-fn digits(modifier: i32) -> u8 {
-    u8::try_from(modifier).ok().filter(|digits| *digits <= 6).unwrap_or(6)
-}
+use crate::type_catalog::TypeCatalog;
 
 /// The type of a new target column for values of this meaning.
 pub(crate) fn ddl(canonical: &CanonicalType) -> String {
@@ -96,7 +24,7 @@ pub(crate) fn ddl(canonical: &CanonicalType) -> String {
         C::Text { chars: Some(chars), fixed } if (1..=VARCHAR_CHARS_MAX).contains(chars) => {
             format!("{}({chars})", if *fixed { "character" } else { "character varying" })
         }
-        C::Text { .. } | C::Enum { .. } => "text".into(),
+        C::Text { .. } | C::Enum { .. } | C::Set { .. } | C::Opaque { .. } => "text".into(),
         C::Binary { .. } => "bytea".into(),
         C::Date => "date".into(),
         C::Time { digits } => format!("time({digits}) without time zone"),
@@ -108,8 +36,8 @@ pub(crate) fn ddl(canonical: &CanonicalType) -> String {
         C::Json { flavor: JsonFlavor::Text } => "json".into(),
         C::Json { flavor: JsonFlavor::PgJsonb | JsonFlavor::Mysql } => "jsonb".into(),
         C::Bits { bits } => format!("bit({bits})"),
-        C::Set { .. } | C::Opaque { .. } => "text".into(),
         C::BitString { bits: Some(bits), varying: false } => format!("bit({bits})"),
+        C::BitString { bits: Some(bits), varying: true } => format!("bit varying({bits})"),
         C::BitString { .. } => "bit varying".into(),
         C::Interval => "interval".into(),
         C::TimeTz => "time with time zone".into(),
@@ -118,48 +46,138 @@ pub(crate) fn ddl(canonical: &CanonicalType) -> String {
     }
 }
 
-/// The codec's type of a column, from the words of the catalogue or of [`ddl`].
-///
-/// `None` for a type that the codec does not know. A type of a user is one only if it is an enum.
-pub(crate) fn pg_type(column: &Column) -> Option<PgType> {
-    let (word, arguments) = split(&column.native.declared);
-    let first = arguments.first().copied();
-    let digits = first.and_then(|digits| u8::try_from(digits).ok()).unwrap_or(6);
-    let chars = first.and_then(|chars| u32::try_from(chars).ok());
-    Some(match word.as_str() {
-        "boolean" => PgType::Bool,
-        "smallint" => PgType::Int2,
-        "integer" => PgType::Int4,
-        "bigint" => PgType::Int8,
-        "oid" => PgType::Oid,
-        "real" => PgType::Float4,
-        "double precision" => PgType::Float8,
-        "numeric" => PgType::Numeric {
-            precision_scale: match arguments.as_slice() {
-                [precision, scale] => {
-                    Some((u16::try_from(*precision).ok()?, i16::try_from(*scale).ok()?))
-                }
+/// What the words of a type do not say themselves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Words {
+    /// Types by name, for the numbers that arrays repeat.
+    oids: BTreeMap<String, u32>,
+    /// Fraction digits of the database's currency.
+    pub(crate) money_digits: u8,
+}
+
+impl Words {
+    /// For reading: arrays are not looked into for their numbers.
+    pub(crate) const fn to_read(money_digits: u8) -> Self {
+        Self { oids: BTreeMap::new(), money_digits }
+    }
+
+    /// With the numbers of all types in `catalog`.
+    pub(crate) fn to_write(catalog: &TypeCatalog, money_digits: u8) -> Self {
+        let oids = catalog.iter().map(|found| (found.name.clone(), found.oid)).collect();
+        Self { oids, money_digits }
+    }
+
+    /// The codec's type of a column; `None` for a type that the codec does not know.
+    pub(crate) fn pg_type(&self, column: &Column) -> Option<PgType> {
+        self.of_words(column.native.stored(), column.canonical.as_ref())
+    }
+
+    /// `meaning` gives the labels of an enum, and tells apart the types of users.
+    pub(crate) fn of_words(&self, words: &str, meaning: Option<&CanonicalType>) -> Option<PgType> {
+        if let Some(element) = words.strip_suffix("[]") {
+            let inner = match meaning {
+                Some(CanonicalType::List { element }) => Some(&**element),
                 _ => None,
+            };
+            let oid = self.oids.get(&split(element).0).copied().unwrap_or(0);
+            let element = Box::new(self.of_words(element, inner)?);
+            return Some(PgType::Array { element, oid });
+        }
+        let (word, arguments) = split(words);
+        let first = arguments.first().copied();
+        let digits = first.and_then(|digits| u8::try_from(digits).ok()).unwrap_or(6);
+        let size = first.and_then(|size| u32::try_from(size).ok());
+        Some(match word.as_str() {
+            "boolean" => PgType::Bool,
+            "smallint" => PgType::Int2,
+            "integer" => PgType::Int4,
+            "bigint" => PgType::Int8,
+            "oid" => PgType::Oid,
+            "xid" | "cid" => PgType::Xid,
+            "xid8" => PgType::Xid8,
+            "pg_lsn" => PgType::Lsn,
+            "\"char\"" => PgType::Char1,
+            "money" => PgType::Money { digits: self.money_digits },
+            "real" => PgType::Float4,
+            "double precision" => PgType::Float8,
+            "numeric" => PgType::Numeric {
+                precision_scale: match arguments.as_slice() {
+                    [precision, scale] => {
+                        Some((u16::try_from(*precision).ok()?, i16::try_from(*scale).ok()?))
+                    }
+                    [precision] => Some((u16::try_from(*precision).ok()?, 0)),
+                    _ => None,
+                },
             },
+            "text" | "name" => PgType::Text,
+            "character varying" => PgType::Varchar { chars: size },
+            "character" => PgType::Bpchar { chars: Some(size.unwrap_or(1)) },
+            "bpchar" => PgType::Bpchar { chars: None },
+            "bytea" => PgType::Bytea,
+            "date" => PgType::Date,
+            "time without time zone" => PgType::Time { digits },
+            "time with time zone" => PgType::TimeTz { digits },
+            "timestamp without time zone" => PgType::Timestamp { digits },
+            "timestamp with time zone" => PgType::TimestampTz { digits },
+            "interval" => PgType::Interval { digits },
+            "uuid" => PgType::Uuid,
+            "json" => PgType::Json,
+            "jsonb" => PgType::Jsonb,
+            "bit" => PgType::Bit { bits: size.unwrap_or(1) },
+            "bit varying" => PgType::VarBit { bits: size },
+            _ => match meaning {
+                Some(CanonicalType::Enum { labels }) => PgType::Enum { labels: labels.clone() },
+                // `citext`, whose wire form is its text.
+                Some(CanonicalType::Text { .. }) if word.ends_with(".citext") => PgType::Text,
+                _ => return None,
+            },
+        })
+    }
+}
+
+/// The words of a user in the server's spelling: `varchar(20)` as `character varying(20)`.
+pub(crate) fn normalized(words: &str) -> String {
+    let words = words.trim();
+    if let Some(element) = words.strip_suffix("[]") {
+        return format!("{}[]", normalized(element));
+    }
+    // Names of users keep their letters.
+    if words.contains(['"', '.']) {
+        return words.to_owned();
+    }
+    let lower = words.to_ascii_lowercase();
+    let (head, arguments) = match lower.split_once('(') {
+        Some((head, rest)) => match rest.split_once(')') {
+            Some((inside, tail)) => {
+                (format!("{}{tail}", head.trim_end()), format!("({})", inside.replace(' ', "")))
+            }
+            None => (lower.clone(), String::new()),
         },
-        "text" | "name" => PgType::Text,
-        "character varying" => PgType::Varchar { chars },
-        "character" | "bpchar" => PgType::Bpchar { chars },
-        "bytea" => PgType::Bytea,
-        "date" => PgType::Date,
-        "time without time zone" => PgType::Time { digits },
-        "timestamp without time zone" => PgType::Timestamp { digits },
-        "timestamp with time zone" => PgType::TimestampTz { digits },
-        "interval" => PgType::Interval { digits },
-        "uuid" => PgType::Uuid,
-        "json" => PgType::Json,
-        "jsonb" => PgType::Jsonb,
-        "bit" => PgType::Bit { bits: first.map_or(Some(1), |bits| u32::try_from(bits).ok())? },
-        _ => match &column.canonical {
-            Some(CanonicalType::Enum { labels }) => PgType::Enum { labels: labels.clone() },
-            _ => return None,
-        },
-    })
+        None => (lower.clone(), String::new()),
+    };
+    let (before, behind) = match head.as_str() {
+        "int" | "int4" => ("integer", ""),
+        "int2" => ("smallint", ""),
+        "int8" => ("bigint", ""),
+        "float4" => ("real", ""),
+        "float" | "float8" => ("double precision", ""),
+        "bool" => ("boolean", ""),
+        "decimal" => ("numeric", ""),
+        "varchar" => ("character varying", ""),
+        "char" => ("character", ""),
+        "varbit" => ("bit varying", ""),
+        "time" | "time without time zone" => ("time", " without time zone"),
+        "timetz" | "time with time zone" => ("time", " with time zone"),
+        "timestamp" | "timestamp without time zone" => ("timestamp", " without time zone"),
+        "timestamptz" | "timestamp with time zone" => ("timestamp", " with time zone"),
+        other => (other, ""),
+    };
+    let arguments = match (before, arguments.as_str()) {
+        ("numeric", one) if !one.is_empty() && !one.contains(',') => one.replace(')', ",0)"),
+        ("character", "") => "(1)".to_owned(),
+        _ => arguments,
+    };
+    format!("{before}{arguments}{behind}")
 }
 
 /// `timestamp(3) without time zone` as `timestamp without time zone` and its arguments.
@@ -186,47 +204,9 @@ const VARCHAR_CHARS_MAX: u32 = 10_485_760;
 mod tests {
     use super::*;
 
-    fn built_in(name: &str, modifier: i32) -> Option<CanonicalType> {
-        canonical(&CatalogType { name, built_in: true, modifier, labels: None })
-    }
-
-    #[test]
-    fn numeric_modifiers() {
-        let decimal = |precision, scale| Some(CanonicalType::Decimal { precision, scale });
-        assert_eq!(built_in("numeric", (12 << 16) + 2 + 4), decimal(12, 2));
-        assert_eq!(built_in("numeric", (76 << 16) + 76 + 4), decimal(76, 76));
-        assert_eq!(built_in("numeric", -1), Some(CanonicalType::DecimalText));
-        // numeric(3,5), numeric(5,-3), numeric(77,0)
-        for modifier in [(3 << 16) + 5, (5 << 16) + 0x7fd, 77 << 16] {
-            assert_eq!(built_in("numeric", modifier + 4), Some(CanonicalType::DecimalText));
-        }
-    }
-
-    #[test]
-    fn unknown_types_have_no_meaning() {
-        assert_eq!(built_in("interval", -1), None);
-        assert_eq!(built_in("bit", 65), None);
-        assert_eq!(built_in("varbit", -1), None);
-        let foreign = CatalogType { name: "text", built_in: false, modifier: -1, labels: None };
-        assert_eq!(canonical(&foreign), None);
-    }
-
     #[test]
     fn declared_types_are_read_back() {
-        let column = |declared: &str| Column {
-            name: "c".into(),
-            canonical: None,
-            native: rowferry_core::NativeType::new("postgres", declared),
-            nullable: true,
-            default: None,
-            default_meaning: None,
-            identity: None,
-            generated: false,
-            expression: None,
-            collation: None,
-            comment: None,
-        };
-        let pg = |declared: &str| pg_type(&column(declared));
+        let pg = |declared: &str| Words::default().of_words(declared, None);
         assert_eq!(pg("numeric(12,-3)"), Some(PgType::Numeric { precision_scale: Some((12, -3)) }));
         assert_eq!(pg("timestamp(3) with time zone"), Some(PgType::TimestampTz { digits: 3 }));
         assert_eq!(pg("time without time zone"), Some(PgType::Time { digits: 6 }));
@@ -234,6 +214,23 @@ mod tests {
         assert_eq!(pg("bit(1)"), Some(PgType::Bit { bits: 1 }));
         assert_eq!(pg("interval(3)"), Some(PgType::Interval { digits: 3 }));
         assert_eq!(pg("public.\"odd (type)\""), None);
+    }
+
+    #[test]
+    fn words_of_users_are_spelled_as_the_server_does() {
+        for (theirs, ours) in [
+            ("INT", "integer"),
+            ("varchar( 20 )", "character varying(20)"),
+            ("decimal(38, 10)", "numeric(38,10)"),
+            ("numeric(5)", "numeric(5,0)"),
+            ("timestamptz(3)", "timestamp(3) with time zone"),
+            ("timestamp", "timestamp without time zone"),
+            ("int4[]", "integer[]"),
+            ("public.\"Mood\"", "public.\"Mood\""),
+            ("hstore", "hstore"),
+        ] {
+            assert_eq!(normalized(theirs), ours);
+        }
     }
 
     #[test]

@@ -3,37 +3,43 @@
 use arrow_array::RecordBatch;
 use bytes::{Bytes, BytesMut};
 use rowferry_codec::pgcopy::{
-    self, CodecError, ColumnCodec, DecodePlan, Encoder, HEADER, TRAILER, Tuples,
+    CodecError, ColumnCodec, DecodePlan, Encoder, HEADER, TRAILER, Tuples,
 };
 use rowferry_core::{
     CanonicalType, Column, ColumnPlan, ConnectorError, ErrorClass, Result, TableRef,
 };
 
-use crate::types::pg_type;
+use crate::types::Words;
+use crate::ways::{self, Way};
 
 /// Bytes of one buffer on its way to the server: large enough that per-message costs vanish, small
 /// enough to stay in the cache between the encoder and the socket.
 const BUFFER_BYTES: usize = 4 << 20;
 
-/// Whether values of this meaning can be written to a column that exists.
-pub(crate) fn fits(canonical: &CanonicalType, existing: &Column) -> bool {
-    pg_type(existing).is_some_and(|pg| pgcopy::can_encode(canonical, &pg))
-}
-
-fn codec(canonical: Option<&CanonicalType>, column: &Column) -> Result<ColumnCodec> {
-    match (canonical, pg_type(column)) {
-        (Some(canonical), Some(pg)) => {
-            Ok(ColumnCodec { name: column.name.clone(), canonical: canonical.clone(), pg })
-        }
+/// A column of the codec; `way` is `None` where nothing leads from one side to the other.
+fn codec(
+    column: &Column,
+    canonical: Option<&CanonicalType>,
+    way: Option<Way>,
+) -> Result<ColumnCodec> {
+    match (canonical, way) {
+        (Some(canonical), Some(way)) => Ok(ColumnCodec {
+            name: column.name.clone(),
+            canonical: canonical.clone(),
+            pg: way.pg_type(),
+        }),
         _ => Err(ConnectorError::new(
             ErrorClass::Setup,
-            "unmapped-type",
+            "type-mismatch",
             format!(
-                "column {:?}: type {} is not supported yet",
-                column.name, column.native.declared
+                "column {:?}: no exact way between {} and {}",
+                column.name,
+                canonical.map_or_else(|| "no meaning".to_owned(), CanonicalType::name),
+                column.native.declared
             ),
         )
-        .with_next("Leave the column out with `exclude`.")),
+        .with_column(&column.name)
+        .with_next("Cast the column to text, or leave it out with `exclude`.")),
     }
 }
 
@@ -48,7 +54,7 @@ impl ChunkDecoder {
     pub(crate) fn new(table: &TableRef, columns: &[Column]) -> Result<Self> {
         let columns: Vec<ColumnCodec> = columns
             .iter()
-            .map(|column| codec(column.canonical.as_ref(), column))
+            .map(|column| codec(column, column.canonical.as_ref(), ways::reading(column)))
             .collect::<Result<_>>()?;
         let plan = DecodePlan::new(&columns).map_err(failed("read", table))?;
         Ok(Self { plan, table: table.clone() })
@@ -67,10 +73,10 @@ pub(crate) struct ChunkEncoder {
 }
 
 impl ChunkEncoder {
-    pub(crate) fn new(table: &TableRef, columns: &[ColumnPlan]) -> Result<Self> {
+    pub(crate) fn new(table: &TableRef, columns: &[&ColumnPlan], words: &Words) -> Result<Self> {
         let columns: Vec<ColumnCodec> = columns
             .iter()
-            .map(|column| codec(column.source.canonical.as_ref(), &column.target))
+            .map(|column| codec(&column.target, column.written(), ways::writing(words, column)))
             .collect::<Result<_>>()?;
         let encoder = Encoder::new(&columns).map_err(failed("write", table))?;
         Ok(Self { encoder, table: table.clone() })
@@ -107,6 +113,10 @@ pub(crate) fn failed(word: &str, table: &TableRef) -> impl FnOnce(CodecError) ->
     let attempt = format!("could not {word} table {table}");
     move |error| {
         let (class, code) = match &error {
+            // The engine may read the column again, by a wider meaning.
+            CodecError::Value { unrepresentable: true, .. } => {
+                (ErrorClass::Data, "unrepresentable")
+            }
             CodecError::Value { .. } => (ErrorClass::Data, "value-refused"),
             CodecError::NoEncoding { .. } | CodecError::NoDecoding { .. } => {
                 (ErrorClass::Setup, "type-mismatch")
@@ -115,6 +125,10 @@ pub(crate) fn failed(word: &str, table: &TableRef) -> impl FnOnce(CodecError) ->
             CodecError::Batch(_) => (ErrorClass::Bug, "bug"),
         };
         let next = error.next();
-        ConnectorError::new(class, code, format!("{attempt}: {error}")).with_next(next)
+        let ours = ConnectorError::new(class, code, format!("{attempt}: {error}")).with_next(next);
+        match error.place() {
+            Some((column, _)) => ours.with_column(column),
+            None => ours,
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! Writing a chunk: one COPY, one receipt, one commit.
 //!
 //! ```text
-//!  begin ─ copy … from stdin (format binary) ─ [merge] ─ receipt + epoch for share ─ commit
+//!  begin ─ copy … from stdin (format binary) ─ [move on] ─ receipt + epoch for share ─ commit
 //! ```
 //!
-//! An upsert copies into a temporary table of the session and merges it by key in the same
-//! transaction. The temporary table is made before the transaction and empties itself at commit.
+//! An upsert, and a column whose values cross as text, copy into a temporary table of the session
+//! and move the rows on in the same transaction; see [`crate::buffer`].
 //!
 //! **Any error poisons the writer**: its session is dropped, which cancels what runs and closes the
 //! connection, and the server rolls back. Dropping a writer does the same, so a chunk that was not
@@ -19,46 +19,68 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::SinkExt as _;
+use rowferry_codec::pgcopy::{Rewrite, Tuples};
 use rowferry_core::{
-    Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload, Prepared,
-    Receipt, RejectedRow, Result, WireFormat, WriteMode,
+    Chunk, ChunkTotals, ChunkWriter, ColumnPlan, ConnectorError, ErrorClass, Payload, Prepared,
+    Receipt, RejectedRow, Result, WireFormat,
 };
 use rowferry_runtime::ComputePool;
-use tokio_postgres::{CopyInSink, Statement};
+use tokio_postgres::{Client, CopyInSink, Statement};
 
+use crate::buffer::{self, Moving};
 use crate::config::Purpose;
 use crate::error::{commit_failed, failed, pool_failed};
 use crate::lock::session_name;
-use crate::prepare::{Merge, merge_way};
+use crate::oids::TargetTypes;
 use crate::progress::{Progress, RunOf};
 use crate::session::{Connector, Session};
 use crate::sql;
-use crate::wire::ChunkEncoder;
+use crate::types::Words;
+use crate::ways::{self, Way};
+use crate::wire::{self, ChunkEncoder};
 
 /// Sessions that wait for their next chunk, by stream and epoch. A session never serves another
 /// epoch: its application name says for whom it writes.
 pub(crate) struct WriterPool {
     connector: Arc<Connector>,
+    money_digits: u8,
     idle: Mutex<BTreeMap<(String, i64), Vec<Writing>>>,
 }
 
-/// A session that is set up to write the chunks of one stream.
+/// A session that writes the chunks of one stream, with what it has made for that.
 struct Writing {
     session: Session,
-    copy: Statement,
-    merge: Option<Merging>,
+    /// One per form of payload, made when the first payload of that form comes.
+    paths: BTreeMap<Form, Path>,
 }
 
-/// How rows get from the temporary table into the target.
+/// In which form rows come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Form {
+    /// Arrow batches.
+    Batches,
+    /// Tuples that pass undecoded.
+    Wire,
+}
+
+/// The way of rows of one form into the table.
 #[derive(Clone)]
-struct Merging {
-    delete: Option<String>,
-    insert: String,
+struct Path {
+    copy: Statement,
+    moving: Option<Moving>,
+    rows: Rows,
+}
+
+/// What is done to rows before they are sent.
+#[derive(Clone)]
+enum Rows {
+    Encode(ChunkEncoder),
+    Rewrite(Arc<Rewrite>),
 }
 
 impl WriterPool {
-    pub(crate) fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, idle: Mutex::new(BTreeMap::new()) }
+    pub(crate) fn new(connector: Arc<Connector>, money_digits: u8) -> Self {
+        Self { connector, money_digits, idle: Mutex::new(BTreeMap::new()) }
     }
 
     async fn take(&self, prepared: &Prepared) -> Result<Writing> {
@@ -120,72 +142,68 @@ impl Writing {
     async fn open(connector: &Arc<Connector>, prepared: &Prepared) -> Result<Self> {
         let name = session_name(&prepared.stream.stream_id, prepared.epoch);
         let session = connector.open(Purpose::Write, Some(&name)).await?;
+        Ok(Self { session, paths: BTreeMap::new() })
+    }
+
+    /// The way for rows of this form, made once per session.
+    async fn path(&mut self, prepared: &Prepared, form: Form, money_digits: u8) -> Result<Path> {
+        if let Some(path) = self.paths.get(&form) {
+            return Ok(path.clone());
+        }
+        let path = self.make_path(prepared, form, money_digits).await?;
+        self.paths.insert(form, path.clone());
+        Ok(path)
+    }
+
+    async fn make_path(&self, prepared: &Prepared, form: Form, money_digits: u8) -> Result<Path> {
         let attempt = || format!("could not set up a writer of table {}", prepared.load_table);
-        let columns = sql::list(prepared.columns.iter().map(|column| column.target.name.as_str()));
-        let upsert = prepared.load == LoadInto::Target && prepared.write == WriteMode::Upsert;
-        let (into, merge) = if upsert {
-            let way = merge_way(&session, prepared).await?;
-            let buffer = format!(
-                "create temporary table {UPSERT_BUFFER} on commit delete rows \
-                 as select {columns} from {} with no data",
-                sql::table(&prepared.target)
-            );
-            session.client.batch_execute(&buffer).await.map_err(failed(attempt()))?;
-            (UPSERT_BUFFER.to_owned(), Some(merging(prepared, way, &columns)))
-        } else {
-            (sql::table(&prepared.load_table), None)
+        let columns: Vec<&ColumnPlan> = written(&prepared.columns).collect();
+        let types = TargetTypes::load(&self.session, &prepared.load_table).await?;
+        let (rows, as_text, word) = match form {
+            Form::Batches => {
+                let words = Words::to_write(&types.catalog, money_digits);
+                let encoder = ChunkEncoder::new(&prepared.target, &columns, &words)?;
+                let as_text = columns
+                    .iter()
+                    .map(|column| ways::writing(&words, column) == Some(Way::Text))
+                    .collect();
+                (Rows::Encode(encoder), as_text, "batches")
+            }
+            Form::Wire => {
+                let as_text: Vec<bool> =
+                    columns.iter().map(|column| column.source.native.text_only).collect();
+                let shapes = columns
+                    .iter()
+                    .zip(&as_text)
+                    .map(|(column, as_text)| types.shape(&column.target.name, *as_text))
+                    .collect();
+                (Rows::Rewrite(Arc::new(Rewrite::new(shapes))), as_text, "tuples")
+            }
         };
-        let copy = format!("copy {into} ({columns}) from stdin (format binary)");
-        let copy = session.client.prepare(&copy).await.map_err(failed(attempt()))?;
-        Ok(Self { session, copy, merge })
+        let columns: Vec<(&ColumnPlan, bool)> = columns.into_iter().zip(as_text).collect();
+        let names = sql::list(columns.iter().map(|(column, _)| column.target.name.as_str()));
+        let buffer = buffer::buffer(&self.session, prepared, &columns, word).await?;
+        let (into, moving) = match buffer {
+            Some(buffer) => {
+                let create = &buffer.create;
+                self.session.client.batch_execute(create).await.map_err(failed(attempt()))?;
+                (buffer.name, Some(buffer.moving))
+            }
+            None => (sql::table(&prepared.load_table), None),
+        };
+        let copy = format!("copy {into} ({names}) from stdin (format binary)");
+        let copy = self.session.client.prepare(&copy).await.map_err(failed(attempt()))?;
+        Ok(Path { copy, moving, rows })
     }
 }
 
-/// The session's own table for the rows of one chunk of an upsert.
-const UPSERT_BUFFER: &str = "pg_temp._rowferry_upsert";
-
-fn merging(prepared: &Prepared, way: Merge, columns: &str) -> Merging {
-    let target = sql::table(&prepared.target);
-    let key = sql::list(prepared.key.iter().map(String::as_str));
-    // Explicit values go into identity columns too, as COPY does.
-    let insert = format!(
-        "insert into {target} ({columns}) overriding system value \
-         select {columns} from {UPSERT_BUFFER}"
-    );
-    match way {
-        Merge::OnConflict => {
-            let all = prepared.columns.iter().map(|column| column.target.name.as_str());
-            let mut set: Vec<&str> =
-                all.clone().filter(|name| !prepared.key.iter().any(|key| key == name)).collect();
-            // A table of nothing but its key: the update changes nothing, and counts the row.
-            if set.is_empty() {
-                set = all.collect();
-            }
-            let set: Vec<String> = set
-                .into_iter()
-                .map(|name| format!("{0} = excluded.{0}", sql::quote(name)))
-                .collect();
-            Merging {
-                delete: None,
-                insert: format!("{insert} on conflict ({key}) do update set {}", set.join(", ")),
-            }
-        }
-        Merge::DeleteInsert => {
-            let equal: Vec<String> = prepared
-                .key
-                .iter()
-                .map(|name| format!("t.{0} = s.{0}", sql::quote(name)))
-                .collect();
-            Merging {
-                delete: Some(format!(
-                    "delete from {target} t using {UPSERT_BUFFER} s where {}",
-                    equal.join(" and ")
-                )),
-                insert,
-            }
-        }
-    }
+/// Columns that are written; the others are computed by the database.
+fn written(columns: &[ColumnPlan]) -> impl Iterator<Item = &ColumnPlan> {
+    columns.iter().filter(|column| !column.target.generated)
 }
+
+/// Rows of other chunks may be committed meanwhile; each statement sees them.
+const BEGIN: &str = "begin isolation level read committed";
 
 /// One chunk being written.
 pub(crate) struct PgChunkWriter {
@@ -200,9 +218,15 @@ pub(crate) struct PgChunkWriter {
 }
 
 struct Open {
-    copy: Pin<Box<CopyInSink<Bytes>>>,
     writing: Writing,
-    encoder: ChunkEncoder,
+    copying: Option<Copying>,
+}
+
+/// A COPY under way.
+struct Copying {
+    form: Form,
+    copy: Pin<Box<CopyInSink<Bytes>>>,
+    path: Path,
 }
 
 impl PgChunkWriter {
@@ -214,27 +238,32 @@ impl PgChunkWriter {
         prepared: &Prepared,
     ) -> Result<Self> {
         let writing = pool.take(prepared).await?;
-        let encoder = ChunkEncoder::new(&prepared.target, &prepared.columns)?;
-        writing.session.set_busy(true);
-        let client = &writing.session.client;
-        // Sent together, answered in order: one round trip.
-        let begin = client.batch_execute("begin isolation level read committed");
-        let copy = client.copy_in::<_, Bytes>(&writing.copy);
-        let ((), copy) = tokio::try_join!(begin, copy)
-            .map_err(failed(format!("could not start chunk {}", chunk.no.0)))?;
-        let mut copy = Box::pin(copy);
-        copy.feed(ChunkEncoder::header())
-            .await
-            .map_err(failed(format!("could not start chunk {}", chunk.no.0)))?;
         Ok(Self {
             pool,
             compute,
             progress,
             chunk: chunk.clone(),
             prepared: prepared.clone(),
-            open: Some(Open { copy, writing, encoder }),
+            open: Some(Open { writing, copying: None }),
             rows: 0,
         })
+    }
+
+    /// Starts the transaction, with a COPY for rows of this form. Not before the first rows are
+    /// there: only they tell their form.
+    async fn start(&self, writing: &mut Writing, form: Form) -> Result<Copying> {
+        let attempt = || failed(format!("could not start chunk {}", self.chunk.no.0));
+        // Outside the transaction, since the session keeps it for the chunks to come.
+        let path = writing.path(&self.prepared, form, self.pool.money_digits).await?;
+        writing.session.set_busy(true);
+        let client = &writing.session.client;
+        // Sent together, answered in order: one round trip.
+        let begin = client.batch_execute(BEGIN);
+        let copy = client.copy_in::<_, Bytes>(&path.copy);
+        let ((), copy) = tokio::try_join!(begin, copy).map_err(attempt())?;
+        let mut copy = Box::pin(copy);
+        copy.feed(ChunkEncoder::header()).await.map_err(attempt())?;
+        Ok(Copying { form, copy, path })
     }
 
     fn take_open(&mut self) -> Result<Open> {
@@ -247,41 +276,67 @@ impl PgChunkWriter {
 
     /// Sends one buffer. A closed pipe means that the server has already answered with an error,
     /// which is then the better one to report.
-    async fn send(&self, open: &mut Open, bytes: Bytes) -> Result<()> {
-        if let Err(closed) = open.copy.feed(bytes).await {
-            let answer = open.copy.as_mut().finish().await;
+    async fn send(&self, copying: &mut Copying, bytes: Bytes) -> Result<()> {
+        if let Err(closed) = copying.copy.feed(bytes).await {
+            let answer = copying.copy.as_mut().finish().await;
             return Err(failed(self.attempt())(answer.err().unwrap_or(closed)));
         }
         Ok(())
+    }
+
+    /// Rows as they are sent, in pieces.
+    async fn pieces(&self, path: &Path, payload: Payload) -> Result<Vec<Bytes>> {
+        match (&path.rows, payload) {
+            (Rows::Encode(encoder), Payload::Batch(batch)) => {
+                let encoder = encoder.clone();
+                self.compute
+                    .run(move || encoder.encode(&batch))
+                    .await
+                    .map_err(pool_failed("could not encode rows"))?
+            }
+            (Rows::Rewrite(rewrite), Payload::Wire { rows, bytes, .. }) => {
+                if !rewrite.is_needed() {
+                    return Ok(vec![bytes]);
+                }
+                let (rewrite, table) = (Arc::clone(rewrite), self.prepared.target.clone());
+                self.compute
+                    .run(move || {
+                        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+                        let rewritten = rewrite.apply(Tuples { rows, bytes });
+                        rewritten
+                            .map(|tuples| vec![tuples.bytes])
+                            .map_err(wire::failed("write", &table))
+                    })
+                    .await
+                    .map_err(pool_failed("could not rewrite rows"))?
+            }
+            _ => Err(ConnectorError::bug("rows changed their form within a chunk")),
+        }
     }
 }
 
 #[async_trait]
 impl ChunkWriter for PgChunkWriter {
     async fn write(&mut self, payload: Payload) -> Result<()> {
-        let mut open = self.take_open()?;
+        let Open { mut writing, copying } = self.take_open()?;
         let rows = payload.rows();
-        match payload {
-            Payload::Wire { format: WireFormat::PgCopyBinary, bytes, .. } => {
-                self.send(&mut open, bytes).await?;
-            }
+        let form = match &payload {
+            Payload::Wire { format: WireFormat::PgCopyBinary, .. } => Form::Wire,
+            Payload::Batch(_) => Form::Batches,
             Payload::Wire { format: WireFormat::SqliteCells, .. } => {
                 return Err(ConnectorError::bug("wire rows of another engine were handed over"));
             }
-            Payload::Batch(batch) => {
-                let encoder = open.encoder.clone();
-                let encoded = self
-                    .compute
-                    .run(move || encoder.encode(&batch))
-                    .await
-                    .map_err(pool_failed("could not encode rows"))?;
-                for bytes in encoded? {
-                    self.send(&mut open, bytes).await?;
-                }
-            }
+        };
+        let mut copying = match copying {
+            Some(copying) if copying.form == form => copying,
+            Some(_) => return Err(ConnectorError::bug("rows changed their form within a chunk")),
+            None => self.start(&mut writing, form).await?,
+        };
+        for bytes in self.pieces(&copying.path, payload).await? {
+            self.send(&mut copying, bytes).await?;
         }
         self.rows += rows;
-        self.open = Some(open);
+        self.open = Some(Open { writing, copying: Some(copying) });
         Ok(())
     }
 
@@ -291,19 +346,23 @@ impl ChunkWriter for PgChunkWriter {
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
-        let mut open = self.take_open()?;
-        self.send(&mut open, ChunkEncoder::trailer()).await?;
-        let copied = open.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
-        self.count("copied", copied)?;
-        let Open { writing, .. } = open;
+        let Open { writing, copying } = self.take_open()?;
         let client = &writing.session.client;
-        if let Some(merge) = &writing.merge {
-            if let Some(delete) = &merge.delete {
-                client.execute_typed(delete, &[]).await.map_err(failed(self.attempt()))?;
+        match copying {
+            Some(mut copying) => {
+                self.send(&mut copying, ChunkEncoder::trailer()).await?;
+                let copied =
+                    copying.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
+                self.count("copied", copied)?;
+                if let Some(moving) = &copying.path.moving {
+                    self.move_on(client, moving).await?;
+                }
             }
-            let merged =
-                client.execute_typed(&merge.insert, &[]).await.map_err(failed(self.attempt()))?;
-            self.count("merged", merged)?;
+            // No row came: only the receipt is written.
+            None => {
+                writing.session.set_busy(true);
+                client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
+            }
         }
         let run = RunOf::prepared(&self.prepared);
         self.progress.write_receipt(client, &run, &self.chunk, &totals).await?;
@@ -317,6 +376,16 @@ impl ChunkWriter for PgChunkWriter {
 }
 
 impl PgChunkWriter {
+    /// Moves the rows of the buffer into the table.
+    async fn move_on(&self, client: &Client, moving: &Moving) -> Result<()> {
+        if let Some(delete) = &moving.delete {
+            client.execute_typed(delete, &[]).await.map_err(failed(self.attempt()))?;
+        }
+        let moved =
+            client.execute_typed(&moving.insert, &[]).await.map_err(failed(self.attempt()))?;
+        self.count("merged", moved)
+    }
+
     fn count(&self, word: &str, counted: u64) -> Result<()> {
         if counted == self.rows {
             return Ok(());

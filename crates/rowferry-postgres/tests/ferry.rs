@@ -81,7 +81,6 @@ impl Ferry {
         let columns = source
             .columns
             .iter()
-            .filter(|column| !column.generated)
             .map(|column| {
                 let existing = existing.as_ref().and_then(|table| table.column(&column.name));
                 let in_key = key.contains(&column.name);
@@ -164,6 +163,34 @@ impl Ferry {
         Ok(chunks)
     }
 
+    /// Both ends agree to pass the plan's rows as bytes.
+    pub(crate) fn assert_passes(&self, plan: &TablePlan) {
+        let columns: Vec<_> = plan.columns.iter().map(|column| column.source.clone()).collect();
+        assert!(self.source.offers(WireFormat::PgCopyBinary, &columns));
+        for column in &plan.columns {
+            assert!(
+                self.sink.accepts(WireFormat::PgCopyBinary, std::slice::from_ref(column)),
+                "column {} of type {} to {}",
+                column.source.name,
+                column.source.native.declared,
+                column.target.native.declared
+            );
+        }
+    }
+
+    /// Reads a column by its wider meaning from now on, as the engine does.
+    fn demote(&self, plan: &mut TablePlan, prepared: &mut Prepared, name: &str) {
+        let column = plan.columns.iter_mut().find(|column| column.source.name == name).unwrap();
+        let demoted = column.source.canonical.as_ref().and_then(CanonicalType::demoted).unwrap();
+        column.source.canonical = Some(demoted);
+        let wish = ColumnWish {
+            existing: Some(&column.target),
+            ..ColumnWish::plain(&column.source, &column.target.name)
+        };
+        *column = ColumnPlan::new(column.source.clone(), self.sink.plan_column(&wish).unwrap());
+        prepared.columns = plan.columns.clone();
+    }
+
     /// Copies one chunk; `None` when an earlier attempt had made it durable.
     pub(crate) async fn carry(
         &self,
@@ -204,12 +231,19 @@ impl Ferry {
     ) -> Result<Vec<Chunk>> {
         let mut plan = self.plan(wish).await;
         plan.stream.progress_schema = progress_schema.map(str::to_owned);
-        let (mut lock, claim, prepared) = self.claim(&plan, ClaimStart::NewRun).await?;
+        let (mut lock, claim, mut prepared) = self.claim(&plan, ClaimStart::NewRun).await?;
         let snapshot = self.snapshot(&plan).await;
         let chunks = self.cut(&plan, snapshot.as_ref(), &claim, wish.chunk_rows).await?;
         let mut rows = 0;
         for chunk in &chunks {
-            let totals = self.carry(&plan, &prepared, snapshot.as_ref(), chunk, wish.wire).await?;
+            let totals = loop {
+                match self.carry(&plan, &prepared, snapshot.as_ref(), chunk, wish.wire).await {
+                    Err(error) if error.code == "unrepresentable" => {
+                        self.demote(&mut plan, &mut prepared, error.column.as_deref().unwrap());
+                    }
+                    other => break other?,
+                }
+            };
             rows += totals.unwrap().rows_written;
         }
         let sealed = lock.seal(&prepared).await?;
@@ -223,7 +257,12 @@ impl Ferry {
 
 pub(crate) fn read_spec(plan: &TablePlan, wire: bool) -> ReadSpec {
     ReadSpec {
-        columns: plan.columns.iter().map(|column| column.source.clone()).collect(),
+        columns: plan
+            .columns
+            .iter()
+            .filter(|column| !column.target.generated)
+            .map(|column| column.source.clone())
+            .collect(),
         predicate: plan.predicate.clone(),
         wire: wire.then_some(WireFormat::PgCopyBinary),
         batch_bytes: 1 << 16,

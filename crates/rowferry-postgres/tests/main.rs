@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
 
 mod delivery;
+mod every_type;
 mod ferry;
+mod literals;
 mod server;
 mod shapes;
 mod types;

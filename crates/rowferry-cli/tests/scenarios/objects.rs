@@ -30,11 +30,11 @@ fn fill(source: &Database) {
         ", first_line bigint"
     };
     source.exec(&format!(
-        "create table purchase (id bigint primary key, customer bigint not null{line_key}, \
+        "create table purchase (id bigint not null primary key, customer bigint not null{line_key}, \
          foreign key (customer) references customer (id) on delete cascade)"
     ));
     source.exec(
-        "create table line (id bigint primary key, purchase bigint, \
+        "create table line (id bigint not null primary key, purchase bigint, \
          foreign key (purchase) references purchase (id))",
     );
     if source.engine() != Sqlite {

@@ -258,3 +258,42 @@ proptest! {
         assert_same(&files, "t");
     }
 }
+
+#[tokio::test]
+async fn a_part_of_a_table_takes_what_still_makes_sense() {
+    let files = Files::with(
+        "create table t (id integer primary key autoincrement, a int default 5, gone int,
+           twice int as (a * 2), both int as (a + gone), note text collate nocase,
+           check (a > 0), check (gone > 0), unique (a, note), unique (gone));
+         create index by_a on t (a); create index odd on t (a) where a > 1;
+         create trigger tr after insert on t begin select 1; end;",
+    );
+    let source = open_source(&files.source).await;
+    let sink = open_sink(&files.target).await;
+    let mut part = plan(&source, &sink, &Ask::full("t", &["id"])).await.unwrap();
+    part.columns.retain(|column| !column.target.generated && column.target.name != "gone");
+    part.columns[1].target.name = "b".into();
+    assert_eq!(
+        sink.ddl(&part),
+        [
+            "create table \"t\" (\n  \"id\" INTEGER PRIMARY KEY AUTOINCREMENT,\n  \
+             \"b\" INT default (5),\n  \"note\" TEXT collate \"nocase\",\n  \
+             \"twice\" INT generated always as (\"b\" * 2),\n  \
+             constraint \"t_check1\" check (\"b\" > 0)\n)",
+            "create unique index \"t_b_note_idx\" on \"t\" (\"b\", \"note\")",
+            "create index \"by_a\" on \"t\" (\"b\")",
+        ]
+    );
+    assert_eq!(
+        sink.not_carried(&part),
+        [
+            "trigger tr",
+            "index odd",
+            "key sqlite_autoindex_t_2, of which a column stays",
+            "check t_check2",
+            "computed column both",
+        ]
+    );
+    execute(&files.target, &sink.ddl(&part).join(";\n"));
+    assert!(sink.folds_names());
+}
