@@ -56,6 +56,10 @@ fn constant(text: &str, native: &Native, flavor: Flavor) -> Option<String> {
             Flavor::MariaDb => quoted(),
         }),
         Native::Enum(labels) => labels.iter().any(|label| label == text).then(quoted),
+        Native::Set(labels) => {
+            let known = |part: &str| labels.iter().any(|label| label == part);
+            (text.is_empty() || text.split(',').all(known)).then(quoted)
+        }
         Native::Date => is_date(text).then(quoted),
         Native::DateTime(digits) => {
             let (date, clock) = text.split_once(' ').unwrap_or((text, "00:00:00"));

@@ -18,8 +18,8 @@ pub(crate) const TIMESTAMP_MIN: i64 = 1_000_000;
 pub(crate) const TIMESTAMP_MAX: i64 = 2_147_483_647_999_999;
 /// 0001-01-01 and 9999-12-31 in days since 1970.
 const DAYS: (i64, i64) = (-719_162, 2_932_896);
-/// The years that YEAR holds beside 0.
-const YEARS: (i128, i128) = (1_901, 2_155);
+/// The least and greatest YEAR; those before 1901 but 0 are refused when they are written.
+const YEARS: (i128, i128) = (0, 2_155);
 const DAY_MICROS: i64 = 86_400_000_000;
 
 /// The end of TIME in microseconds.
@@ -216,8 +216,17 @@ pub(crate) const fn integer_range(bits: u8, unsigned: bool) -> (i128, i128) {
 
 fn integer(canonical: &CanonicalType, bits: u8, unsigned: bool) -> Option<Fit> {
     let (min, max) = integer_range(bits, unsigned);
-    let (least, most) = integers(canonical)?;
     let limits = ValueLimits::Integer { min, max };
+    let whole = || {
+        let to = if unsigned { CanonicalType::UInt64 } else { CanonicalType::Int64 };
+        Fit::checked(format!("integers from {min} to {max}"), limits.clone()).converted(to)
+    };
+    match canonical {
+        CanonicalType::Decimal { scale, .. } if *scale > 0 => return Some(whole()),
+        CanonicalType::Variant if !unsigned => return Some(whole()),
+        _ => {}
+    }
+    let (least, most) = integers(canonical)?;
     if least < min || most > max {
         return Some(Fit::checked(format!("integers from {min} to {max}"), limits));
     }
@@ -244,6 +253,11 @@ fn float(canonical: &CanonicalType, own: &OwnType, place: Place<'_>, double: boo
         (C::Float32, true) => false,
         (C::Int8 | C::Int16, _) | (C::Int32 | C::UInt8 | C::UInt16 | C::UInt32, true) => {
             return Some(Fit::widened());
+        }
+        (C::Int64 | C::UInt64 | C::Variant, true) => {
+            let limits = ValueLimits::Float { nan: false, infinite: false };
+            let rule = "numbers that a double holds, not NaN or infinite";
+            return Some(Fit::checked(rule, limits).converted(C::Float64));
         }
         _ => return None,
     };
@@ -286,8 +300,9 @@ fn decimal(canonical: &CanonicalType, own: &OwnType, precision: u8, scale: u8) -
         CanonicalType::Bits { .. } => None,
         other => {
             let (least, most) = integers(other)?;
-            let end = 10_i128.checked_pow(room.into()).map_or(i128::MAX, |end| end - 1);
-            let fits = least >= -end && most <= end;
+            let max = 10_i128.checked_pow(room.into()).map_or(i128::MAX, |end| end - 1);
+            let fits = least >= -max && most <= max;
+            let limits = ValueLimits::Integer { min: -max, max };
             Some(if fits { Fit::widened() } else { Fit::checked(digits(), limits) })
         }
     }
@@ -350,6 +365,16 @@ fn temporal(canonical: &CanonicalType, own: &OwnType, place: Place<'_>) -> Optio
             let rule = "no months or days, from -838:59:59 to 838:59:59";
             let fit = Fit::checked(rule, limits((-max, max), *digits));
             Some(fit.converted(C::Duration { digits: *digits }))
+        }
+        (Native::DateTime(_), C::Date) => {
+            let to = C::Timestamp { digits: 0 };
+            let micros = (DAYS.0 * DAY_MICROS, (DAYS.1 + 1) * DAY_MICROS - 1);
+            let fit = if family {
+                Fit::widened()
+            } else {
+                Fit::checked("from 0001-01-01 to 9999-12-31", limits(micros, 0))
+            };
+            Some(fit.converted(to))
         }
         (
             Native::DateTime(digits),

@@ -98,6 +98,12 @@ fn every_meaning_has_a_type_or_a_reason_and_a_cast() {
         ("postgres", C::Geometry { encoding: "postgis".into() }, "", "W longblob"),
         ("sqlite", C::Variant, "", "X unsupported-type: text"),
         ("sqlite", C::Variant, "text", "V longtext by text"),
+        ("sqlite", C::Variant, "bigint", "V bigint by int64"),
+        ("sqlite", C::Variant, "bytes", "V longblob by binary"),
+        ("postgres", C::Date, "datetime", "V datetime by timestamp(0)"),
+        ("postgres", C::Int64, "double", "V double by float64"),
+        ("postgres", C::Int64, "decimal(5,2)", "V decimal(5,2)"),
+        ("postgres", C::Decimal { precision: 9, scale: 2 }, "int", "V int by int64"),
     ];
     block_on(async {
         for server in servers::all() {

@@ -224,3 +224,64 @@ fn upserts_carry_the_own_types_too() {
         assert_eq!(values(server, &database, "copied", &names), expected, "{}", server.name);
     }
 }
+
+#[test]
+fn what_one_fork_alone_has_arrives_in_the_other() {
+    let _alone = servers::SETTINGS.lock();
+    let servers = servers::all();
+    for from in &servers {
+        for to in servers.iter().filter(|to| to.name != from.name) {
+            let (columns, rows) = match from.name {
+                "mysql" => (
+                    "j json, g point srid 4326, n varchar(9) collate utf8mb4_0900_ai_ci",
+                    "'{\"a\": 1.5}', st_geomfromtext('point(10 20)', 4326), 'ä '",
+                ),
+                _ => (
+                    "v4 inet4, v6 inet6, u uuid, j json, d decimal(50,31), n varchar(9) collate \
+                     utf8mb4_nopad_bin",
+                    "'10.0.0.1', 'fe80::1', 'a1a1a1a1-0000-1000-8000-000000000000', '[1.10,  2]', \
+                     0.1, 'ä '",
+                ),
+            };
+            let database = from.database("across");
+            from.sql(
+                &database,
+                &format!(
+                    "create table t (id int primary key, s set('b','a') default 'b,a', {columns},
+                     at datetime default current_timestamp, n5 int default 5);
+                     insert into t values (1, 'b', {rows}, '2024-01-01', 6)"
+                ),
+            );
+            to.database("across");
+            let found = block_on(async {
+                let (at, there) = (endpoint(from, &database), endpoint(to, "across"));
+                let wanted = Wanted::full("t", "u", &["id"]);
+                let copy = Copy::plan_read_as(&at, &there, &wanted, |table| {
+                    // MySQL has no decimal of 31 fraction digits.
+                    table.columns.retain(|column| column.name != "d");
+                });
+                let copy = copy.await.unwrap();
+                copy.run().await.unwrap();
+                let shown = match from.name {
+                    "mysql" => "s, j, hex(g), hex(n)",
+                    _ => "s, v4, v6, hex(u), j, hex(n)",
+                };
+                to.sql(
+                    "across",
+                    &format!("insert into u (id) values (2); select {shown}, n5 from u"),
+                )
+            });
+            let expected = match from.name {
+                "mysql" => {
+                    "b\t{\"a\": 1.5}\tE61000000101000000000000000000344000000000000024\
+                     40\tC3A420\t6\nb,a\tNULL\tNULL\tNULL\t5\n"
+                }
+                _ => {
+                    "b\t10.0.0.1\tfe80::1\tA1A1A1A10000100080000000000000\
+                     00\t[1.10,  2]\tC3A420\t6\nb,a\tNULL\tNULL\tNULL\tNULL\tNULL\t5\n"
+                }
+            };
+            assert_eq!(found, expected, "{} to {}", from.name, to.name);
+        }
+    }
+}
