@@ -169,7 +169,7 @@ fn refused_values(ride: &Ride) -> Vec<String> {
         }
         let key = KEY.to_string();
         let lower = told.to_lowercase();
-        let mut missing: Vec<&str> = [table.as_str(), entry.name.as_str(), key.as_str(), "casts"]
+        let mut missing: Vec<&str> = [table.as_str(), entry.name.as_str(), key.as_str(), "cast"]
             .into_iter()
             .filter(|word| !told.contains(word))
             .collect();

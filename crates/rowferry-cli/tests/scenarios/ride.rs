@@ -100,7 +100,7 @@ impl Ride {
 
 pub(crate) fn job(source: &Database, target: &Database, lines: &[Line]) -> String {
     let mut text = format!(
-        "version: 1\nconnections:\n  from: {}\n  to: {}\njobs:\n  - name: values\n    source: from\n    target: to\n    settings: {{ chunk_rows: 3000 }}\n    tables:\n",
+        "version: 1\nconnections:\n  from: {}\n  to: {}\njobs:\n  - name: values\n    source: from\n    target: to\n    settings: {{ chunk_rows: 10000 }}\n    tables:\n",
         source.url(),
         target.url(),
     );
