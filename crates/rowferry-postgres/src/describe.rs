@@ -207,12 +207,14 @@ async fn indexes(session: &Session, relation: &Relation) -> Result<Vec<Index>> {
              m.amname = 'btree' and x.indexprs is null and x.indpred is null \
                  and not x.indisunique and x.indnatts = x.indnkeyatts \
                  and 0 = all (x.indoption::int2[]) \
-                 and not exists (select from pg_catalog.unnest(x.indkey::int2[], \
-                         x.indcollation::oid[], x.indclass::oid[]) k(attnum, collation, class) \
+                 and not exists (select from rows from ( \
+                         pg_catalog.unnest(x.indkey::int2[]), \
+                         pg_catalog.unnest(x.indcollation::oid[]), \
+                         pg_catalog.unnest(x.indclass::oid[])) k(attnum, letters, class) \
                      join pg_catalog.pg_attribute a \
                          on a.attrelid = x.indrelid and a.attnum = k.attnum \
                      join pg_catalog.pg_opclass o on o.oid = k.class \
-                     where k.collation <> a.attcollation or not o.opcdefault) \
+                     where k.letters <> a.attcollation or not o.opcdefault) \
          from pg_catalog.pg_index x join pg_catalog.pg_class i on i.oid = x.indexrelid \
          join pg_catalog.pg_am m on m.oid = i.relam \
          where x.indrelid = $1 and not (x.indisunique and x.indisvalid and x.indimmediate \
