@@ -30,7 +30,9 @@ pub(crate) fn meaning(
                 catalog.get(*element).is_some_and(|part| matches!(part.kind, Kind::Domain { .. }));
             // The elements' modifier is that of the array.
             match meaning(catalog, *element, stored.modifier, money_digits) {
-                Some(element) if is_listed(&element) && !of_domain && !catalog.text_only(stored.oid) => {
+                Some(element)
+                    if is_listed(&element) && !of_domain && !catalog.text_only(stored.oid) =>
+                {
                     CanonicalType::List { element: Box::new(element) }
                 }
                 _ => opaque(found),

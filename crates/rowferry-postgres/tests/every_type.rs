@@ -162,7 +162,9 @@ async fn every_type_of_a_fresh_database_arrives() {
                 let types: Vec<String> = plan
                     .columns
                     .iter()
-                    .map(|column| format!("{} {}", column.source.name, column.source.native.declared))
+                    .map(|column| {
+                        format!("{} {}", column.source.name, column.source.native.declared)
+                    })
                     .collect();
                 panic!("wire {wire}: {error} of {}", types.join(", "));
             }

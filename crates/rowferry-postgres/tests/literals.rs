@@ -177,7 +177,10 @@ pub(crate) const LITERALS: &[(&str, &[&str])] = &[
     ("refcursor", &["''", "'c'"]),
     (
         "aclitem",
-        &["('=r/' || current_user)::aclitem", "(select relacl[1] from pg_class where relacl is not null limit 1)"],
+        &[
+            "('=r/' || current_user)::aclitem",
+            "(select relacl[1] from pg_class where relacl is not null limit 1)",
+        ],
     ),
     ("regclass", &["'pg_class'", "'-'", "'information_schema.columns'", "'987654'"]),
     ("regtype", &["'integer'", "'public.mood'", "'-'"]),
