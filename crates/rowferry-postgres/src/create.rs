@@ -28,9 +28,17 @@ pub(crate) fn create(
             sql::table(target)
         )];
     }
-    let mut parts: Vec<String> =
-        plan.columns.iter().map(|column| definition(plan, column)).collect();
-    parts.extend(recreated(plan).map(generated));
+    // Computed columns stand where the source has them, behind the copied one before them.
+    let computed: Vec<&Column> = recreated(plan).collect();
+    let place = |name: &str| plan.source.columns.iter().position(|column| column.name == name);
+    let mut parts: Vec<(Option<usize>, String)> = plan
+        .columns
+        .iter()
+        .map(|column| (place(&column.source.name), definition(plan, column)))
+        .chain(computed.into_iter().map(|column| (place(&column.name), generated(column))))
+        .collect();
+    parts.sort_by_key(|(place, _)| *place);
+    let mut parts: Vec<String> = parts.into_iter().map(|(_, words)| words).collect();
     parts.extend(plan.columns.iter().filter_map(labels));
     parts.extend(plan.source.checks.iter().filter_map(|check| condition(plan, check)));
     // A key from the start only where rows go in for good; staging gets it after the load.

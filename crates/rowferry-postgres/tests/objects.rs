@@ -24,9 +24,9 @@ const TABLE: &str = "
     comment on column src.twice is 'computed';
     insert into src (name, price, m, ms, a, n, r, f, p, h)
     select 'n' || i, i, 'sad', array['sad', 'a, b', null]::mood[],
-        row('a, \"b\"', i, array['sad']::mood[], point(1, 2)),
-        row(row('x', 1, '{sad}', null), array[row('y', 2, null, '(1,1)')::address, null], 1.5),
-        '[sad,\"a, b\"]', array[1, null, i], 1.5, row('a', 1, '{sad}', '(1,2)')
+        row('a, \"b\"', i, array['sad']::mood[], point(1, 2))::address,
+        row(row('x', 1, '{sad}', null)::address, array[row('y', 2, null, '(1,1)')::address, null], 1.5)::nested,
+        '[sad,\"a, b\"]', array[1, null, i], 1.5, row('a', 1, '{sad}', '(1,2)')::address
     from generate_series(1, 300) i;
     delete from src where id > 290;
     create function noted() returns trigger language plpgsql as 'begin return new; end';
