@@ -180,6 +180,7 @@ fn verbatim(known: &Known, source: &Column) -> Result<NativeType, Obstacle> {
     if other_money { Err(Obstacle::Other) } else { known.adopt(&source.native) }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these hold money")]
 fn amounts(canonical: Option<&CanonicalType>) -> Option<u8> {
     match canonical? {
         CanonicalType::Decimal { scale, .. } => Some(*scale),
@@ -189,6 +190,7 @@ fn amounts(canonical: Option<&CanonicalType>) -> Option<u8> {
 }
 
 /// The words of a new column for values from elsewhere.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others have a type of their own")]
 fn foreign(source: &Column, canonical: &CanonicalType) -> String {
     match canonical {
         // MariaDB's addresses are this server's.
@@ -277,6 +279,7 @@ fn is_narrower_enum(canonical: Option<&CanonicalType>, target: &Column) -> bool 
 }
 
 /// Text into a type whose values are written as text.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only text becomes such a type")]
 fn opaque(canonical: &CanonicalType, target: &Column, asked: bool) -> Option<Fit> {
     let Some(CanonicalType::Opaque { type_name: there, .. }) = &target.canonical else {
         // A type without a described meaning: a new column of the words of `foreign`.

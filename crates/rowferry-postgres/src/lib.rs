@@ -30,6 +30,7 @@ mod oids;
 mod prepare;
 mod progress;
 mod publish;
+mod quarantine;
 mod read;
 mod server;
 mod session;

@@ -205,7 +205,11 @@ impl Sink for PostgresSink {
             );
             session.client.batch_execute(&drop).await.map_err(failed(attempt()))?;
         }
-        for table in [progress.chunk(), progress.stream()] {
+        let mut tables = vec![progress.chunk(), progress.stream()];
+        if progress.has_quarantine(&session.client).await? {
+            tables.push(progress.quarantine());
+        }
+        for table in tables {
             let remove = format!("delete from {table} where stream_id = $1");
             session
                 .client

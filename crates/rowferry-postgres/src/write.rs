@@ -34,10 +34,10 @@ use crate::lock::session_name;
 use crate::oids::TargetTypes;
 use crate::progress::{Progress, RunOf};
 use crate::session::{Connector, Session};
-use crate::sql;
 use crate::types::Words;
 use crate::ways::{self, Way};
 use crate::wire::{self, ChunkEncoder};
+use crate::{quarantine, sql};
 
 /// Sessions that wait for their next chunk, by stream and epoch. A session never serves another
 /// epoch: its application name says for whom it writes.
@@ -215,6 +215,7 @@ pub(crate) struct PgChunkWriter {
     /// `None` once an error has poisoned the writer.
     open: Option<Open>,
     rows: u64,
+    rejected: Vec<RejectedRow>,
 }
 
 struct Open {
@@ -246,6 +247,7 @@ impl PgChunkWriter {
             prepared: prepared.clone(),
             open: Some(Open { writing, copying: None }),
             rows: 0,
+            rejected: Vec::new(),
         })
     }
 
@@ -340,29 +342,30 @@ impl ChunkWriter for PgChunkWriter {
         Ok(())
     }
 
+    /// Kept until the COPY is over: the connection speaks nothing else meanwhile.
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
-        let message = format!("setting {} rows aside is not supported yet", rows.len());
-        Err(ConnectorError::new(ErrorClass::Setup, "not-supported-yet", message))
+        self.rejected.extend_from_slice(rows);
+        Ok(())
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
         let Open { writing, copying } = self.take_open()?;
         let client = &writing.session.client;
-        match copying {
-            Some(mut copying) => {
-                self.send(&mut copying, ChunkEncoder::trailer()).await?;
-                let copied =
-                    copying.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
-                self.count("copied", copied)?;
-                if let Some(moving) = &copying.path.moving {
-                    self.move_on(client, moving).await?;
-                }
+        if let Some(mut copying) = copying {
+            self.send(&mut copying, ChunkEncoder::trailer()).await?;
+            let copied = copying.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
+            self.count("copied", copied)?;
+            if let Some(moving) = &copying.path.moving {
+                self.move_on(client, moving).await?;
             }
+        } else {
             // No row came: only the receipt is written.
-            None => {
-                writing.session.set_busy(true);
-                client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
-            }
+            writing.session.set_busy(true);
+            client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
+        }
+        if !self.rejected.is_empty() {
+            let table = self.progress.quarantine();
+            quarantine::add(client, &table, &self.prepared, &self.chunk, &self.rejected).await?;
         }
         let run = RunOf::prepared(&self.prepared);
         self.progress.write_receipt(client, &run, &self.chunk, &totals).await?;

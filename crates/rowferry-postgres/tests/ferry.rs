@@ -195,7 +195,7 @@ impl Ferry {
             ..ColumnWish::plain(&column.source, &column.target.name)
         };
         *column = ColumnPlan::new(column.source.clone(), self.sink.plan_column(&wish).unwrap());
-        prepared.columns = plan.columns.clone();
+        prepared.columns.clone_from(&plan.columns);
     }
 
     /// Copies one chunk; `None` when an earlier attempt had made it durable.

@@ -103,3 +103,40 @@ async fn a_value_that_does_not_fit_is_an_error_and_never_changed() {
         .unwrap_err();
     assert_eq!((problem.code.as_str(), problem.column.as_deref()), ("type-mismatch", Some("t")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn targets_that_exist_are_held_against_the_source() {
+    let Some(server) = server::start() else { return };
+    server.psql(
+        "create type small as enum ('a', 'b'); create type large as enum ('a', 'b', 'c');
+         create domain positive as int check (value > 0);
+         create table src (id int primary key, i bigint, n numeric(10,4), t varchar(20), ts timestamp,
+             m large, j json, d int, x int);
+         create table dst (id bigint primary key, i int, n numeric(10,2), t varchar(10),
+             ts timestamp(3), m small, j jsonb, d positive, x int not null);",
+    );
+    let ferry = Ferry::new(&server).await;
+    let source = ferry.source.describe(&TableRef::bare("src")).await.unwrap();
+    let target = ferry.sink.describe(&TableRef::bare("dst")).await.unwrap().unwrap().schema;
+    let planned = |name: &str| {
+        let column = source.column(name).unwrap();
+        let existing = target.column(name);
+        ferry.sink.plan_column(&ColumnWish { existing, ..ColumnWish::plain(column, name) })
+    };
+    for (name, letter, rule) in [
+        ("id", 'W', None),
+        ("i", 'V', Some("from -2147483648 to 2147483647")),
+        ("n", 'V', Some("at most 8 digits before the point and 2 behind it")),
+        ("t", 'V', Some("at most 10 characters")),
+        ("ts", 'V', Some("at most 3 fraction digits")),
+        ("m", 'V', Some("one of the target's labels")),
+        ("d", 'V', Some("what domain public.positive accepts")),
+        ("x", 'V', Some("not null")),
+    ] {
+        let choice = planned(name).unwrap();
+        let rule = rule.map(str::to_owned);
+        assert_eq!((choice.fidelity.letter(), choice.rule), (letter, rule), "{name}");
+    }
+    let problem = planned("j").unwrap_err();
+    assert_eq!((problem.code.as_str(), problem.casts), ("lossy", vec!["jsonb".to_owned()]));
+}
