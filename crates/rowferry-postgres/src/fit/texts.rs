@@ -95,7 +95,8 @@ pub(super) fn characters(from: &CanonicalType, to: &PgType, own: bool) -> Fit {
         ),
         C::Uuid => (Some(36), true),
         C::Boolean => (Some(5), true),
-        C::Set { .. } | C::Json { .. } | C::Binary { .. } | C::Variant => (None, own),
+        C::Json { .. } | C::Binary { .. } | C::Variant => (None, own),
+        C::Set { .. } => (None, true),
         // Numbers, dates and the like: shorter than any column that is meant for them.
         _ => (numbers::bounds(from).map(|_| 20), true),
     };
