@@ -22,6 +22,9 @@ const DAYS: (i64, i64) = (-719_162, 2_932_896);
 const YEARS: (i128, i128) = (0, 2_155);
 const DAY_MICROS: i64 = 86_400_000_000;
 
+/// The same in microseconds, to the end of the last day.
+const MICROS: (i64, i64) = (DAYS.0 * DAY_MICROS, (DAYS.1 + 1) * DAY_MICROS - 1);
+
 /// The end of TIME in microseconds.
 pub(crate) const fn time_max(flavor: Flavor) -> i64 {
     match flavor {
@@ -367,21 +370,15 @@ fn temporal(canonical: &CanonicalType, own: &OwnType, place: Place<'_>) -> Optio
             Some(fit.converted(C::Duration { digits: *digits }))
         }
         (Native::DateTime(_), C::Date) => {
-            let to = C::Timestamp { digits: 0 };
-            let micros = (DAYS.0 * DAY_MICROS, (DAYS.1 + 1) * DAY_MICROS - 1);
-            let fit = if family {
-                Fit::widened()
-            } else {
-                Fit::checked("from 0001-01-01 to 9999-12-31", limits(micros, 0))
-            };
-            Some(fit.converted(to))
+            let checked = || Fit::checked("from 0001-01-01 to 9999-12-31", limits(MICROS, 0));
+            let fit = if family { Fit::widened() } else { checked() };
+            Some(fit.converted(C::Timestamp { digits: 0 }))
         }
         (
             Native::DateTime(digits),
             C::Timestamp { digits: theirs } | C::Instant { digits: theirs },
         ) => {
-            let micros = (DAYS.0 * DAY_MICROS, (DAYS.1 + 1) * DAY_MICROS - 1);
-            let limits = limits(micros, *digits);
+            let limits = limits(MICROS, *digits);
             let instant = matches!(canonical, C::Instant { .. });
             Some(match (theirs <= digits, instant) {
                 (false, _) => {
