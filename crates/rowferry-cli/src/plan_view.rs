@@ -254,7 +254,7 @@ impl ColumnView {
             None => {
                 let options: Vec<String> =
                     self.options.iter().map(|cast| format!("{cast:?}")).collect();
-                format!("; casts: {}", options.join(" or "))
+                format!(" (options: {})", options.join(", "))
             }
         };
         Some(format!("  {} {}: {rule}{otherwise}", self.flag, self.name))
