@@ -83,7 +83,7 @@ fn letters(view: &Json, entries: &[&Entry], to: Engine) -> Vec<String> {
     let letter = |entry: &Entry| {
         let columns = view["columns"].as_array()?;
         let column = columns.iter().find(|column| column["name"] == entry.name.as_str())?;
-        Some((column["fidelity"].clone(), column["rule"].clone()))
+        Some((column["flag"].clone(), column["rule"].clone()))
     };
     let mut found = Vec::new();
     for entry in entries {
