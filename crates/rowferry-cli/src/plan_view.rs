@@ -172,9 +172,6 @@ impl TableView {
             if !problem.next.is_empty() {
                 lines.push(format!("    next: {}", problem.next));
             }
-            if let (Some(column), Some(cast)) = (&problem.column, problem.casts.first()) {
-                lines.push(format!("    casts: {{ {column}: \"{cast}\" }}"));
-            }
         }
         lines
     }

@@ -133,8 +133,8 @@ pub(crate) fn whole(value: f64) -> u64 {
 pub(crate) const fn word(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Ok => "ok",
-        RunStatus::Partial => "partial",
         RunStatus::Degraded => "degraded",
+        RunStatus::Partial => "partial",
         RunStatus::Failed => "failed",
         RunStatus::Skipped => "skipped",
         RunStatus::Stopped => "stopped",
