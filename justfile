@@ -38,6 +38,14 @@ directions *args:
 kill *args:
     scripts/kill {{args}}
 
+# Ten million damaged tuples through everything that reads COPY bytes, in release.
+mutations:
+    ROWFERRY_MUTATIONS=10000000 cargo test --release -p rowferry-codec mutation -- --nocapture
+
+# Random tables of 20,000 rows in every direction from 20 seeds, in release.
+oracle *args:
+    scripts/oracle {{args}}
+
 # The first row of six million within a second, in release.
 start-at-once:
     scripts/start-at-once
@@ -54,6 +62,6 @@ doc:
 deny:
     cargo deny --all-features check
 
-# Accepts changed snapshots, to be reviewed as a diff.
+# Accepts changed snapshots and the tables of docs/types.md, to be reviewed as a diff.
 bless:
     INSTA_UPDATE=always cargo test --workspace

@@ -29,6 +29,7 @@ fn table(number: usize, failed: bool) -> TableReport {
         seconds: 1.0,
         watermark: None,
         digest: String::new(),
+        values: Vec::new(),
         warnings: vec!["w".repeat(1_000); 50],
         phases: Phases::default(),
         error: failed.then(|| ErrorReport::new(&error, "shop", "t", "")),

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use rowferry_core::{
     Duplicates, Endpoint, EndpointKind, Job, Mode, PublishWhen, Settings, TableJob, TableRef,
-    WriteMode,
+    TypeCast, WriteMode,
 };
 
 use crate::ConfigError;
+use crate::casts;
 use crate::document::{Document, Keys, Section};
 use crate::endpoint::parse_for;
 use crate::job_file::Read;
@@ -63,6 +64,8 @@ const NORMALIZER: Keys = Keys {
     ],
     later: &[],
 };
+/// Source types that may stand without a length and are `varchar` elsewhere.
+const TYPES_WITHOUT_LENGTH: [&str; 2] = ["character varying", "varchar"];
 const PROVIDERS: [(&str, EndpointKind); 5] = [
     ("MySQL", EndpointKind::Mysql),
     ("MariaDB", EndpointKind::Mysql),
@@ -139,9 +142,10 @@ fn entity(doc: &mut Document<'_>, node: &Node) -> Option<Job> {
     if let Some(rows) = section.get("InsertBatchSize").and_then(|node| doc.count(node)) {
         table.insert_batch_rows = u32::try_from(rows).unwrap_or(u32::MAX);
     }
-    if let Some(node) = section.get("NormalizerOptions") {
-        normalizer(doc, node, &mut table);
-    }
+    let casts = section
+        .get("NormalizerOptions")
+        .map(|node| normalizer(doc, node, &mut table, target.kind))
+        .unwrap_or_default();
     warnings.push(
         "Direction Full copies once and then takes new keys only: updates and deletes of copied \
          rows are not seen; of equal keys the first row wins"
@@ -157,7 +161,7 @@ fn entity(doc: &mut Document<'_>, node: &Node) -> Option<Job> {
         every: seconds.filter(|pause| !pause.is_zero()),
         settings,
         progress_schema: None,
-        casts: Vec::new(),
+        casts,
         tables: vec![table],
         warnings,
     })
@@ -248,25 +252,30 @@ fn end(
     Some((endpoint, TableRef { schema, name: table? }, columns, column))
 }
 
-/// Options of the old tool's own CREATE TABLE: what they did by default is refused or already so.
-fn normalizer(doc: &mut Document<'_>, node: &Node, table: &mut TableJob) {
-    let Some(section) = doc.section(node, &NORMALIZER) else { return };
-    for (key, harmless) in [
-        ("PreserveCase", "true"),
-        ("PreserveDefaults", "true"),
-        ("CopyDataOnReplace", "false"),
-        ("DefaultVarcharLength", "255"),
-    ] {
-        let Some(node) = section.get(key) else { continue };
-        let Some(text) = doc.text(node) else { continue };
-        if !text.eq_ignore_ascii_case(harmless) {
-            doc.wrong(
-                node,
-                ConfigError::not_supported_yet(&format!("{key}: {text}")).with_next(format!(
-                    "Remove {key}: names, types and defaults of the source are kept as they are."
-                )),
-            );
-        }
+/// Options of the old tool's own CREATE TABLE. Returns casts for columns whose source type has no
+/// length: MySQL's `varchar` needs one.
+fn normalizer(
+    doc: &mut Document<'_>,
+    node: &Node,
+    table: &mut TableJob,
+    target: EndpointKind,
+) -> Vec<TypeCast> {
+    let Some(section) = doc.section(node, &NORMALIZER) else { return Vec::new() };
+    if let Some(keep) = section.get("PreserveCase").and_then(|node| doc.boolean(node)) {
+        table.lower_names = !keep;
+    }
+    if let Some(keep) = section.get("PreserveDefaults").and_then(|node| doc.boolean(node)) {
+        table.keep_defaults = keep;
+    }
+    if let Some(node) = section.get("CopyDataOnReplace")
+        && doc.boolean(node) == Some(true)
+    {
+        doc.wrong(
+            node,
+            ConfigError::not_supported_yet("CopyDataOnReplace: true").with_next(
+                "Remove CopyDataOnReplace: a table that fits stays, and nothing is copied aside.",
+            ),
+        );
     }
     if let Some(node) = section.get("ProviderOptions")
         && !doc.entries(node).is_empty()
@@ -278,5 +287,13 @@ fn normalizer(doc: &mut Document<'_>, node: &Node, table: &mut TableJob) {
     }
     if let Some(node) = section.get("ColumnRenameMap") {
         table.rename = renames(doc, node);
+    }
+    let length = section.get("DefaultVarcharLength").and_then(|node| doc.count(node));
+    match length.filter(|_| target == EndpointKind::Mysql) {
+        Some(length) => TYPES_WITHOUT_LENGTH
+            .iter()
+            .map(|from| casts::to_type(from, format!("varchar({length})")))
+            .collect(),
+        None => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use rowferry_core::{EndpointKind, Mode, Settings, TableJob, TableRef, WriteMode};
+use rowferry_core::{EndpointKind, Mode, OnBadRow, Settings, TableJob, TableRef, WriteMode};
 
 use super::*;
 use crate::env::tests::Fixed;
@@ -96,6 +96,44 @@ fn the_dotnet_file_becomes_an_incremental_job() {
     assert_eq!((table.write, table.insert_batch_rows), (Some(WriteMode::Upsert), 1000));
     assert_eq!(table.key, ["id"]);
     assert_eq!(job.warnings.len(), 1, "{:?}", job.warnings);
+}
+
+#[test]
+fn the_options_of_the_dotnet_normalizer_mean_what_they_said() {
+    let text = concat!(
+        "Sync: {Entities: [{Name: a, Direction: Full, Source: {Provider: SQLite, ConnectionString: ",
+        "'Data Source=a.db', Table: T, Key: Id}, Target: {Provider: MySQL, ConnectionString: ",
+        "'server=h;database=d;user id=u;password=${PASSWORD}', Table: t}, NormalizerOptions: ",
+        "{PreserveCase: false, PreserveDefaults: false, DefaultVarcharLength: 400, ",
+        "ColumnRenameMap: {Id: key}}}]}",
+    );
+    let job = read(text).unwrap().jobs.remove(0);
+    let table = &job.tables[0];
+    assert!(table.lower_names && !table.keep_defaults);
+    assert_eq!(table.rename["Id"], "key");
+    let casts: Vec<String> =
+        job.casts.iter().map(|cast| format!("{} {}", cast.from, cast.cast)).collect();
+    assert_eq!(casts, ["character varying varchar(400)", "varchar varchar(400)"]);
+}
+
+#[test]
+fn casts_are_read_with_their_policies() {
+    let text = job(concat!(
+        "settings: {on_bad_row: quarantine, max_rejects: 7, error_values: none}\n",
+        "defaults: {casts: [{from: numeric, to: 'decimal(38,10) else null'}], types: {uuid: text}}\n",
+        "tables:\n- source: t\n  casts: {a: 'else replace:?', 'B c': text}\n  types: {d: int}",
+    ));
+    let job = read(&text).unwrap().jobs.remove(0);
+    assert_eq!(job.settings.on_bad_row, OnBadRow::Quarantine { max_rejects: 7 });
+    assert!(!job.settings.show_keys);
+    let casts = job.casts.iter().map(|cast| format!("{}: {}", cast.from, cast.cast));
+    assert_eq!(casts.collect::<Vec<_>>(), ["numeric: decimal(38,10) else null", "uuid: text"]);
+    let casts = job.tables[0].casts.iter().map(|(column, cast)| format!("{column}: {cast}"));
+    assert_eq!(casts.collect::<Vec<_>>(), ["B c: text", "a: else replace:?", "d: int"]);
+    assert!(job.tables[0].keep_defaults && !job.tables[0].lower_names);
+    let mut again = read(&print_config(&job)).unwrap().jobs.remove(0);
+    again.tables[0].line = job.tables[0].line;
+    assert_eq!(again, job);
 }
 
 #[test]
@@ -209,6 +247,9 @@ fn mistakes_name_their_place_and_the_next_step() {
         job("settings: {chunk_row: 5}\ntables: [t]"),
         job("settings: {chunk_rows: many, chunk_bytes: 8XB, retry_for: soon, workers: 0}\ntables: [t]"),
         job("settings: {on_bad_row: skip, max_rate: 5}\ntables: [t]"),
+        job("settings: {on_bad_row: quarantine, error_values: all}\ntables: [t]"),
+        job("settings: {max_rejects: 5}\ntables: [t]"),
+        job("defaults: {casts: [{from: numeric}, {form: a, to: text}], types: {uuid: else null}}\ntables: [t]"),
         job("settings:\n\tchunk_rows: 5\ntables: [t]"),
         job("tables: {a: b}"),
         job("tables: [t]\nevery: ${PAUSE}"),
@@ -218,7 +259,8 @@ fn mistakes_name_their_place_and_the_next_step() {
         job("tables: [t]").replace("sqlite:a.db", "{type: mysq, host: h}"),
         job("tables: [t]").replace("sqlite:a.db", "{type: mysql, user: u, database: d, password: 'vault:x'}"),
         job("tables: [t]").replace("sqlite:a.db", "{type: sqlite, path: a.db, host: h, tls: off}"),
-        table("  casts: {a: text}"),
+        table("  casts: {a: text, b: else later, c: ''}|  types: {a: int, d: else null}"),
+        table("  column_names: upper|  column_defaults: none"),
         table("  filters: [\"a = 1 and b = 2\"]"),
         table("  incremental_key: updated_at"),
         table("  include: [a]|  exclude: [a]"),
@@ -232,7 +274,8 @@ fn mistakes_name_their_place_and_the_next_step() {
         "vresion: 1\njob: []".to_owned(),
         "# nothing".to_owned(),
         "jobs: [".to_owned(),
-        "Sync: {Entities: [{Name: a, Direction: Incremental, NormalizerOptions: {PreserveCase: false}, Chunksize: 5, Source: {Provider: Oracle, Table: t, Key: id, KeyType: guid}}]}".to_owned(),
+        "Sync: {Entities: [{Name: a, Direction: Incremental, NormalizerOptions: {PreserveCase: maybe, CopyDataOnReplace: true, ProviderOptions: {a: 1}}, Chunksize: 5, Source: {Provider: Oracle, Table: t, Key: id, KeyType: guid}}]}".to_owned(),
+        "Sync: {Entities: [{Name: a, Direction: Full, Source: {Provider: SQLite, ConnectionString: a.db, Table: t, Key: id}, Target: {Provider: SQLite, ConnectionString: b.db, Table: t}, NormalizerOptions: {PreserveCase: maybe, CopyDataOnReplace: true, ProviderOptions: {a: 1}}}]}".to_owned(),
         "primary_db: {url: 'sqlite:a'}\nreplica_dbs: [{name: r, url: 'sqlite:b'}]\ntables: {t: {conflict_resolution: {}, checksum: {enabled: true}}}".to_owned(),
         "sync_config: {source: {type: mysql, host: h, credentials: {type: secret_manager, path: x}}, target: 'sqlite:b'}\ncdc_config: {}\nschema_sync: {mode: evolve}\ntable_mappings: [{source_table: t, transformations: [{column: a, transform: UPPER(a)}]}]".to_owned(),
     ];

@@ -5,6 +5,7 @@
 //! afterwards (so that no value is ever read as YAML), and one reader per shape turns the tree into
 //! jobs. All mistakes of a file are reported together. Nothing here opens a connection.
 
+mod casts;
 mod connection;
 mod document;
 mod dotnet;
@@ -29,6 +30,7 @@ mod table;
 mod url;
 mod yaml;
 
+pub use casts::parse_cast;
 pub use endpoint::parse_endpoint;
 pub use env::{Env, ProcessEnv};
 pub use error::{ConfigError, ConfigErrors};

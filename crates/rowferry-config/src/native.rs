@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rowferry_core::{Consistency, Endpoint, Job, Mode, PublishWhen, Settings, nearest};
+use rowferry_core::{Consistency, Endpoint, Job, Mode, OnBadRow, PublishWhen, Settings, nearest};
 
 use crate::ConfigError;
+use crate::casts;
 use crate::connection::connection;
 use crate::document::{Document, Keys, Section};
 use crate::job_file::Read;
@@ -56,10 +57,11 @@ pub(crate) const SETTINGS: Keys = Keys {
         "consistency",
         "passthrough",
         "on_bad_row",
+        "max_rejects",
+        "error_values",
     ],
-    later: &["max_rate", "throttle", "snapshot_max", "error_values", "deadline", "resume_within"],
+    later: &["max_rate", "throttle", "snapshot_max", "deadline", "resume_within"],
 };
-const DEFAULTS: Keys = Keys { of: "defaults", known: &[], later: &["casts", "types"] };
 type Connections = BTreeMap<String, (Endpoint, Vec<String>)>;
 
 pub(crate) fn read(doc: &mut Document<'_>, root: &Node) -> Read {
@@ -159,9 +161,7 @@ fn job(
     let every = section.get("every").and_then(|node| doc.duration(node));
     let progress_schema = doc.text_of(section, "progress_schema");
     let settings = section.get("settings").map(|node| settings(doc, node));
-    if let Some(node) = section.get("defaults") {
-        doc.section(node, &DEFAULTS);
-    }
+    let casts = section.get("defaults").map(|node| casts::of_job(doc, node));
     let mut tables = Vec::new();
     match section.get("tables") {
         Some(node) => {
@@ -184,7 +184,7 @@ fn job(
         every,
         settings: settings.unwrap_or(Settings::documented()),
         progress_schema,
-        casts: Vec::new(),
+        casts: casts.unwrap_or_default(),
         tables,
         warnings,
     })
@@ -242,14 +242,43 @@ fn settings(doc: &mut Document<'_>, node: &Node) -> Settings {
     if let Some(value) = section.get("passthrough").and_then(|node| doc.boolean(node)) {
         settings.passthrough = value;
     }
-    if let Some(node) = section.get("on_bad_row")
-        && doc.text(node).is_some_and(|text| text != "fail")
-    {
-        doc.wrong(
-            node,
-            ConfigError::not_supported_yet("on_bad_row other than fail")
-                .with_next("Write on_bad_row: fail, or remove it."),
-        );
+    settings.on_bad_row = bad_rows(doc, section);
+    let words = [("keys", true), ("none", false)];
+    if let Some(value) = section.get("error_values").and_then(|node| doc.choice(node, &words)) {
+        settings.show_keys = value;
     }
     settings
+}
+
+/// `on_bad_row: quarantine` needs to say how many rows may be missing in the target.
+fn bad_rows(doc: &mut Document<'_>, section: Section<'_>) -> OnBadRow {
+    let words = [("fail", false), ("quarantine", true)];
+    let quarantine = section.get("on_bad_row").and_then(|node| doc.choice(node, &words));
+    let limit = section.get("max_rejects").map(|node| (node, doc.count(node)));
+    match (quarantine, limit) {
+        (Some(true), Some((_, limit))) => {
+            OnBadRow::Quarantine { max_rejects: limit.unwrap_or_default() }
+        }
+        (Some(true), None) => {
+            let error = ConfigError::new(
+                "missing-key",
+                "on_bad_row: quarantine needs the key \"max_rejects\"",
+            );
+            doc.wrong(
+                section.node,
+                error.with_next("Say how many rows of a table may be set aside: max_rejects: 100."),
+            );
+            OnBadRow::Fail
+        }
+        (Some(false) | None, Some((node, _))) => {
+            let message = "max_rejects says nothing without on_bad_row: quarantine";
+            doc.wrong(
+                node,
+                ConfigError::new("contradiction", message)
+                    .with_next("Add on_bad_row: quarantine, or remove max_rejects."),
+            );
+            OnBadRow::Fail
+        }
+        (Some(false) | None, None) => OnBadRow::Fail,
+    }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use rowferry_core::{
-    Consistency, Duplicates, Endpoint, EndpointKind, Job, Mode, PublishWhen, ReplaceMode, Settings,
-    TableJob, WriteMode,
+    Consistency, Duplicates, Endpoint, EndpointKind, Job, Mode, OnBadRow, PublishWhen, ReplaceMode,
+    Settings, TableJob, WriteMode,
 };
 
 use crate::endpoint::tls_word;
@@ -40,6 +40,14 @@ pub fn print_config(job: &Job) -> String {
         line(&mut out, 4, "progress_schema", &quote(schema));
     }
     settings(&mut out, &job.settings);
+    if !job.casts.is_empty() {
+        out.push_str("    defaults:\n      casts:\n");
+        for cast in &job.casts {
+            let text =
+                format!("{{ from: {}, to: {} }}", quote(&cast.from), quote(&cast.cast.to_string()));
+            writeln!(out, "        - {text}").unwrap_or_default();
+        }
+    }
     out.push_str("    tables:\n");
     for table_job in &job.tables {
         table(&mut out, table_job);
@@ -166,6 +174,11 @@ fn settings(out: &mut String, settings: &Settings) {
         "passthrough",
         settings.passthrough.to_string(),
     );
+    if let OnBadRow::Quarantine { max_rejects } = settings.on_bad_row {
+        differs(true, "on_bad_row", "quarantine".to_owned());
+        differs(true, "max_rejects", max_rejects.to_string());
+    }
+    differs(settings.show_keys != documented.show_keys, "error_values", "none".to_owned());
 }
 
 fn table(out: &mut String, table: &TableJob) {
@@ -199,6 +212,20 @@ fn table(out: &mut String, table: &TableJob) {
             .map(|(from, to)| format!("{}: {}", key_text(from), quote(to)))
             .collect();
         line(out, 8, "rename", &format!("{{ {} }}", pairs.join(", ")));
+    }
+    if table.lower_names {
+        line(out, 8, "column_names", "lower");
+    }
+    if !table.keep_defaults {
+        line(out, 8, "column_defaults", "drop");
+    }
+    if !table.casts.is_empty() {
+        let casts: Vec<String> = table
+            .casts
+            .iter()
+            .map(|(column, cast)| format!("{}: {}", key_text(column), quote(&cast.to_string())))
+            .collect();
+        line(out, 8, "casts", &format!("{{ {} }}", casts.join(", ")));
     }
     if let Some(filter) = &table.predicate {
         line(out, 8, "filters", &format!("[{}]", quote(&predicate::render(filter))));

@@ -128,8 +128,8 @@ documented! {
         progress_schema: Option<String>,
         /// Limits and parallelism.
         settings: Option<SettingsSchema>,
-        /// Nothing in this version.
-        defaults: Option<BTreeMap<String, String>>,
+        /// What holds for every table.
+        defaults: Option<DefaultsSchema>,
         /// Tables and patterns of tables.
         tables: Vec<TableEntrySchema>,
     }
@@ -152,8 +152,28 @@ documented! {
         consistency: Option<String>,
         /// Whether bytes of the same engine may pass through undecoded.
         passthrough: Option<bool>,
-        /// fail.
+        /// fail or quarantine: what happens to rows that the target cannot hold.
         on_bad_row: Option<String>,
+        /// Rows of a table that may be set aside, with `on_bad_row: quarantine`.
+        max_rejects: Option<u64>,
+        /// keys or none: whether messages name rows by their keys.
+        error_values: Option<String>,
+    }
+
+    /// What holds for every table of a job.
+    struct DefaultsSchema {
+        /// Casts for all columns of a source type.
+        casts: Option<Vec<TypeCastSchema>>,
+        /// Source type to target type.
+        types: Option<BTreeMap<String, String>>,
+    }
+
+    /// A cast for all columns of a source type.
+    struct TypeCastSchema {
+        /// Source type, with or without its arguments.
+        from: String,
+        /// TYPE, else POLICY, or TYPE else POLICY.
+        to: String,
     }
 
     /// A table, or a pattern of tables.
@@ -176,6 +196,14 @@ documented! {
         exclude: Option<OneOrMany>,
         /// Source column to target column.
         rename: Option<BTreeMap<String, String>>,
+        /// keep or lower: names of columns that are not renamed.
+        column_names: Option<String>,
+        /// keep or drop: defaults of new target columns.
+        column_defaults: Option<String>,
+        /// Column to TYPE, else POLICY, or TYPE else POLICY.
+        casts: Option<BTreeMap<String, String>>,
+        /// Column to target type.
+        types: Option<BTreeMap<String, String>>,
         /// One comparison: column op literal.
         filters: Option<OneOrMany>,
         /// The key itself.
@@ -232,6 +260,8 @@ mod tests {
         check("PartsSchema", &crate::connection::CONNECTION);
         check("JobSchema", &native::JOB);
         check("SettingsSchema", &native::SETTINGS);
+        check("DefaultsSchema", &crate::casts::DEFAULTS);
+        check("TypeCastSchema", &crate::casts::TYPE_CAST);
         check("TableSchema", &crate::table::TABLE);
         check("GuardSchema", &crate::table::GUARD);
     }

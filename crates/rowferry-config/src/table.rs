@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rowferry_core::{Duplicates, Guard, ReplaceMode, TableJob, TableRef, WriteMode};
 
+use crate::casts;
 use crate::document::{Document, Keys};
 use crate::yaml::{Node, Value};
 use crate::{ConfigError, parse_predicate};
@@ -20,6 +21,10 @@ pub(crate) const TABLE: Keys = Keys {
         "include",
         "exclude",
         "rename",
+        "column_names",
+        "column_defaults",
+        "casts",
+        "types",
         "filters",
         "incremental_key",
         "write",
@@ -29,15 +34,7 @@ pub(crate) const TABLE: Keys = Keys {
         "shared_target",
         "insert_batch_rows",
     ],
-    later: &[
-        "casts",
-        "types",
-        "transformations",
-        "verify",
-        "checksum",
-        "conflict_resolution",
-        "max_rate",
-    ],
+    later: &["transformations", "verify", "checksum", "conflict_resolution", "max_rate"],
 };
 pub(crate) const GUARD: Keys = Keys { of: "guard", known: &["max_shrink", "min_rows"], later: &[] };
 
@@ -56,6 +53,15 @@ pub(crate) fn table(doc: &mut Document<'_>, node: &Node) -> Option<TableJob> {
     table.include = doc.texts_of(section, "include");
     table.exclude = doc.texts_of(section, "exclude");
     table.rename = section.get("rename").map(|node| renames(doc, node)).unwrap_or_default();
+    let words = [("keep", false), ("lower", true)];
+    if let Some(value) = section.get("column_names").and_then(|node| doc.choice(node, &words)) {
+        table.lower_names = value;
+    }
+    let words = [("keep", true), ("drop", false)];
+    if let Some(value) = section.get("column_defaults").and_then(|node| doc.choice(node, &words)) {
+        table.keep_defaults = value;
+    }
+    table.casts = casts::of_table(doc, section);
     if let Some(node) = section.get("filters") {
         filters(doc, node, &mut table);
     }

@@ -113,6 +113,7 @@ impl Settings {
 
 /// One entry of a job: a table, or a pattern of tables.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in job files")]
 pub struct TableJob {
     /// `orders`, `public.orders`, `public.*`, `shop.tmp_*`: `*` stands for any characters.
     pub source: TableRef,
@@ -133,6 +134,10 @@ pub struct TableJob {
     pub exclude: Vec<String>,
     /// Source column name to target column name.
     pub rename: BTreeMap<String, String>,
+    /// Columns that are not renamed get their names in lower-case letters.
+    pub lower_names: bool,
+    /// New target columns get the source's defaults, where the target has a word for them.
+    pub keep_defaults: bool,
     /// Source column name to what is asked for it.
     pub casts: BTreeMap<String, Cast>,
     /// Filter.
@@ -169,6 +174,8 @@ impl TableJob {
             include: Vec::new(),
             exclude: Vec::new(),
             rename: BTreeMap::new(),
+            lower_names: false,
+            keep_defaults: true,
             casts: BTreeMap::new(),
             predicate: None,
             write: None,

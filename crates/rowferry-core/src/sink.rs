@@ -133,7 +133,9 @@ pub trait Sink: Send + Sync {
     ///
     /// With `wish.existing` the column is checked against it and it is returned; otherwise a type
     /// is chosen: that of the cast, the verbatim native type from the same engine, else by
-    /// canonical type. What would be lossy or cannot be mapped is a problem that lists the casts
+    /// canonical type. A `generated` column in the answer is computed by the target as the source
+    /// does: it stays out of the plan's columns, since its values are neither read nor written.
+    /// What would be lossy or cannot be mapped is a problem that lists the casts
     /// with which it goes; with one of them it is done.
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem>;
 
@@ -146,6 +148,13 @@ pub trait Sink: Send + Sync {
     /// What belongs to the source table and will not be in the target, each as a few words:
     /// `2 triggers: audit, touch`. Asked once the plan is complete.
     fn not_carried(&self, _plan: &TablePlan) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Looks at the columns of a planned table together: what is too wide as a whole gets another
+    /// type, what is not carried over gets a warning, what cannot be is a problem. A sink whose
+    /// tables have no limits of their own leaves the plan as it is.
+    fn shape(&self, _plan: &mut TablePlan) -> Vec<PlanProblem> {
         Vec::new()
     }
 

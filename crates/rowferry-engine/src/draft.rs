@@ -1,9 +1,9 @@
 //! One plan in the making.
 
 use rowferry_core::{
-    Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem,
-    Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, ValueLimits,
-    WriteMode, nearest,
+    CanonicalType, Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode,
+    PlanProblem, Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable,
+    ValueLimits, WriteMode, nearest,
 };
 
 use crate::expand::TableTask;
@@ -300,7 +300,12 @@ impl Draft<'_> {
             return None;
         }
         let in_key = identity.columns.contains(&column.name);
-        let wish = self.wish(column, &name, existing, in_key);
+        // What was seen is for the user and no comment of the target.
+        let asked = Column {
+            comment: column.comment.clone().filter(|_| seen_of(column).is_none()),
+            ..column.clone()
+        };
+        let wish = self.wish(&asked, &name, existing, in_key);
         match ends.sink.plan_column(&wish) {
             Ok(choice) => {
                 let mut plan = ColumnPlan::new(column.clone(), choice);
@@ -308,7 +313,10 @@ impl Draft<'_> {
                 self.check_policy(&plan, in_key);
                 Some(plan)
             }
-            Err(problem) => {
+            Err(mut problem) => {
+                if let Some(seen) = seen_of(column) {
+                    problem.message = format!("{}; {seen}", problem.message);
+                }
                 self.problems.push(problem);
                 None
             }
@@ -418,5 +426,15 @@ const fn has_characters(limits: &ValueLimits) -> bool {
 }
 
 fn renamed(entry: &TableJob, name: &str) -> String {
-    entry.rename.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    match entry.rename.get(name) {
+        Some(name) => name.clone(),
+        None if entry.lower_names => name.to_lowercase(),
+        None => name.to_owned(),
+    }
+}
+
+/// What the source saw of a column whose cells are of several classes, said in its comment.
+fn seen_of(column: &Column) -> Option<&str> {
+    let mixed = column.canonical == Some(CanonicalType::Variant);
+    column.comment.as_deref().filter(|_| mixed)
 }

@@ -16,9 +16,15 @@ pub(crate) fn of_job(
         .iter()
         .filter_map(|key| {
             let parent = tasks.iter().find(|other| same_table(&other.source, &key.to))?;
+            let columns = in_target(task, &key.columns)?;
+            // SQLite keeps no names of foreign keys; servers want one.
+            let name = match key.name.as_str() {
+                "" => format!("{}_{}_fkey", task.target.name, columns.join("_")),
+                name => name.to_owned(),
+            };
             Some(ForeignKey {
-                name: key.name.clone(),
-                columns: in_target(task, &key.columns)?,
+                name,
+                columns,
                 to: parent.target.clone(),
                 to_columns: in_target(parent, &key.to_columns)?,
                 on_delete: key.on_delete.clone(),

@@ -2,6 +2,7 @@
 
 use rowferry_core::{
     ConnectorError, ErrorClass, Job, LoadInto, PlanProblem, Result, TablePlan, TableRef,
+    TableSchema,
 };
 
 use crate::draft::{Draft, PlannedColumn};
@@ -65,7 +66,8 @@ pub async fn plan_table(
         ddl: Vec::new(),
     };
     let source = match ends.source.describe(&task.source).await {
-        Ok(schema) => schema,
+        Ok(schema) if task.entry.keep_defaults => schema,
+        Ok(schema) => without_defaults(schema),
         Err(error) if error.class == ErrorClass::Setup => {
             planned.problems.push(problem_of(&error));
             return Ok(planned);
@@ -83,9 +85,18 @@ pub async fn plan_table(
         problems: Vec::new(),
         columns: Vec::new(),
     };
-    let plan = draft.plan(&source_id, ends, context);
+    let mut plan = draft.plan(&source_id, ends, context);
     planned.problems = draft.problems;
     planned.columns = draft.columns;
+    planned.problems.extend(ends.sink.shape(&mut plan));
+    // What was shaped as a whole is shown as it will be.
+    for column in &mut planned.columns {
+        if let Some(shaped) =
+            plan.columns.iter().find(|made| made.source.name == column.source.name)
+        {
+            column.plan = Some(shaped.clone());
+        }
+    }
     if planned.problems.is_empty() {
         planned.ddl = if target.is_none() || plan.load != LoadInto::Target {
             ends.sink.ddl(&plan)
@@ -95,6 +106,16 @@ pub async fn plan_table(
         planned.plan = Some(plan);
     }
     Ok(planned)
+}
+
+/// The table as if its columns had no defaults; its own statement would still name them.
+fn without_defaults(mut schema: TableSchema) -> TableSchema {
+    schema.definition = None;
+    for column in &mut schema.columns {
+        column.default = None;
+        column.default_meaning = None;
+    }
+    schema
 }
 
 fn problem_of(error: &ConnectorError) -> PlanProblem {

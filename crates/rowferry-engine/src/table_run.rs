@@ -184,8 +184,8 @@ impl TableRun {
     ///
     /// # Errors
     ///
-    /// The problems of the plan. Failures of the connections are left to the table's own run, which
-    /// knows how to speak of them.
+    /// The problems of the plan. Failures of the connections and a table that is not there are left
+    /// to the table's own run: they say nothing of what was asked for the others.
     pub(crate) async fn plan_ahead(&mut self) -> Result<()> {
         match self.plan().await {
             Ok(plan) => {
@@ -194,7 +194,10 @@ impl TableRun {
                 self.planned = Some((plan, Instant::now()));
                 Ok(())
             }
-            Err(error) if matches!(error.class, ErrorClass::Setup | ErrorClass::Conflict) => {
+            Err(error)
+                if matches!(error.class, ErrorClass::Setup | ErrorClass::Conflict)
+                    && error.code != "unknown-table" =>
+            {
                 Err(error)
             }
             Err(_) => Ok(()),

@@ -7,5 +7,7 @@ mod copying;
 mod duplicates;
 mod faults;
 mod publishing;
+mod spoiled;
 mod stopping;
+mod values;
 mod world;

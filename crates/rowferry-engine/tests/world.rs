@@ -113,6 +113,13 @@ impl World {
         }
     }
 
+    /// Writes into `target` instead.
+    pub(crate) fn into_sink(mut self, target: MemorySink) -> Self {
+        self.sink = Arc::new(target.clone());
+        self.target = target;
+        self
+    }
+
     /// Lets the chunks of the target fail by `faults`.
     pub(crate) fn with_sink_faults(mut self, faults: &Faults) -> Self {
         self.sink = Arc::new(FaultySink::new(Arc::new(self.target.clone()), faults.clone()));

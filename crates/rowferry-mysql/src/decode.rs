@@ -165,7 +165,10 @@ impl Cells {
                 });
             }
             (Self::Duration(to), Value::Time(negative, days, hour, minute, second, micros)) => {
-                let value = i64::from(*days) * DAY_MICROS + clock(*hour, *minute, *second, *micros);
+                let value = i64::from(*days)
+                    .checked_mul(DAY_MICROS)
+                    .and_then(|days| days.checked_add(clock(*hour, *minute, *second, *micros)))
+                    .ok_or("a time out of range")?;
                 to.append_value(if *negative { -value } else { value });
             }
             (Self::Uuid(to), Value::Bytes(text)) => {
@@ -174,13 +177,7 @@ impl Cells {
                 return Ok(16);
             }
             (Self::Vector(to), Value::Bytes(bytes)) => {
-                let (floats, rest) = bytes.as_chunks::<4>();
-                if !rest.is_empty() {
-                    return Err("a vector came in an unknown form".into());
-                }
-                for float in floats {
-                    to.values().append_value(f32::from_le_bytes(*float));
-                }
+                floats(bytes, to.values()).ok_or("a vector came in an unknown form")?;
                 to.append(true);
                 return Ok(bytes.len() + 4);
             }
@@ -276,6 +273,15 @@ fn narrow<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T, &'static s
     }
 }
 
+/// Appends floats of four bytes each, least byte first; `None` when some are left over.
+fn floats(bytes: &[u8], to: &mut Float32Builder) -> Option<()> {
+    let (floats, rest) = bytes.as_chunks::<4>();
+    for float in floats {
+        to.append_value(f32::from_le_bytes(*float));
+    }
+    rest.is_empty().then_some(())
+}
+
 fn utf8(bytes: &[u8]) -> Result<&str, &'static str> {
     std::str::from_utf8(bytes).map_err(|_invalid| "the server sent a text that is not utf-8")
 }
@@ -286,7 +292,8 @@ fn decimal128(text: &[u8]) -> Option<i128> {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
-    let value = if digits.len() <= 19 {
+    // Eighteen digits fit whatever they are; 9999999999999999999 does not.
+    let value = if digits.len() <= 18 {
         let mut value = 0_i64;
         for digit in digits.iter().filter(|digit| **digit != b'.') {
             value = value * 10 + i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
@@ -419,5 +426,88 @@ impl BatchBuilder {
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|error: ArrowError| {
             ConnectorError::bug("a batch does not fit its own schema").with_source(error)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn decimals_are_read_to_the_last_digit() {
+        for text in [
+            "0",
+            "-0.01",
+            "999999999999999999",
+            "9999999999999999999",
+            "-9999999999999999999",
+            "-99999999999999999999999999999999999999",
+            "1234567890123456.789",
+        ] {
+            let digits = text.replace('.', "");
+            assert_eq!(decimal128(text.as_bytes()), digits.parse().ok(), "{text}");
+            assert_eq!(decimal256(text.as_bytes()), i256::from_string(&digits), "{text}");
+        }
+    }
+
+    fn columns() -> Vec<Column> {
+        let labels = vec!["a".to_owned(), String::new()];
+        [
+            CanonicalType::Int8,
+            CanonicalType::UInt64,
+            CanonicalType::Float32,
+            CanonicalType::Float64,
+            CanonicalType::Decimal { precision: 19, scale: 2 },
+            CanonicalType::Decimal { precision: 65, scale: 30 },
+            CanonicalType::DecimalText,
+            CanonicalType::Text { chars: None, fixed: false },
+            CanonicalType::Enum { labels: labels.clone() },
+            CanonicalType::Enum { labels: vec!["a".to_owned()] },
+            CanonicalType::Set { labels },
+            CanonicalType::Binary { bytes: None, fixed: false },
+            CanonicalType::Bits { bits: 64 },
+            CanonicalType::Date,
+            CanonicalType::Timestamp { digits: 6 },
+            CanonicalType::Instant { digits: 6 },
+            CanonicalType::Duration { digits: 6 },
+            CanonicalType::Uuid,
+            CanonicalType::Geometry { encoding: "mysql".to_owned() },
+            CanonicalType::List { element: Box::new(CanonicalType::Float32) },
+        ]
+        .into_iter()
+        .map(|canonical| {
+            Column::new("c", Some(canonical), rowferry_core::NativeType::new("mysql", "x"))
+        })
+        .collect()
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::NULL),
+            any::<i64>().prop_map(Value::Int),
+            any::<u64>().prop_map(Value::UInt),
+            any::<f32>().prop_map(Value::Float),
+            any::<f64>().prop_map(Value::Double),
+            proptest::collection::vec(any::<u8>(), 0..40).prop_map(Value::Bytes),
+            "-?[0-9]{0,50}[.]?[0-9]{0,40}".prop_map(|text| Value::Bytes(text.into_bytes())),
+            any::<(u16, u8, u8, u8, u8, u8, u32)>()
+                .prop_map(|(y, mo, d, h, mi, s, us)| Value::Date(y, mo, d, h, mi, s, us)),
+            any::<(bool, u32, u8, u8, u8, u32)>()
+                .prop_map(|(neg, d, h, m, s, us)| Value::Time(neg, d, h, m, s, us)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_of_the_wire_makes_a_decoder_panic(values in proptest::collection::vec(value(), 1..20)) {
+            for column in columns() {
+                let Some(canonical) = &column.canonical else { continue };
+                let mut cells = Cells::new(canonical, 4).unwrap();
+                let taken = values.iter().filter(|value| cells.push(value).is_ok()).count();
+                prop_assert_eq!(cells.finish().len(), taken);
+            }
+        }
     }
 }

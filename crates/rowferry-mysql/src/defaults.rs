@@ -1,5 +1,7 @@
 //! Default expressions: verbatim in the same fork, by their meaning from elsewhere.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a default that is not named has no twin")]
+
 use rowferry_core::{Column, DefaultMeaning};
 
 use crate::sql;
@@ -23,10 +25,11 @@ pub(crate) fn of(source: &Column, native: &Native, flavor: Flavor) -> Option<Str
 fn now(source: &Column, native: &Native) -> Option<String> {
     let instant = matches!(source.canonical, Some(rowferry_core::CanonicalType::Instant { .. }));
     Some(match native {
-        Native::Timestamp(digits) => format!("current_timestamp({digits})"),
         // A wall clock of UTC, whatever the zone of the session that inserts.
         Native::DateTime(digits) if instant => format!("(utc_timestamp({digits}))"),
-        Native::DateTime(digits) => format!("current_timestamp({digits})"),
+        Native::Timestamp(digits) | Native::DateTime(digits) => {
+            format!("current_timestamp({digits})")
+        }
         _ => return None,
     })
 }
@@ -53,6 +56,10 @@ fn constant(text: &str, native: &Native, flavor: Flavor) -> Option<String> {
             Flavor::MariaDb => quoted(),
         }),
         Native::Enum(labels) => labels.iter().any(|label| label == text).then(quoted),
+        Native::Set(labels) => {
+            let known = |part: &str| labels.iter().any(|label| label == part);
+            (text.is_empty() || text.split(',').all(known)).then(quoted)
+        }
         Native::Date => is_date(text).then(quoted),
         Native::DateTime(digits) => {
             let (date, clock) = text.split_once(' ').unwrap_or((text, "00:00:00"));
@@ -95,8 +102,8 @@ pub(crate) fn in_words(text: &str, extra: &str, native: &Native, flavor: Flavor)
         return format!("({})", expression(text, flavor));
     }
     match native {
-        Native::Bit(_) => text.to_owned(),
-        Native::Int { .. }
+        Native::Bit(_)
+        | Native::Int { .. }
         | Native::Float { .. }
         | Native::Double { .. }
         | Native::Decimal { .. } => text.to_owned(),

@@ -1,13 +1,19 @@
 //! A column, a check and an index as `create table` says them.
 
-use rowferry_core::{Column, TablePlan};
+use rowferry_core::{
+    CanonicalType, CheckConstraint, Column, ColumnPlan, Dialect, Expression, TablePlan,
+};
 
 use crate::plan::collation_words;
 use crate::types::{Flavor, Native};
 use crate::{plan, sql};
 
+/// How both forks write names and texts.
+const DIALECT: Dialect = Dialect { name_quote: '`', backslash_escapes: true };
 /// Kind under which `on update current_timestamp` is listed.
 pub(crate) const ON_UPDATE: &str = "on update";
+/// Kind under which a column that is computed when it is read is listed: elsewhere it is stored.
+pub(crate) const VIRTUAL: &str = "virtual column";
 
 /// A column of `create table`.
 pub(crate) fn column(column: &Column, primary: bool) -> String {
@@ -17,7 +23,7 @@ pub(crate) fn column(column: &Column, primary: bool) -> String {
     if let Some(expression) = column.expression.as_ref().filter(|_| column.generated) {
         text.push_str(" generated always as (");
         text.push_str(expression);
-        text.push_str(") stored");
+        text.push(')');
         return text;
     }
     let timestamp = matches!(native, Native::Timestamp(_));
@@ -67,7 +73,15 @@ pub(crate) fn columns(plan: &TablePlan, flavor: Flavor) -> Vec<String> {
         }
         text
     });
-    written.chain(computed(plan, flavor).into_iter().map(|own| column(own, false))).collect()
+    let computed = computed(plan, flavor).into_iter().map(|own| {
+        let is_virtual = plan
+            .source
+            .untranslated
+            .iter()
+            .any(|found| found.kind == VIRTUAL && found.name == own.name);
+        format!("{} {}", column(own, false), if is_virtual { "virtual" } else { "stored" })
+    });
+    written.chain(computed).collect()
 }
 
 /// Columns that the new table computes as the source does. They are not in the plan, since their
@@ -92,34 +106,62 @@ pub(crate) fn computed(plan: &TablePlan, flavor: Flavor) -> Vec<&Column> {
     computed
 }
 
-/// The checks of a new table: those of the same fork over columns that kept their names, and that
-/// texts of JSON which stay texts are JSON.
+/// The checks of a new table: the source's, and that texts of JSON which stay texts are JSON.
 pub(crate) fn checks(plan: &TablePlan, flavor: Flavor) -> Vec<String> {
-    let own = plan
-        .source
-        .checks
-        .iter()
-        .filter(|check| keeps_check(plan, &check.expression, flavor))
-        .map(|check| format!("check ({})", check.expression));
+    let own = plan.source.checks.iter().filter_map(|found| check(plan, found, flavor));
     let json = plan.columns.iter().filter_map(|column| {
-        let is_json =
-            matches!(column.source.canonical, Some(rowferry_core::CanonicalType::Json { .. }));
+        let is_json = matches!(column.source.canonical, Some(CanonicalType::Json { .. }));
         let native = Native::parse(&column.target.native.declared);
         (is_json && matches!(native, Native::Text(_)))
-            .then(|| format!("check (json_valid({}))", sql::quote(&column.target.name)))
+            .then(|| format!("json_valid({})", sql::quote(&column.target.name)))
     });
-    own.chain(json).collect()
+    own.chain(json).map(|condition| format!("check ({condition})")).collect()
 }
 
-/// Whether a check can be made in the target as the source has it.
-pub(crate) fn keeps_check(plan: &TablePlan, expression: &str, flavor: Flavor) -> bool {
-    plan.source.columns.iter().all(|column| {
-        let same_fork = column.native.engine == flavor.word();
+/// The condition of a check in the target: verbatim in the same fork where the columns keep their
+/// names, else translated where it is simple enough.
+pub(crate) fn check(plan: &TablePlan, check: &CheckConstraint, flavor: Flavor) -> Option<String> {
+    if plan.source.columns.iter().all(|column| {
         let there = plan.columns.iter().any(|planned| {
             planned.source.name == column.name && planned.target.name == column.name
         }) || computed(plan, flavor).iter().any(|own| own.name == column.name);
-        same_fork && (there || !expression.contains(&sql::quote(&column.name)))
-    })
+        column.native.engine == flavor.word()
+            && (there || !check.expression.contains(&sql::quote(&column.name)))
+    }) {
+        return Some(check.expression.clone());
+    }
+    let family = plan.source.columns.iter().any(Flavor::is_family);
+    let theirs =
+        if family { DIALECT } else { Dialect { name_quote: '"', backslash_escapes: false } };
+    let expression = Expression::parse(&check.expression, theirs)?;
+    let planned = |name: &str| plan.columns.iter().find(|column| column.source.name == name);
+    let comparable =
+        expression.columns().into_iter().all(|name| planned(name).is_some_and(compares_as_source));
+    let renamed = |name: &str| {
+        planned(name).map_or_else(|| name.to_owned(), |column| column.target.name.clone())
+    };
+    comparable.then(|| expression.render(DIALECT, &renamed))
+}
+
+/// Whether constants that the source compares with the column are constants of it here too.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is looked at as a number")]
+fn compares_as_source(column: &ColumnPlan) -> bool {
+    use CanonicalType as C;
+    let number = |canonical: &C| {
+        canonical.is_integer()
+            || matches!(canonical, C::Boolean | C::Decimal { .. } | C::Float32 | C::Float64)
+    };
+    let (Some(source), Some(target)) = (&column.source.canonical, &column.target.canonical) else {
+        return false;
+    };
+    match source {
+        C::Text { .. } | C::Enum { .. } => {
+            matches!(target, C::Text { .. } | C::Enum { .. })
+        }
+        C::Date => matches!(target, C::Date),
+        C::Timestamp { .. } => matches!(target, C::Timestamp { .. }),
+        source => number(source) && number(target),
+    }
 }
 
 /// The comment of a table, as long as the server takes it.

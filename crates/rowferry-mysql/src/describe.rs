@@ -142,7 +142,7 @@ fn column(
         "json".clone_into(&mut declared);
     }
     if let Some(reference) = reference {
-        declared.push_str(&format!(" srid {reference}"));
+        declared = format!("{declared} srid {reference}");
     }
     let lower = extra.to_ascii_lowercase();
     let native = Native::parse(&declared);
@@ -160,6 +160,9 @@ fn column(
     };
     if let Some(at) = lower.find("on update ") {
         note(definition::ON_UPDATE, extra.get(at..).unwrap_or_default());
+    }
+    if lower.contains("virtual generated") {
+        note(definition::VIRTUAL, expression.as_deref().unwrap_or_default());
     }
     if lower.contains("invisible") {
         note("invisible column", &declared);

@@ -1,5 +1,10 @@
 //! How exactly values of one meaning arrive in a column of one type.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a pair of types that is not named does not fit"
+)]
+
 use rowferry_core::{CanonicalType, Column, Fidelity, JsonFlavor, ValueLimits};
 
 use crate::fit_text;
@@ -13,9 +18,12 @@ pub(crate) const TIMESTAMP_MIN: i64 = 1_000_000;
 pub(crate) const TIMESTAMP_MAX: i64 = 2_147_483_647_999_999;
 /// 0001-01-01 and 9999-12-31 in days since 1970.
 const DAYS: (i64, i64) = (-719_162, 2_932_896);
-/// The years that YEAR holds beside 0.
-const YEARS: (i128, i128) = (1_901, 2_155);
+/// The least and greatest YEAR; those before 1901 but 0 are refused when they are written.
+const YEARS: (i128, i128) = (0, 2_155);
 const DAY_MICROS: i64 = 86_400_000_000;
+
+/// The same in microseconds, to the end of the last day.
+const MICROS: (i64, i64) = (DAYS.0 * DAY_MICROS, (DAYS.1 + 1) * DAY_MICROS - 1);
 
 /// The end of TIME in microseconds.
 pub(crate) const fn time_max(flavor: Flavor) -> i64 {
@@ -211,8 +219,17 @@ pub(crate) const fn integer_range(bits: u8, unsigned: bool) -> (i128, i128) {
 
 fn integer(canonical: &CanonicalType, bits: u8, unsigned: bool) -> Option<Fit> {
     let (min, max) = integer_range(bits, unsigned);
-    let (least, most) = integers(canonical)?;
     let limits = ValueLimits::Integer { min, max };
+    let whole = || {
+        let to = if unsigned { CanonicalType::UInt64 } else { CanonicalType::Int64 };
+        Fit::checked(format!("integers from {min} to {max}"), limits.clone()).converted(to)
+    };
+    match canonical {
+        CanonicalType::Decimal { scale, .. } if *scale > 0 => return Some(whole()),
+        CanonicalType::Variant if !unsigned => return Some(whole()),
+        _ => {}
+    }
+    let (least, most) = integers(canonical)?;
     if least < min || most > max {
         return Some(Fit::checked(format!("integers from {min} to {max}"), limits));
     }
@@ -239,6 +256,11 @@ fn float(canonical: &CanonicalType, own: &OwnType, place: Place<'_>, double: boo
         (C::Float32, true) => false,
         (C::Int8 | C::Int16, _) | (C::Int32 | C::UInt8 | C::UInt16 | C::UInt32, true) => {
             return Some(Fit::widened());
+        }
+        (C::Int64 | C::UInt64 | C::Variant, true) => {
+            let limits = ValueLimits::Float { nan: false, infinite: false };
+            let rule = "numbers that a double holds, not NaN or infinite";
+            return Some(Fit::checked(rule, limits).converted(C::Float64));
         }
         _ => return None,
     };
@@ -281,8 +303,9 @@ fn decimal(canonical: &CanonicalType, own: &OwnType, precision: u8, scale: u8) -
         CanonicalType::Bits { .. } => None,
         other => {
             let (least, most) = integers(other)?;
-            let end = 10_i128.checked_pow(room.into()).map_or(i128::MAX, |end| end - 1);
-            let fits = least >= -end && most <= end;
+            let max = 10_i128.checked_pow(room.into()).map_or(i128::MAX, |end| end - 1);
+            let fits = least >= -max && most <= max;
+            let limits = ValueLimits::Integer { min: -max, max };
             Some(if fits { Fit::widened() } else { Fit::checked(digits(), limits) })
         }
     }
@@ -346,12 +369,16 @@ fn temporal(canonical: &CanonicalType, own: &OwnType, place: Place<'_>) -> Optio
             let fit = Fit::checked(rule, limits((-max, max), *digits));
             Some(fit.converted(C::Duration { digits: *digits }))
         }
+        (Native::DateTime(_), C::Date) => {
+            let checked = || Fit::checked("from 0001-01-01 to 9999-12-31", limits(MICROS, 0));
+            let fit = if family { Fit::widened() } else { checked() };
+            Some(fit.converted(C::Timestamp { digits: 0 }))
+        }
         (
             Native::DateTime(digits),
             C::Timestamp { digits: theirs } | C::Instant { digits: theirs },
         ) => {
-            let micros = (DAYS.0 * DAY_MICROS, (DAYS.1 + 1) * DAY_MICROS - 1);
-            let limits = limits(micros, *digits);
+            let limits = limits(MICROS, *digits);
             let instant = matches!(canonical, C::Instant { .. });
             Some(match (theirs <= digits, instant) {
                 (false, _) => {
@@ -406,18 +433,17 @@ fn json(canonical: &CanonicalType, flavor: Flavor) -> Option<Fit> {
     const LOST: &str = "blanks, order of keys, equal keys and digits beyond a double are not kept";
     let numbers = || Fit::checked("numbers that a double holds", ValueLimits::Any);
     Some(match (flavor, canonical) {
-        (Flavor::MySql, CanonicalType::Json { flavor: JsonFlavor::Mysql }) => Fit::exact(),
         (Flavor::MySql, CanonicalType::Json { flavor: JsonFlavor::PgJsonb }) => numbers(),
         (
             Flavor::MySql,
             CanonicalType::Json { flavor: JsonFlavor::Text } | CanonicalType::Text { .. },
         ) => Fit::lossy(LOST),
         (Flavor::MariaDb, CanonicalType::Json { flavor: JsonFlavor::Mysql }) => Fit::widened(),
-        (Flavor::MariaDb, CanonicalType::Json { .. }) => Fit::exact(),
+        (Flavor::MySql | Flavor::MariaDb, CanonicalType::Json { .. }) => Fit::exact(),
         (Flavor::MariaDb, CanonicalType::Text { .. }) => {
             Fit::checked("only valid json", ValueLimits::Any)
         }
-        (_, CanonicalType::List { .. }) => {
+        (Flavor::MySql | Flavor::MariaDb, CanonicalType::List { .. }) => {
             Fit::checked("elements that are not NaN or infinite", ValueLimits::Any)
                 .converted(CanonicalType::Json { flavor: JsonFlavor::Text })
         }

@@ -1,5 +1,10 @@
 //! How exactly values arrive in columns of characters and of bytes.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a pair of types that is not named does not fit"
+)]
+
 use rowferry_codec::mysql_text::Repertoire;
 use rowferry_core::{CanonicalType, Column, JsonFlavor, ValueLimits};
 
@@ -56,8 +61,17 @@ fn width(canonical: &CanonicalType) -> Option<u64> {
     }
 }
 
-/// What a value must be turned into to be written as characters; the outer `None` when it cannot.
-fn as_text(canonical: &CanonicalType) -> Option<Option<CanonicalType>> {
+/// How values become characters.
+enum Characters {
+    /// They are, or the encoder writes them so.
+    Already,
+    /// By this meaning.
+    By(CanonicalType),
+    /// They have no text.
+    Never,
+}
+
+fn as_text(canonical: &CanonicalType) -> Characters {
     use CanonicalType as C;
     match canonical {
         C::Text { .. }
@@ -68,9 +82,9 @@ fn as_text(canonical: &CanonicalType) -> Option<Option<CanonicalType>> {
         | C::BitString { .. }
         | C::TimeTz
         | C::Opaque { .. }
-        | C::Uuid => Some(None),
-        C::List { .. } => Some(Some(C::Json { flavor: JsonFlavor::Text })),
-        C::Binary { .. } | C::Geometry { .. } => None,
+        | C::Uuid => Characters::Already,
+        C::List { .. } => Characters::By(C::Json { flavor: JsonFlavor::Text }),
+        C::Binary { .. } | C::Geometry { .. } => Characters::Never,
         C::Boolean
         | C::Int8
         | C::Int16
@@ -90,7 +104,7 @@ fn as_text(canonical: &CanonicalType) -> Option<Option<CanonicalType>> {
         | C::Instant { .. }
         | C::Bits { .. }
         | C::Interval
-        | C::Variant => Some(Some(C::Text { chars: None, fixed: false })),
+        | C::Variant => Characters::By(C::Text { chars: None, fixed: false }),
     }
 }
 
@@ -113,7 +127,6 @@ fn is_ascii(canonical: &CanonicalType) -> bool {
 pub(crate) fn text(source: &Column, place: Place<'_>) -> Option<Fit> {
     let canonical = source.canonical.as_ref()?;
     let own = OwnType::of(source);
-    let converted = as_text(canonical)?;
     let (chars, bytes) = room(place.native);
     let drops_blanks = matches!(place.native, Native::Char(_));
     let mut rules = Vec::new();
@@ -152,7 +165,7 @@ pub(crate) fn text(source: &Column, place: Place<'_>) -> Option<Fit> {
     match canonical {
         CanonicalType::Text { .. } if own.is_sqlite() => rules.push("valid utf-8".to_owned()),
         CanonicalType::List { .. } => {
-            rules.push("elements that are not NaN or infinite".to_owned())
+            rules.push("elements that are not NaN or infinite".to_owned());
         }
         CanonicalType::Variant => rules.push("no blobs that are not utf-8".to_owned()),
         _ => {}
@@ -170,10 +183,11 @@ pub(crate) fn text(source: &Column, place: Place<'_>) -> Option<Fit> {
         (true, false) => Fit::widened(),
         (false, _) => Fit::checked(rules.join(", "), limits),
     };
-    Some(match converted {
-        Some(converted) => fit.converted(converted),
-        None => fit,
-    })
+    match as_text(canonical) {
+        Characters::Already => Some(fit),
+        Characters::By(meaning) => Some(fit.converted(meaning)),
+        Characters::Never => None,
+    }
 }
 
 /// How values of `source` arrive in a column of bytes.
@@ -217,6 +231,11 @@ pub(crate) fn binary(source: &Column, place: Place<'_>) -> Option<Fit> {
         } else {
             Fit::widened()
         }),
+        C::Variant if !exact => {
+            let rule = format!("blobs, {}", most());
+            let to = C::Binary { bytes: None, fixed: false };
+            Some(Fit::checked(rule, limits).converted(to))
+        }
         // Characters as their bytes in utf-8.
         C::Text { .. }
         | C::Enum { .. }

@@ -16,6 +16,7 @@ use rowferry_core::{
 };
 
 use crate::config;
+use crate::holder::Holder;
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
 use crate::staging::{self, Secondary};
@@ -27,9 +28,7 @@ pub(crate) struct MysqlLock {
     pub(crate) progress: Progress,
     /// Target with its database.
     target: TableRef,
-    /// Holds the named lock, and is asked for nothing but whether it lives.
-    holder: Option<Conn>,
-    holder_name: String,
+    holder: Holder,
     /// Does the work; a statement at a time commits by itself unless a transaction is begun.
     work: Option<Conn>,
     /// Indexes of a table that the run creates, built when it is loaded.
@@ -85,8 +84,7 @@ impl MysqlLock {
             stream: stream.clone(),
             progress,
             target,
-            holder: Some(holder),
-            holder_name: name,
+            holder: Holder::watch(holder, &name).await?,
             work: Some(work),
             indexes: Vec::new(),
         })
@@ -192,6 +190,22 @@ impl MysqlLock {
         Ok(found.is_none())
     }
 
+    /// A table made like another starts to number anew; it goes on from the greater of both ends.
+    async fn keep_numbering(&mut self, plan: &TablePlan, table: &TableRef) -> Result<()> {
+        let existing = plan.target_existing.as_ref();
+        let counts = existing
+            .is_some_and(|target| target.columns.iter().any(|column| column.identity.is_some()));
+        let next = existing.and_then(|target| target.next_identity).max(plan.source.next_identity);
+        match next.filter(|next| counts && *next > 0) {
+            Some(next) => {
+                let statement =
+                    format!("alter table {} auto_increment = {next}", sql::table(table));
+                self.execute(&statement, "could not carry the numbering over").await
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Makes the staging table; true when receipts of this run had filled one that is gone.
     async fn make_staging(
         &mut self,
@@ -220,6 +234,9 @@ impl MysqlLock {
             staging::create(&self.sink.server, plan, table)
         };
         self.execute(&create, &attempt).await?;
+        if same_shape {
+            self.keep_numbering(plan, table).await?;
+        }
         Ok(written > 0)
     }
 }
@@ -274,7 +291,7 @@ impl StreamLock for MysqlLock {
         let target = self.target.clone();
         let exists = staging::exists(self.work()?, &target).await?;
         // What the run creates gets the source's indexes; what was there keeps its own.
-        self.indexes = if exists { Vec::new() } else { staging::secondaries(plan) };
+        self.indexes = if exists { Vec::new() } else { staging::secondaries(plan, server.flavor) };
         let mut staging_lost = false;
         let load_table = match plan.load {
             LoadInto::Target => target.clone(),
@@ -345,27 +362,22 @@ impl StreamLock for MysqlLock {
     }
 
     async fn heartbeat(&mut self) -> Result<()> {
-        let lost = || {
-            ConnectorError::new(
-                ErrorClass::Transient,
-                "lock-lost",
-                format!("the lock of target table {} is gone", self.target),
-            )
-        };
-        let query = format!("select is_used_lock({}) = connection_id()", self.holder_name);
-        let holder = self.holder.as_mut().ok_or_else(lost)?;
-        let held: Option<Option<u8>> = holder.query_first(query).await.map_err(|error| {
-            error::of(error, format!("could not ask for the lock of {}", self.target))
-        })?;
-        if held.flatten() == Some(1) { Ok(()) } else { Err(lost()) }
+        if self.holder.is_alive().await {
+            return Ok(());
+        }
+        Err(ConnectorError::new(
+            ErrorClass::Transient,
+            "lock-lost",
+            format!("the lock of target table {} is gone", self.target),
+        ))
     }
 }
 
 impl Drop for MysqlLock {
     fn drop(&mut self) {
         self.sink.forget_idle(&self.stream.stream_id);
-        for conn in [self.work.take(), self.holder.take()].into_iter().flatten() {
-            config::cut(conn);
+        if let Some(work) = self.work.take() {
+            config::cut(work);
         }
     }
 }

@@ -106,6 +106,8 @@ fn recreated(wish: &ColumnWish<'_>, flavor: Flavor) -> bool {
         && wish.source.native.engine == flavor.word()
         && wish.cast_target().is_none()
         && wish.name == wish.source.name
+        // Rows are found by their key, so it must be read.
+        && !wish.in_key
 }
 
 /// A column that the target computes; its values are not written.

@@ -11,14 +11,14 @@ use rowferry_core::{
 
 use crate::config::Server;
 use crate::error;
-use crate::sql;
 use crate::types::Flavor;
+use crate::{quarantine, sql};
 
 /// Layout of the two tables; raised when an older release could not read them.
 const FORMAT_VERSION: i32 = 1;
-/// No such table.
 /// `ER_LOCK_DEADLOCK`.
 const DEADLOCK: u16 = 1213;
+/// `ER_NO_SUCH_TABLE`.
 const NO_SUCH_TABLE: u16 = 1146;
 
 const STREAM_COLUMNS: &str = "stream_id, job, source_table, target_table, run, epoch, run_key, \
@@ -48,6 +48,8 @@ pub(crate) struct Progress {
     pub(crate) stream: String,
     /// Quoted name of the chunk table.
     pub(crate) chunk: String,
+    /// Quoted name of the table of rows set aside.
+    pub(crate) quarantine: String,
     collation: &'static str,
     share: &'static str,
 }
@@ -60,6 +62,7 @@ impl Progress {
         Self {
             stream: name("_rowferry_stream"),
             chunk: name("_rowferry_chunk"),
+            quarantine: name("_rowferry_quarantine"),
             collation: server.flavor.binary_collation(),
             share: match server.flavor {
                 Flavor::MySql => "for share",
@@ -81,6 +84,7 @@ impl Progress {
             }
             newest = self.newest_format(conn).await?;
         }
+        self.create_quarantine(conn).await?;
         let newest = newest.flatten();
         if newest.is_some_and(|version| version > FORMAT_VERSION) {
             return Err(ConnectorError::new(
@@ -91,6 +95,32 @@ impl Progress {
             .with_next("Run that release, or a newer one."));
         }
         Ok(())
+    }
+
+    /// Rows may never be set aside, so a login that may not create the table goes on without it.
+    async fn create_quarantine(&self, conn: &mut Conn) -> Result<()> {
+        if self.has_quarantine(conn).await? {
+            return Ok(());
+        }
+        match create_once(conn, &quarantine::ddl(&self.quarantine, self.collation)).await {
+            Err(error) if !error::is_server_answer(&error) => {
+                Err(error::of(error, "could not create the table of rows set aside"))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "there is no table for rows set aside");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Whether there is a table of rows set aside that this login may read.
+    pub(crate) async fn has_quarantine(&self, conn: &mut Conn) -> Result<bool> {
+        match conn.query_drop(format!("select 1 from {} limit 0", self.quarantine)).await {
+            Ok(()) => Ok(true),
+            Err(error) if error::is_server_answer(&error) => Ok(false),
+            Err(error) => Err(error::of(error, "could not look for rows set aside")),
+        }
     }
 
     /// The newest layout of any stream row; the outer `None` when there is no table. A login that

@@ -230,6 +230,21 @@ async fn swap(
     Ok(Published { rows_in_target: Some(rows) })
 }
 
+/// Rows that the receipts of this run say were written.
+async fn written(lock: &mut MysqlLock, prepared: &Prepared, attempt: &str) -> Result<u64> {
+    let query = format!(
+        "select cast(coalesce(sum(rows_written), 0) as unsigned) from {} \
+         where stream_id = ? and run = ?",
+        lock.progress.chunk
+    );
+    let rows: Option<u64> = lock
+        .work()?
+        .exec_first(query, (&prepared.stream.stream_id, prepared.run))
+        .await
+        .map_err(|error| error::of(error, attempt))?;
+    Ok(rows.unwrap_or(0))
+}
+
 /// Moves staging's rows into the target in the transaction that ends the run.
 async fn pour(
     lock: &mut MysqlLock,
@@ -256,7 +271,18 @@ async fn pour(
         let names = columns::names(prepared);
         let pour = format!("insert into {target} ({names}) select {names} from {load}");
         lock.execute(&pour, attempt).await?;
+        let poured = lock.work()?.affected_rows();
         merge::no_warnings(lock.work()?, attempt).await?;
+        let written = written(lock, prepared, attempt).await?;
+        if poured != written {
+            lock.execute("rollback", attempt).await?;
+            return Err(ConnectorError::new(
+                ErrorClass::Conflict,
+                "rows-missing",
+                format!("{attempt}: staging has {poured} rows, its receipts say {written}"),
+            )
+            .with_next("Start anew with --restart."));
+        }
         rows = Some(finish(lock, prepared, watermark, attempt).await?);
     }
     ddl(lock, &format!("drop table if exists {load}"), attempt).await?;

@@ -30,9 +30,10 @@ pub(crate) async fn foreign_keys(
             params! { "db" => database, "name" => name },
         )
         .await?;
+    // InnoDB does the same for both, and MariaDB calls it by the second name.
     let action = |rule: &str| {
         let rule = rule.to_ascii_lowercase();
-        (rule != "no action").then_some(rule)
+        (!matches!(rule.as_str(), "no action" | "restrict")).then_some(rule)
     };
     let mut keys: Vec<ForeignKey> = Vec::new();
     for (name, column, schema, table, to_column, on_delete, on_update) in rows {

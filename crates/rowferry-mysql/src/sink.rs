@@ -16,7 +16,7 @@ use crate::config::{self, Purpose, Server};
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
 use crate::write::{self, WriteSession};
-use crate::{describe, error, foreign_keys, plan, session, sql, staging};
+use crate::{describe, error, foreign_keys, plan, session, shape, sql, staging};
 
 /// What the writers of one sink share.
 pub(crate) struct SinkState {
@@ -91,6 +91,10 @@ impl Sink for MysqlSink {
         self.state.server.flavor.word()
     }
 
+    fn folds_names(&self) -> bool {
+        true
+    }
+
     async fn identity(&self) -> Result<String> {
         self.state.server.identity().await
     }
@@ -106,13 +110,17 @@ impl Sink for MysqlSink {
         plan::plan_column(wish, self.state.server.flavor)
     }
 
+    fn shape(&self, plan: &mut TablePlan) -> Vec<PlanProblem> {
+        shape::table(plan, self.state.server.flavor)
+    }
+
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {
         if plan.target_existing.is_some() {
             return Vec::new();
         }
         let target = sql::table(&plan.target);
         let create = staging::create(&self.state.server, plan, &plan.target);
-        let indexes = staging::secondaries(plan);
+        let indexes = staging::secondaries(plan, self.state.server.flavor);
         std::iter::once(create)
             .chain(
                 indexes.into_iter().map(|index| format!("alter table {target} {}", index.clause)),
@@ -170,7 +178,9 @@ impl Sink for MysqlSink {
                     .await
                     .map_err(|error| error::of(error, attempt()))?;
             }
-            for table in [&progress.chunk, &progress.stream] {
+            let aside = progress.has_quarantine(&mut conn).await?;
+            let aside = aside.then_some(&progress.quarantine);
+            for table in aside.into_iter().chain([&progress.chunk, &progress.stream]) {
                 conn.query_drop(format!("delete from {table} where {filter}"))
                     .await
                     .map_err(|error| error::of(error, attempt()))?;

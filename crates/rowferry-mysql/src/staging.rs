@@ -3,13 +3,11 @@
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, params};
-use rowferry_core::{Key, Result, TablePlan, TableRef};
+use rowferry_core::{Index, Result, TablePlan, TableRef};
 
 use crate::config::Server;
-use crate::definition;
-use crate::error;
-use crate::sql;
-use crate::types::Native;
+use crate::types::Flavor;
+use crate::{definition, error, shape, sql};
 
 fn short(stream_id: &str) -> String {
     stream_id.chars().take(12).collect()
@@ -68,63 +66,102 @@ pub(crate) fn create(server: &Server, plan: &TablePlan, table: &TableRef) -> Str
     }
     parts.extend(definition::checks(plan, server.flavor));
     let comment = definition::comment(plan);
+    // The server goes on from here or from beyond the greatest number, whichever is more.
+    let counts = plan.columns.iter().any(|column| {
+        column.target.identity.is_some() && primary.first() == Some(&column.target.name)
+    });
+    let next = plan
+        .source
+        .next_identity
+        .filter(|next| counts && *next > 0)
+        .map(|next| format!(" auto_increment = {next}"))
+        .unwrap_or_default();
     format!(
-        "create table {} (\n  {}\n) engine = InnoDB character set utf8mb4 collate {}{comment}",
+        "create table {} (\n  {}\n) engine = InnoDB{next} character set utf8mb4 \
+         collate {}{comment}",
         sql::table(table),
         parts.join(",\n  "),
         server.flavor.binary_collation()
     )
 }
 
-/// A secondary index of the new table: its name and its part of `alter table`.
+/// A secondary index of the new table: its name here and at the source, and its part of
+/// `alter table`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Secondary {
+    pub(crate) source: String,
     pub(crate) name: String,
     pub(crate) clause: String,
 }
 
-/// Unique keys and plain indexes of the source that the target's types can carry. They are built
-/// after the load, when one sort is cheaper than many small inserts.
-pub(crate) fn secondaries(plan: &TablePlan) -> Vec<Secondary> {
-    let primary = plan.source.primary_key();
+/// Unique keys and indexes of the source that the target's types can carry. They are built after
+/// the load, when one sort is cheaper than many small inserts.
+pub(crate) fn secondaries(plan: &TablePlan, flavor: Flavor) -> Vec<Secondary> {
     let unique = plan
         .source
         .keys
         .iter()
-        .filter(|key| !key.primary && Some(*key) != primary)
-        .filter_map(|key: &Key| secondary(plan, "unique key", &key.name, &key.columns));
-    let plain = plan
-        .source
-        .indexes
-        .iter()
-        .filter_map(|index| secondary(plan, "key", &index.name, &index.columns));
+        .filter(|key| !key.primary)
+        .filter_map(|key| secondary(plan, "unique key", &key.name, &key.columns, flavor));
+    let plain = plan.source.indexes.iter().filter_map(|index| {
+        if index.portable {
+            secondary(plan, "key", &index.name, &index.columns, flavor)
+        } else {
+            verbatim(plan, index, flavor)
+        }
+    });
     unique.chain(plain).collect()
 }
 
-fn secondary(plan: &TablePlan, kind: &str, name: &str, columns: &[String]) -> Option<Secondary> {
+fn secondary(
+    plan: &TablePlan,
+    kind: &str,
+    name: &str,
+    columns: &[String],
+    flavor: Flavor,
+) -> Option<Secondary> {
     if columns.is_empty() {
         return None;
     }
-    let mut bytes = 0_u64;
+    let computed = definition::computed(plan, flavor);
+    let mut bytes = 0;
     let mut names = Vec::with_capacity(columns.len());
     for column in columns {
-        let planned = plan.columns.iter().find(|planned| planned.source.name == *column)?;
-        let native = Native::parse(&planned.target.native.declared);
-        if native.is_large() {
-            return None;
-        }
-        bytes += match native {
-            Native::Char(chars) | Native::VarChar(chars) => u64::from(chars) * 4,
-            Native::Binary(bytes) | Native::VarBinary(bytes) => bytes.into(),
-            _ => 16,
+        let planned = plan.columns.iter().find(|planned| planned.source.name == *column);
+        let target = match planned {
+            Some(planned) => &planned.target,
+            None => computed.iter().find(|own| own.name == *column)?,
         };
-        names.push(planned.target.name.as_str());
+        bytes += shape::index_bytes(target)?;
+        names.push(target.name.as_str());
     }
-    // The widest index entry of InnoDB.
-    if bytes > 3_072 {
+    if bytes > shape::INDEX_BYTES {
         return None;
     }
+    let source = name.to_owned();
     let name: String = name.chars().take(64).collect();
     let clause = format!("add {kind} {} ({})", sql::quote(&name), sql::list(names));
-    Some(Secondary { name, clause })
+    Some(Secondary { source, name, clause })
+}
+
+/// An index of the same fork, in its own words, where its columns kept their names and types.
+fn verbatim(plan: &TablePlan, index: &Index, flavor: Flavor) -> Option<Secondary> {
+    let computed = definition::computed(plan, flavor);
+    let own = plan.source.columns.iter().all(|column| {
+        let kept = computed.iter().any(|own| own.name == column.name)
+            || plan.columns.iter().any(|planned| {
+                planned.source.name == column.name
+                    && planned.target.name == column.name
+                    && planned.target.native.declared == column.native.declared
+            });
+        column.native.engine == flavor.word()
+            && (kept || !index.definition.contains(&sql::quote(&column.name)))
+    });
+    // The catalogue does not tell every expression.
+    let whole = !index.definition.contains("(…)");
+    (own && whole && !index.definition.is_empty()).then(|| Secondary {
+        source: index.name.clone(),
+        name: index.name.clone(),
+        clause: format!("add {}", index.definition),
+    })
 }

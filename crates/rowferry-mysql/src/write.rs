@@ -34,7 +34,7 @@ use crate::config::{self, Server};
 use crate::merge::{self, Merge};
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
-use crate::{columns, error, session, sql};
+use crate::{columns, error, quarantine, session, sql};
 
 /// Bytes of one packet of a load: large enough that its header and its copy do not show, small
 /// enough that the server parses one while the next is encoded.
@@ -142,6 +142,8 @@ struct MysqlWriter {
     encoder: Arc<TextEncoder>,
     way: Way,
     rows: u64,
+    /// Rows set aside, written before the receipt.
+    rejected: Vec<RejectedRow>,
 }
 
 impl MysqlWriter {
@@ -167,6 +169,7 @@ impl MysqlWriter {
             encoder: Arc::new(encoder),
             way: if loads { Way::Load(None) } else { Way::Insert },
             rows: 0,
+            rejected: Vec::new(),
             prepared: prepared.clone(),
         })
     }
@@ -352,6 +355,7 @@ impl MysqlWriter {
         self.end_load().await?;
         let attempt = self.attempt();
         let (progress, prepared, rows) = (self.progress.clone(), self.prepared.clone(), self.rows);
+        let rejected = std::mem::take(&mut self.rejected);
         let session = self.session()?;
         if let Some(merge) = &session.merge
             && rows > 0
@@ -360,6 +364,15 @@ impl MysqlWriter {
         }
         let conn = &mut session.conn;
         let stream_id = &prepared.stream.stream_id;
+        let (table, no) = (&progress.quarantine, receipt.no);
+        quarantine::write(conn, table, stream_id, prepared.run, no, &rejected).await.map_err(
+            |error| {
+                error::of(error, format!("{attempt}: could not set rows aside")).with_next(
+                    "Grant CREATE on the database of the progress tables, or make \
+                     _rowferry_quarantine there.",
+                )
+            },
+        )?;
         match progress.record(conn, stream_id, prepared.run, prepared.epoch, receipt).await {
             // An earlier attempt's receipt: it is durable, and `begin` will find it.
             Err(error) if error::is_code(&error, 1062) => {
@@ -412,8 +425,9 @@ impl ChunkWriter for MysqlWriter {
     }
 
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
-        let message = format!("setting {} rows aside is not supported yet", rows.len());
-        Err(ConnectorError::new(ErrorClass::Setup, "not-supported-yet", message))
+        // A load has the session until its last row, so they wait for its end.
+        self.rejected.extend_from_slice(rows);
+        Ok(())
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {

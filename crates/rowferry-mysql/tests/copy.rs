@@ -7,7 +7,7 @@ use rowferry_core::{
     Begun, CanonicalType, Chunk, ChunkNo, ChunkSpec, ChunkTotals, Claim, ClaimStart, Column,
     ColumnPlan, ColumnWish, Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint,
     KeyColumn, KeyColumns, LoadInto, Mode, Prepared, ReadSpec, ReplaceMode, Result, Secret, Sink,
-    Source, StreamLock, StreamSpec, TablePlan, TableRef, WriteMode,
+    Source, StreamLock, StreamSpec, TablePlan, TableRef, TableSchema, WriteMode,
 };
 use rowferry_mysql::{MysqlSink, MysqlSource};
 use rowferry_runtime::ComputePool;
@@ -67,9 +67,20 @@ pub(crate) struct Copy {
 
 impl Copy {
     pub(crate) async fn plan(from: &Endpoint, to: &Endpoint, wanted: &Wanted<'_>) -> Result<Self> {
+        Self::plan_read_as(from, to, wanted, |_| {}).await
+    }
+
+    /// A plan of the source as `change` has it: columns demoted, say.
+    pub(crate) async fn plan_read_as(
+        from: &Endpoint,
+        to: &Endpoint,
+        wanted: &Wanted<'_>,
+        change: impl FnOnce(&mut TableSchema),
+    ) -> Result<Self> {
         let source = MysqlSource::connect(from, pool()).await?;
         let sink = MysqlSink::connect(to, pool()).await?;
-        let schema = source.describe(&TableRef::bare(wanted.table)).await?;
+        let mut schema = source.describe(&TableRef::bare(wanted.table)).await?;
+        change(&mut schema);
         let target = TableRef::bare(wanted.target);
         let existing = sink.describe(&target).await?.map(|found| found.schema);
         let key: Vec<String> = wanted.key.iter().map(|name| (*name).to_owned()).collect();
@@ -99,7 +110,7 @@ impl Copy {
             }
         };
         let cut_by: Vec<KeyColumn> = wanted.cut_by.iter().map(|name| key_column(name)).collect();
-        let plan = TablePlan {
+        let mut plan = TablePlan {
             foreign_keys: Vec::new(),
             stream: StreamSpec {
                 stream_id: format!("{:0<32}", hex(wanted.target)),
@@ -131,6 +142,8 @@ impl Copy {
             warnings: Vec::new(),
             source: schema,
         };
+        let problems = sink.shape(&mut plan);
+        assert!(problems.is_empty(), "{problems:?}");
         Ok(Self {
             source,
             sink: Arc::new(sink),

@@ -9,7 +9,10 @@
 
 mod copy;
 mod faults;
+mod fits;
 mod foreign;
+mod own;
 mod servers;
+mod set_aside;
 mod types;
 mod write;

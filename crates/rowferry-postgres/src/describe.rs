@@ -210,11 +210,11 @@ async fn indexes(session: &Session, relation: &Relation) -> Result<Vec<Index>> {
                  and not exists (select from rows from ( \
                          pg_catalog.unnest(x.indkey::int2[]), \
                          pg_catalog.unnest(x.indcollation::oid[]), \
-                         pg_catalog.unnest(x.indclass::oid[])) k(attnum, letters, class) \
+                         pg_catalog.unnest(x.indclass::oid[])) k(attnum, collated, class) \
                      join pg_catalog.pg_attribute a \
                          on a.attrelid = x.indrelid and a.attnum = k.attnum \
                      join pg_catalog.pg_opclass o on o.oid = k.class \
-                     where k.letters <> a.attcollation or not o.opcdefault) \
+                     where k.collated <> a.attcollation or not o.opcdefault) \
          from pg_catalog.pg_index x join pg_catalog.pg_class i on i.oid = x.indexrelid \
          join pg_catalog.pg_am m on m.oid = i.relam \
          where x.indrelid = $1 and not (x.indisunique and x.indisvalid and x.indimmediate \

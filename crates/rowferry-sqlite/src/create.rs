@@ -1,11 +1,13 @@
 //! The statements that make a target: the source's own, word for word, where it is SQLite and
 //! nothing of the table is left out; otherwise one written from the plan.
 
-use rowferry_core::{CanonicalType, ColumnPlan, ForeignKey, LoadInto, TablePlan, WriteMode};
+use rowferry_core::{
+    CanonicalType, Column, ColumnPlan, ForeignKey, LoadInto, TablePlan, WriteMode,
+};
 
 use crate::affinity::Affinity;
 use crate::check::check_of;
-use crate::ddl::{facts, index_name, recreate_as, recreate_index, split};
+use crate::ddl::{facts, index_name, recreate_as, recreate_index, rename_columns, split};
 use crate::load::same_columns;
 use crate::sql::{literal, quote, quote_list};
 use crate::types::ENGINE;
@@ -41,6 +43,9 @@ pub(crate) fn create_table(table: &str, plan: &TablePlan, with_key: bool) -> Str
             column_definition(column, in_key)
         })
         .collect();
+    if with_key {
+        parts.extend(computed(plan).filter_map(|(_, definition)| definition));
+    }
     if has_key && rowid.is_none() {
         parts.push(format!("primary key ({})", quote_list(plan.key.iter().map(String::as_str))));
     }
@@ -104,6 +109,58 @@ pub(crate) fn indexes(plan: &TablePlan, is_taken: impl Fn(&str) -> bool) -> Vec<
         make("index", &index.name, &index.columns);
     }
     statements
+}
+
+/// What belongs to the source's table and is not made with this plan's.
+pub(crate) fn not_carried(plan: &TablePlan) -> Vec<String> {
+    let mut lost: Vec<String> = plan
+        .source
+        .untranslated
+        .iter()
+        .map(|object| format!("{} {}", object.kind, object.name))
+        .collect();
+    if !own_statements(plan).is_empty() {
+        return lost;
+    }
+    let odd = plan.source.indexes.iter().filter(|index| !index.portable);
+    lost.extend(odd.map(|index| format!("index {}", index.name)));
+    let partly = |columns: &[String]| target_names(plan, columns).is_none();
+    let short = plan.source.indexes.iter().filter(|index| index.portable && partly(&index.columns));
+    lost.extend(short.map(|index| format!("index {}, of which a column stays", index.name)));
+    let keys = plan.source.keys.iter().filter(|key| partly(&key.columns));
+    lost.extend(keys.map(|key| format!("key {}, of which a column stays", key.name)));
+    let checks = plan.source.checks.iter().filter(|check| check_of(plan, check).is_none());
+    lost.extend(checks.map(|check| format!("check {}", check.name)));
+    let left = computed(plan).filter(|(_, definition)| definition.is_none());
+    lost.extend(left.map(|(name, _)| format!("computed column {name}")));
+    lost
+}
+
+/// Computed columns of a SQLite table that are not among the planned ones, with their definition
+/// where all columns that they are made of are there.
+fn computed(plan: &TablePlan) -> impl Iterator<Item = (&str, Option<String>)> {
+    let planned = |name: &str| {
+        plan.columns.iter().find(|column| column.source.name.eq_ignore_ascii_case(name))
+    };
+    let target = move |name: &str| {
+        let exists = |column: &Column| column.name.eq_ignore_ascii_case(name);
+        let is_column = plan.source.columns.iter().any(exists);
+        is_column.then(|| planned(name).map(|column| column.target.name.clone()))
+    };
+    plan.source
+        .columns
+        .iter()
+        .filter(move |column| column.generated && planned(&column.name).is_none())
+        .map(move |column| {
+            let own = column.expression.as_ref().filter(|_| column.native.engine == ENGINE);
+            let definition = own.and_then(|expression| {
+                let expression = rename_columns(expression, target)?;
+                let name = quote(&column.name);
+                let declared = type_name(column.native.stored());
+                Some(format!("{name} {declared} generated always as ({expression})"))
+            });
+            (column.name.as_str(), definition)
+        })
 }
 
 /// The statement of the source's table and those of its unique indexes, when the target is to be

@@ -313,6 +313,30 @@ pub(crate) fn index_name(statement: &str) -> Option<String> {
     words.name(on.checked_sub(1)?)
 }
 
+/// An expression with other names for its columns. `target` says of a word whether it names a
+/// column, and what that is called now; `None` when one of them is not there any more.
+pub(crate) fn rename_columns(
+    expression: &str,
+    target: impl Fn(&str) -> Option<Option<String>>,
+) -> Option<String> {
+    let words = Words::of(expression);
+    let mut out = String::new();
+    let mut done = 0;
+    for (index, token) in words.tokens.iter().enumerate() {
+        let is_name = matches!(token.kind, Kind::Word | Kind::Quoted)
+            && words.kind(index + 1) != Some(Kind::Open);
+        let Some(renamed) = words.name(index).filter(|_| is_name).and_then(|name| target(&name))
+        else {
+            continue;
+        };
+        out.push_str(expression.get(done..token.place.start).unwrap_or(""));
+        out.push_str(&quote(&renamed?));
+        done = token.place.end;
+    }
+    out.push_str(expression.get(done..).unwrap_or(""));
+    Some(out)
+}
+
 /// Statements with semicolons between them.
 pub(crate) fn split(statements: &str) -> Vec<&str> {
     let words = Words::of(statements);
@@ -387,6 +411,20 @@ mod tests {
                 autoincrement: true,
             }
         );
+    }
+
+    #[test]
+    fn columns_of_an_expression_take_new_names() {
+        let renamed = |text: &str| {
+            rename_columns(text, |name| match name {
+                "a" => Some(Some("x".to_owned())),
+                "gone" => Some(None),
+                _ => None,
+            })
+        };
+        assert_eq!(renamed("a(a) || 'a' || [a]").as_deref(), Some("a(\"x\") || 'a' || \"x\""));
+        assert_eq!(renamed("length(b)").as_deref(), Some("length(b)"));
+        assert_eq!(renamed("a + gone"), None);
     }
 
     #[test]

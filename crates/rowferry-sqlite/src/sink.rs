@@ -84,6 +84,14 @@ impl Sink for SqliteSink {
         choose::plan_column(wish)
     }
 
+    fn folds_names(&self) -> bool {
+        true
+    }
+
+    fn not_carried(&self, plan: &TablePlan) -> Vec<String> {
+        create::not_carried(plan)
+    }
+
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {
         let table = create::create_table(&plan.target.name, plan, true);
         let mut statements = vec![table];

@@ -1,22 +1,36 @@
 //! A sink that keeps everything in memory and the whole contract of [`Sink`]: session lock, epoch
 //! fence, receipts with the rows, staging and swap. For tests of whatever drives a sink.
 
+use std::fmt;
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, Column, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError,
-    ErrorClass, ForeignKey, NativeType, PlanProblem, Prepared, Receipt, Result, Sink, StreamLock,
-    StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    ErrorClass, ForeignKey, NativeType, PlanProblem, Prepared, Receipt, RejectedRow, Result, Sink,
+    StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 
 use crate::memory_lock::MemoryLock;
 use crate::memory_state::{MemoryTable, Shared};
 use crate::memory_writer::MemoryWriter;
 
+/// Changes what a sink answers about a column.
+type Choose =
+    dyn Fn(&ColumnWish<'_>, ColumnChoice) -> Result<ColumnChoice, PlanProblem> + Send + Sync;
+
 /// Tables in memory. Clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MemorySink {
     shared: Shared,
+    choose: Option<Arc<Choose>>,
+}
+
+impl fmt::Debug for MemorySink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySink").field("shared", &self.shared).finish_non_exhaustive()
+    }
 }
 
 impl Default for MemorySink {
@@ -28,11 +42,43 @@ impl Default for MemorySink {
 impl MemorySink {
     /// A sink without tables.
     pub fn new() -> Self {
-        Self { shared: Shared::new("memory", true) }
+        Self { shared: Shared::new("memory", true), choose: None }
     }
 
     pub(crate) fn counting(engine: &'static str) -> Self {
-        Self { shared: Shared::new(engine, false) }
+        Self { shared: Shared::new(engine, false), choose: None }
+    }
+
+    /// Lets `choose` change or refuse the choice for each new column: other limits, a conversion.
+    #[must_use]
+    pub fn choosing(
+        mut self,
+        choose: impl Fn(&ColumnWish<'_>, ColumnChoice) -> Result<ColumnChoice, PlanProblem>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.choose = Some(Arc::new(choose));
+        self
+    }
+
+    /// The rows that were set aside by durable chunks into `target`, in the order of their keys.
+    pub fn rejected(&self, target: &TableRef) -> Vec<RejectedRow> {
+        let state = self.shared.state();
+        let mut rows = state.rejected.get(target).cloned().unwrap_or_default();
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        rows
+    }
+
+    fn chosen(
+        &self,
+        wish: &ColumnWish<'_>,
+        choice: ColumnChoice,
+    ) -> Result<ColumnChoice, PlanProblem> {
+        match &self.choose {
+            Some(choose) => choose(wish, choice),
+            None => Ok(choice),
+        }
     }
 
     /// Puts a table there, as if somebody else had made it. `key` is enforced.
@@ -127,7 +173,10 @@ impl Sink for MemorySink {
         };
         match wish.existing {
             Some(column) if column.canonical.as_ref() == Some(canonical) => {
-                Ok(ColumnChoice::exact(column.clone()))
+                self.chosen(wish, ColumnChoice::exact(column.clone()))
+            }
+            Some(column) if self.choose.is_some() => {
+                self.chosen(wish, ColumnChoice::exact(column.clone()))
             }
             Some(column) => {
                 let message =
@@ -138,7 +187,7 @@ impl Sink for MemorySink {
                 let native = NativeType::new(self.shared.engine, canonical.name());
                 let mut column = Column::new(wish.name, Some(canonical.clone()), native);
                 column.nullable = source.nullable;
-                Ok(ColumnChoice::exact(column))
+                self.chosen(wish, ColumnChoice::exact(column))
             }
         }
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{Array as _, RecordBatch};
 use rowferry_core::{
-    Column, ConnectorError, ErrorClass, Key, Prepared, Receipt, Result, StreamSpec, StreamState,
-    TableRef, TableSchema, WriteMode,
+    Column, ConnectorError, ErrorClass, Key, Prepared, Receipt, RejectedRow, Result, StreamSpec,
+    StreamState, TableRef, TableSchema, WriteMode,
 };
 
 /// One table.
@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) tables: BTreeMap<TableRef, MemoryTable>,
     pub(crate) streams: BTreeMap<String, MemoryStream>,
     pub(crate) locked: BTreeSet<TableRef>,
+    /// Rows set aside, by target.
+    pub(crate) rejected: BTreeMap<TableRef, Vec<RejectedRow>>,
 }
 
 /// The state, and whether rows are kept or only counted.

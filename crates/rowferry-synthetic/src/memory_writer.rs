@@ -14,12 +14,13 @@ pub(crate) struct MemoryWriter {
     chunk: Chunk,
     prepared: Prepared,
     batches: Vec<RecordBatch>,
+    rejected: Vec<RejectedRow>,
     rows: u64,
 }
 
 impl MemoryWriter {
     pub(crate) fn new(shared: Shared, chunk: Chunk, prepared: Prepared) -> Self {
-        Self { shared, chunk, prepared, batches: Vec::new(), rows: 0 }
+        Self { shared, chunk, prepared, batches: Vec::new(), rejected: Vec::new(), rows: 0 }
     }
 }
 
@@ -41,7 +42,8 @@ impl ChunkWriter for MemoryWriter {
         }
     }
 
-    async fn reject(&mut self, _rows: &[RejectedRow]) -> Result<()> {
+    async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
+        self.rejected.extend_from_slice(rows);
         Ok(())
     }
 
@@ -54,6 +56,11 @@ impl ChunkWriter for MemoryWriter {
             state.fenced(prepared)?.receipts.iter().any(|receipt| receipt.no == self.chunk.no);
         if twice {
             return Err(ConnectorError::bug(format!("chunk {} commits twice", self.chunk.no.0)));
+        }
+        if totals.rows_rejected != self.rejected.len() as u64 {
+            return Err(ConnectorError::bug(
+                "rows were set aside and not counted, or counted twice",
+            ));
         }
         if totals.rows_written != self.rows {
             return Err(ConnectorError::bug(format!(
@@ -73,6 +80,10 @@ impl ChunkWriter for MemoryWriter {
             table.add(&self.batches, write)?;
         } else {
             table.rows += self.rows;
+        }
+        if !self.rejected.is_empty() {
+            let rejected = state.rejected.entry(prepared.target.clone()).or_default();
+            rejected.extend(self.rejected);
         }
         let receipt = Receipt::of(&self.chunk, totals);
         let stream = state.fenced(prepared)?;

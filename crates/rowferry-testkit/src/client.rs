@@ -51,6 +51,7 @@ fn command(engine: Engine, endpoint: &Endpoint) -> Command {
             command
                 .args(["--no-defaults", "--batch", "--raw", "--skip-column-names", "--quick"])
                 .args(["--default-character-set=utf8mb4", "--protocol=tcp"])
+                .arg("--init-command=set time_zone = '+00:00'")
                 .args(["-h", &endpoint.host, "-P", &port, "-u", &endpoint.user])
                 .arg(&endpoint.database)
                 .env("MYSQL_PWD", password);

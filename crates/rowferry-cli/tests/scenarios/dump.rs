@@ -3,22 +3,7 @@
 
 use rowferry_testkit::{Database, Engine};
 
-/// What the values of a column mean, so that two engines' texts can be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Int,
-    Flag,
-    Float,
-    Decimal,
-    Text,
-    Bytes,
-    Date,
-    Time,
-    Stamp,
-    Instant,
-    Uuid,
-    Json,
-}
+pub(crate) use crate::kind::Kind;
 
 /// Columns of a table, in the order of the comparison.
 pub(crate) type Columns<'a> = &'a [(&'a str, Kind)];
@@ -27,7 +12,7 @@ pub(crate) type Columns<'a> = &'a [(&'a str, Kind)];
 pub(crate) fn dump(database: &Database, table: &str, columns: Columns<'_>) -> Vec<String> {
     let engine = database.engine();
     let expressions: Vec<String> =
-        columns.iter().map(|(column, kind)| expression(engine, column, *kind)).collect();
+        columns.iter().map(|(column, kind)| kind.expression(engine, column)).collect();
     let query = format!("select {} from {table}", expressions.join(", "));
     let mut rows: Vec<String> =
         database.query(&query).iter().map(|line| normal_row(line, columns)).collect();
@@ -88,98 +73,12 @@ fn difference(source: &[String], target: &[String]) -> Option<String> {
     }
 }
 
-/// Text and bytes travel as hex, so that no tab or line end inside a value breaks the dump.
-fn expression(engine: Engine, column: &str, kind: Kind) -> String {
-    match engine {
-        Engine::Postgres => match kind {
-            Kind::Text => format!("encode(convert_to({column}::text, 'UTF8'), 'hex')"),
-            Kind::Bytes => format!("encode({column}, 'hex')"),
-            Kind::Flag => format!("{column}::integer"),
-            Kind::Instant => format!("timezone('UTC', {column})"),
-            Kind::Int
-            | Kind::Float
-            | Kind::Decimal
-            | Kind::Date
-            | Kind::Time
-            | Kind::Stamp
-            | Kind::Uuid
-            | Kind::Json => format!("{column}::text"),
-        },
-        Engine::Mariadb | Engine::Mysql => match kind {
-            Kind::Text => format!("lower(hex(convert({column} using utf8mb4)))"),
-            Kind::Bytes => format!("lower(hex({column}))"),
-            Kind::Flag => format!("{column} + 0"),
-            Kind::Uuid => format!("if(length({column}) = 16, hex({column}), {column})"),
-            Kind::Int
-            | Kind::Float
-            | Kind::Decimal
-            | Kind::Date
-            | Kind::Time
-            | Kind::Stamp
-            | Kind::Instant
-            | Kind::Json => column.to_owned(),
-        },
-        Engine::Sqlite => {
-            let text = match kind {
-                Kind::Text | Kind::Bytes => format!("lower(hex({column}))"),
-                // SQLite 3.40 prints the largest doubles wrong in the last digit; bits cannot be.
-                Kind::Float => format!("hex(ieee754_to_blob({column}))"),
-                Kind::Uuid => {
-                    format!(
-                        "case typeof({column}) when 'blob' then hex({column}) else {column} end"
-                    )
-                }
-                Kind::Int
-                | Kind::Flag
-                | Kind::Decimal
-                | Kind::Date
-                | Kind::Time
-                | Kind::Stamp
-                | Kind::Instant
-                | Kind::Json => column.to_owned(),
-            };
-            format!("case when {column} is null then null else {text} end")
-        }
-    }
-}
-
 fn normal_row(line: &str, columns: Columns<'_>) -> String {
     let fields: Vec<&str> = line.split('\t').collect();
     assert_eq!(fields.len(), columns.len(), "a line of the dump is torn: {line}");
     let fields: Vec<String> =
-        fields.iter().zip(columns).map(|(field, (_, kind))| normal(field, *kind)).collect();
+        fields.iter().zip(columns).map(|(field, (_, kind))| kind.normal(field)).collect();
     fields.join("|")
-}
-
-fn normal(field: &str, kind: Kind) -> String {
-    if field == "\\N" || field == "NULL" {
-        return "null".to_owned();
-    }
-    match kind {
-        Kind::Int | Kind::Flag | Kind::Text | Kind::Bytes | Kind::Date => field.to_owned(),
-        Kind::Float if field.len() == 16 && !field.contains(['.', 'e']) => field.to_lowercase(),
-        Kind::Float => {
-            let value: f64 = field.parse().unwrap_or_else(|_| panic!("not a number: {field}"));
-            format!("{:016x}", value.to_bits())
-        }
-        Kind::Decimal | Kind::Time => short_fraction(field).to_owned(),
-        Kind::Stamp | Kind::Instant => {
-            let text = field.replace('T', " ");
-            let text = text.trim_end_matches('Z').trim_end_matches("+00:00");
-            short_fraction(text).to_owned()
-        }
-        Kind::Uuid => field.replace('-', "").to_lowercase(),
-        Kind::Json => {
-            let value: serde_json::Value =
-                serde_json::from_str(field).unwrap_or_else(|error| panic!("{error}: {field}"));
-            value.to_string()
-        }
-    }
-}
-
-/// `1.500` and `1.5` are the same number.
-fn short_fraction(text: &str) -> &str {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 #[test]

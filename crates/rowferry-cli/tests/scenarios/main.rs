@@ -13,13 +13,23 @@ mod dotnet;
 mod dotnet_defects;
 mod dump;
 mod ends;
+mod fixture;
+mod json_form;
 mod kill;
+mod kind;
 mod late_commit;
 mod locked;
+mod matrix;
 mod mixed;
 mod objects;
+mod oracle;
+mod random;
+mod ride;
+mod round_trip;
 mod run_again;
 mod start_at_once;
+mod types_page;
+
 #[path = "../world.rs"]
 #[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
 mod world;

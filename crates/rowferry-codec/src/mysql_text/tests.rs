@@ -1,8 +1,12 @@
 use std::sync::Arc;
 
+use std::net::Ipv6Addr;
+
+use arrow_array::types::Float32Type;
 use arrow_array::{
     ArrayRef, BinaryArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float32Array,
-    Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+    Float64Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+    UInt64Array,
 };
 use proptest::prelude::*;
 
@@ -159,6 +163,37 @@ fn what_does_not_fit_is_refused_with_its_row() {
 }
 
 #[test]
+fn sets_addresses_and_characters_are_checked() {
+    let texts = |bad: &str| -> ArrayRef { Arc::new(StringArray::from(vec!["", bad])) };
+    let set = TextRule::Set { labels: vec!["b".to_owned(), "a".to_owned()] };
+    for (bad, words) in [("a,b", "order"), ("b,b", "order"), ("c", "no label"), ("b,", "no label")]
+    {
+        let found = refused(set.clone(), texts(bad));
+        assert!(found.starts_with("101: ") && found.contains(words), "{bad}: {found}");
+    }
+    assert_eq!(written(set, texts("b,a")), "\nb,a\n");
+    let one = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+    for (v6, bad) in [(false, "10.0.0.1/8"), (false, "::1"), (true, "1.2.3.4"), (true, "::1/64")] {
+        assert!(refused(TextRule::Inet { v6 }, one(bad)).contains("address"), "{bad}");
+    }
+    for (repertoire, good, bad) in [
+        (Repertoire::Basic, "é€\u{FFFF}", "😀"),
+        (Repertoire::Latin1, "é€ÿ\u{81}", "\u{80}"),
+        (Repertoire::Latin1, "Žœ™", "Ā"),
+        (Repertoire::Ascii, "a\u{7F}", "é"),
+    ] {
+        let rule =
+            TextRule::Text { chars_max: None, bytes_max: None, repertoire, blanks_dropped: false };
+        assert_eq!(written(rule.clone(), one(good)), format!("{good}\n"));
+        assert!(refused(rule, one(bad)).contains("character set"), "{bad}");
+    }
+    let lists: Vec<Option<Vec<Option<f32>>>> =
+        vec![Some(vec![Some(1.0)]), Some(vec![Some(1.0), Some(f32::NAN)])];
+    let array = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(lists));
+    assert!(refused(TextRule::Vector { elements: 2 }, array).contains("not finite"));
+}
+
+#[test]
 fn a_null_in_a_column_without_nulls_is_refused() {
     let column = TextColumn { name: "c".to_owned(), nullable: false, rule: TextRule::Float };
     let encoder = TextEncoder::new(vec![column], TextForm::Load);
@@ -189,6 +224,56 @@ proptest! {
         let mut out = Vec::new();
         encoder.append(&batch(Arc::new(array)), &mut out).unwrap();
         prop_assert_eq!(fields(&out), values);
+    }
+
+    #[test]
+    fn any_vector_is_its_elements_least_byte_first(
+        lists in proptest::collection::vec(proptest::option::of(
+            proptest::collection::vec(-1e30_f32..1e30, 1..5)), 1..8)
+    ) {
+        let arrow = lists.iter().map(|list| {
+            list.as_ref().map(|list| list.iter().copied().map(Some).collect::<Vec<_>>())
+        });
+        let array: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float32Type, _, _>(arrow));
+        let rule = TextRule::Vector { elements: 4 };
+        let naive: Vec<Option<Vec<u8>>> = lists
+            .iter()
+            .map(|list| {
+                list.as_ref().map(|list| list.iter().flat_map(|float| float.to_le_bytes()).collect())
+            })
+            .collect();
+        // A slice must write its own rows.
+        for from in 0..lists.len() {
+            let some = batch(array.slice(from, lists.len() - from));
+            let encoder = encoder(rule.clone(), TextForm::Load);
+            encoder.check(&some, 0).unwrap();
+            let mut out = Vec::new();
+            encoder.append(&some, &mut out).unwrap();
+            prop_assert_eq!(&fields(&out)[..], &naive[from..]);
+        }
+    }
+
+    #[test]
+    fn a_set_is_taken_when_a_row_loop_takes_it(text in "[abc,]{0,6}") {
+        let labels = ["b", "a", "c"].map(str::to_owned).to_vec();
+        let naive = text.is_empty() || {
+            let places: Vec<Option<usize>> = text
+                .split(',')
+                .map(|part| labels.iter().position(|label| label == part))
+                .collect();
+            places.iter().all(Option::is_some) && places.windows(2).all(|pair| pair[0] < pair[1])
+        };
+        let array: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
+        let taken = encoder(TextRule::Set { labels }, TextForm::Load).check(&batch(array), 0).is_ok();
+        prop_assert_eq!(taken, naive, "{}", text);
+    }
+
+    #[test]
+    fn every_address_of_version_6_is_taken(address in any::<u128>()) {
+        let text = Ipv6Addr::from(address).to_string();
+        let rule = TextRule::Inet { v6: true };
+        let array: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
+        prop_assert_eq!(written(rule, array), format!("{text}\n"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Length word of a NULL.
-pub(super) const NULL_FIELD: [u8; 4] = (-1_i32).to_be_bytes();
+const NULL_FIELD: [u8; 4] = (-1_i32).to_be_bytes();
 /// Bytes of a length word.
 pub(super) const LENGTH_BYTES: usize = 4;
 
@@ -160,21 +160,32 @@ impl<F: Fn(usize, &mut Vec<u8>) -> Result<(), Rule>> Cells for Staged<'_, F> {
         places: &mut [usize],
         out: &mut [u8],
     ) -> Result<(), Broken> {
-        let mut start = 0;
-        for ((row, end), place) in rows.zip(&self.ends).zip(places) {
-            if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                put(out, place, NULL_FIELD);
-            } else {
-                put(out, place, length_word(end - start));
-                put_slice(out, place, self.bytes.get(start..*end).unwrap_or_default());
-            }
-            start = *end;
-        }
+        scatter_staged(self.nulls, &self.bytes, &self.ends, rows.zip(places), out);
         Ok(())
     }
 }
 
-pub(super) fn length_word(length: usize) -> [u8; 4] {
+/// Writes cells that stand one after another in `bytes`, each to its `end`.
+pub(super) fn scatter_staged<'a>(
+    nulls: Option<&NullBuffer>,
+    bytes: &[u8],
+    ends: &[usize],
+    cells: impl Iterator<Item = (usize, &'a mut usize)>,
+    out: &mut [u8],
+) {
+    let mut start = 0;
+    for ((row, place), end) in cells.zip(ends) {
+        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            put(out, place, NULL_FIELD);
+        } else {
+            put(out, place, length_word(end - start));
+            put_slice(out, place, bytes.get(start..*end).unwrap_or_default());
+        }
+        start = *end;
+    }
+}
+
+fn length_word(length: usize) -> [u8; 4] {
     // Arrow's 32-bit offsets keep every value below 2^31 bytes.
     u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }

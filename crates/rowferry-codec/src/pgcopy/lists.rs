@@ -20,9 +20,8 @@ use rowferry_core::CanonicalType;
 
 use super::{
     ColumnCodec, PgType,
-    cells::{Cells, LENGTH_BYTES, NULL_FIELD, length_word},
+    cells::{Cells, LENGTH_BYTES, scatter_staged},
     columns::{Broken, ColumnBuilder, field},
-    encode::{put, put_slice},
     rule::Rule,
 };
 
@@ -207,16 +206,8 @@ impl Cells for ListCells<'_> {
         places: &mut [usize],
         out: &mut [u8],
     ) -> Result<(), Broken> {
-        let mut start = 0;
-        for ((row, end), place) in rows.zip(&self.ends).zip(places) {
-            if self.list.is_null(row) {
-                put(out, place, NULL_FIELD);
-            } else {
-                put(out, place, length_word(end - start));
-                put_slice(out, place, self.bytes.get(start..*end).unwrap_or_default());
-            }
-            start = *end;
-        }
+        let nulls = self.list.nulls();
+        scatter_staged(nulls, &self.bytes, &self.ends, rows.zip(places), out);
         Ok(())
     }
 }

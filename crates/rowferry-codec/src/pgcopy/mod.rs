@@ -14,6 +14,9 @@
 //! dispatch inside and keeps its state in registers, and a block small enough for the second-level
 //! cache is not fetched again for each column.
 //!
+//! Between two PostgreSQL servers tuples need not be read at all: [`RawTuples`] gathers them and
+//! [`Rewrite`] puts the target's type numbers in.
+//!
 //! Reference: <https://www.postgresql.org/docs/current/sql-copy.html> (binary format).
 
 mod bits;
@@ -27,6 +30,7 @@ mod encode;
 mod error;
 mod from_wire;
 mod lists;
+mod numbers;
 mod numeric;
 mod rewrite;
 mod rule;

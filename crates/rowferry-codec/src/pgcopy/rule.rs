@@ -48,8 +48,10 @@ impl Rule {
         AS_TEXT,
     );
     pub(super) const ARRAY_FORM: Self = Self::new("the array is malformed", DAMAGED);
-    pub(super) const ELEMENT_TYPE: Self =
-        Self::new("the array's elements are of another type than its column says", DAMAGED);
+    pub(super) const ELEMENT_TYPE: Self = Self::new(
+        "the array's elements are of another type than its column says",
+        "Plan again: the column's type was changed on the server.",
+    );
     pub(super) const BIT_FORM: Self = Self::new("the bit string is malformed", DAMAGED);
     pub(super) const SHAPE: Self = Self::new(
         "the value does not have the structure of its type",

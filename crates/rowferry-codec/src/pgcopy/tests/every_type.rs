@@ -74,7 +74,7 @@ fn values(canonical: &C, rows: usize) -> Arrays {
                 .prop_map(move |values| {
                     let number = |text: String| i256::from_string(&text).unwrap();
                     let values = values.into_iter().map(|value| value.map(number));
-                    let array = Decimal256Array::from_iter(values);
+                    let array: Decimal256Array = values.collect();
                     Arc::new(array.with_precision_and_scale(precision, scale).unwrap()) as ArrayRef
                 })
                 .boxed()
@@ -100,7 +100,7 @@ fn values(canonical: &C, rows: usize) -> Arrays {
             texts(proptest::string::string_regex(&pattern).unwrap(), rows)
         }
         C::Text { .. } => texts("[^\\x00]{0,20}", rows),
-        C::Json { .. } => texts("\\{\"[a-z]{0,5}\": [0-9]{1,20}\\}", rows),
+        C::Json { .. } => texts("\\{\"[a-z]{0,5}\": [1-9][0-9]{0,19}\\}", rows),
         C::Opaque { .. } => texts("<[a-zäöü]{1,9}/>", rows),
         C::Enum { labels } => texts(prop::sample::select(labels.clone()), rows),
         C::Set { labels } => {
@@ -263,6 +263,9 @@ proptest! {
                 Some(labels.as_string::<i32>().iter().flatten().collect::<Vec<_>>().join(","))
             })
             .collect();
+        // The empty set has no label, and not an empty one.
+        let lists = lists.column(0).as_list::<i32>();
+        prop_assert!(lists.values().as_string::<i32>().iter().flatten().all(|label| !label.is_empty()));
         prop_assert_eq!(joined, sets.as_string::<i32>().clone());
     }
 

@@ -40,7 +40,9 @@ pub(super) fn text(canonical: &C, pg: &P, array: &dyn Array, row: usize) -> Stri
         C::Binary { .. } => bytes(array.as_binary::<i32>().value(row), pg),
         C::Uuid => {
             let mut text = hex(array.as_fixed_size_binary().value(row));
-            [8, 13, 18, 23].into_iter().for_each(|at| text.insert(at, '-'));
+            for hyphen in [8, 13, 18, 23] {
+                text.insert(hyphen, '-');
+            }
             text
         }
         C::Date => date(array.as_primitive::<Date32Type>().value(row)),

@@ -49,7 +49,9 @@ fn whole_batches_are_rewritten_around_other_columns() {
         // A field is all of a recorded tuple but the number of its columns.
         let mut field = |name: &str| row.extend_from_slice(&recorded::bytes(name)[2..]);
         field("null");
-        shapes.iter().for_each(|(name, _)| field(&format!("{schema}_{name}")));
+        for (name, _) in &shapes {
+            field(&format!("{schema}_{name}"));
+        }
         field("text");
         Tuples { rows, bytes: row.repeat(rows).into() }
     };
@@ -181,9 +183,8 @@ fn forms() -> impl Strategy<Value = Form> {
     Just(Form::Plain).prop_recursive(4, 12, 3, move |inner| {
         let range = inner.clone().prop_map(|form| Form::Range(Box::new(form)));
         prop_oneof![
-            (oids.clone(), inner.clone())
-                .prop_map(|(oids, element)| Form::Array(oids, Box::new(element))),
-            vec((oids.clone(), inner), 0..4).prop_map(Form::Composite),
+            (oids, inner.clone()).prop_map(|(oids, element)| Form::Array(oids, Box::new(element))),
+            vec((oids, inner), 0..4).prop_map(Form::Composite),
             range.clone(),
             range.prop_map(|range| Form::Multirange(Box::new(range))),
         ]
@@ -212,7 +213,9 @@ fn write(value: &Value, pick: fn((u32, u32)) -> u32, out: &mut Vec<u8>) {
                 out.extend(size.to_be_bytes());
                 out.extend((-3_i32).to_be_bytes());
             }
-            elements.iter().for_each(|element| counted(element.as_ref(), out));
+            for element in elements {
+                counted(element.as_ref(), out);
+            }
         }
         Value::Composite(fields) => {
             number(fields.len(), out);
@@ -223,11 +226,15 @@ fn write(value: &Value, pick: fn((u32, u32)) -> u32, out: &mut Vec<u8>) {
         }
         Value::Range { flags, bounds } => {
             out.push(*flags);
-            bounds.iter().for_each(|bound| counted(Some(bound), out));
+            for bound in bounds {
+                counted(Some(bound), out);
+            }
         }
         Value::Multirange(ranges) => {
             number(ranges.len(), out);
-            ranges.iter().for_each(|range| counted(Some(range), out));
+            for range in ranges {
+                counted(Some(range), out);
+            }
         }
     }
 }

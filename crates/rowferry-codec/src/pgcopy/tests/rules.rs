@@ -305,7 +305,7 @@ fn an_element_that_breaks_a_rule_is_found_by_its_row() {
         .map(|row| if row == broken_row { vec![0xff] } else { vec![b'a'; row % 3] })
         .collect();
     let item = Arc::new(Field::new("item", DataType::Binary, true));
-    let lengths = (0..400).map(|row| if row == 300 { 0 } else { 1 });
+    let lengths = (0..400).map(|row| usize::from(row != 300));
     let values = bytes.iter().enumerate().filter(|(row, _)| *row != 300).map(|(_, value)| value);
     let values = Arc::new(BinaryArray::from_iter_values(values));
     let list = ListArray::new(item, OffsetBuffer::from_lengths(lengths), values, None);
@@ -321,6 +321,13 @@ fn pairs_without_a_rule_are_refused_early() {
     assert!(!can_encode(&C::Timestamp { digits: 6 }, &P::TimestampTz { digits: 6 }));
     assert!(!can_encode(&C::Float64, &P::Numeric { precision_scale: None }));
     assert!(!can_encode(&C::Bits { bits: 8 }, &P::Bit { bits: 10 }));
+    let money =
+        |precision, scale| can_decode(&C::Decimal { precision, scale }, &P::Money { digits: 2 });
+    // Eighteen digits are fewer than 64 bits have, and more than 38 are another array.
+    assert_eq!(
+        [money(18, 2), money(19, 2), money(19, 3), money(39, 2)],
+        [false, true, false, false]
+    );
     let refused = Encoder::new(&[column("c", C::Date, P::Text)]);
     assert!(matches!(refused, Err(CodecError::NoEncoding { .. })));
 }
