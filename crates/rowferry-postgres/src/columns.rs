@@ -261,11 +261,34 @@ fn into(
         )
         .with_casts([target.native.declared.clone()]));
     }
+    if !own {
+        found = from_elsewhere(source, canonical, found);
+    }
     let domain = target.native.base.is_some() && source.native.declared != target.native.declared;
     if domain {
         found = found.and(&format!("what domain {} accepts", target.native.declared));
     }
     Ok(found)
+}
+
+/// What the source's engine does not hold its columns to is a rule here: a cell of SQLite may have
+/// any class.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are what they say")]
+fn from_elsewhere(source: &Column, canonical: &CanonicalType, found: Fit) -> Fit {
+    use CanonicalType as C;
+    let exact = found.fidelity == Fidelity::Exact;
+    match canonical {
+        C::List { .. } if exact => Fit { fidelity: Fidelity::Widened, ..found },
+        _ if source.native.engine != "sqlite" || !exact => found,
+        C::Int64 => Fit { fidelity: Fidelity::Widened, ..found },
+        C::Decimal { precision, scale } => {
+            let whole = precision.saturating_sub(*scale);
+            found.and(&format!("at most {whole} digits before the point and {scale} behind it"))
+        }
+        C::Boolean => found.and("0 or 1"),
+        C::Uuid => found.and("16 bytes or a uuid in lower case with hyphens"),
+        _ => found,
+    }
 }
 
 /// The same enum type by name may have other labels in the target.

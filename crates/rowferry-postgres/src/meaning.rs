@@ -114,6 +114,8 @@ fn most_chars(name: &str) -> Option<u32> {
         "inet" | "cidr" => 49,
         "macaddr" => 17,
         "macaddr8" => 23,
+        // Two numbers of eight hex digits.
+        "pg_lsn" => 17,
         // A block of ten digits and a place of five, in parentheses.
         "tid" => 18,
         _ => return None,
@@ -128,7 +130,7 @@ fn built_in(name: &str, modifier: i32, money_digits: u8) -> Option<CanonicalType
         "int4" => C::Int32,
         "int8" => C::Int64,
         "oid" | "xid" | "cid" => C::UInt32,
-        "xid8" | "pg_lsn" => C::UInt64,
+        "xid8" => C::UInt64,
         "char" => C::Binary { bytes: Some(1), fixed: true },
         "float4" => C::Float32,
         "float8" => C::Float64,

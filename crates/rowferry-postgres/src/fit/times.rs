@@ -37,7 +37,12 @@ pub(super) fn fit(from: &CanonicalType, to: &PgType, own: bool) -> Option<Fit> {
                 .converted(duration)
         }
         (C::Duration { digits }, P::Interval { digits: there }) => {
-            digits_fit(*digits, *there, temporal(i64::MIN, i64::MAX, false, *there), "interval")
+            let limits = temporal(i64::MIN, i64::MAX, false, *there);
+            if digits <= there {
+                Fit::exact()
+            } else {
+                digits_fit(*digits, *there, limits, "interval")
+            }
         }
         (C::Duration { .. }, P::Time { digits: there }) => {
             Fit::checked("between 00:00 and 24:00", temporal(0, DAY_MICROS, false, *there))
