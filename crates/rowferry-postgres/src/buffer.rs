@@ -85,7 +85,8 @@ pub(crate) async fn buffer(
     let name = format!("pg_temp._rowferry_{word}");
     let join = |parts: Vec<String>| parts.join(", ");
     let create = format!(
-        "create temporary table {name} on commit delete rows as select {} from {} with no data",
+        "set client_min_messages = warning; drop table if exists {name}; \
+         create temporary table {name} on commit delete rows as select {} from {} with no data",
         join(cells.iter().map(Cell::made).collect()),
         sql::table(&prepared.load_table)
     );

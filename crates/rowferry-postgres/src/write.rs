@@ -50,8 +50,9 @@ pub(crate) struct WriterPool {
 /// A session that writes the chunks of one stream, with what it has made for that.
 struct Writing {
     session: Session,
-    /// One per form of payload, made when the first payload of that form comes.
-    paths: BTreeMap<Form, Path>,
+    /// One per form of payload, made when the first payload of that form comes, for the columns as
+    /// they were planned then: a column may be read by a wider meaning later.
+    paths: BTreeMap<Form, (Vec<ColumnPlan>, Path)>,
 }
 
 /// In which form rows come.
@@ -147,11 +148,13 @@ impl Writing {
 
     /// The way for rows of this form, made once per session.
     async fn path(&mut self, prepared: &Prepared, form: Form, money_digits: u8) -> Result<Path> {
-        if let Some(path) = self.paths.get(&form) {
+        if let Some((columns, path)) = self.paths.get(&form)
+            && *columns == prepared.columns
+        {
             return Ok(path.clone());
         }
         let path = self.make_path(prepared, form, money_digits).await?;
-        self.paths.insert(form, path.clone());
+        self.paths.insert(form, (prepared.columns.clone(), path.clone()));
         Ok(path)
     }
 
