@@ -14,6 +14,8 @@ use arrow_schema::{ArrowError, Field, Schema};
 use mysql_async::{Row, Value};
 use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Result};
 
+use crate::types::Native;
+
 /// Storage of the zero date in `Date32`.
 const ZERO_DATE: i32 = i32::MIN + 1;
 /// Storage of the zero date in `Timestamp`.
@@ -47,6 +49,16 @@ enum Cells {
 }
 
 impl Cells {
+    fn of(column: &Column, canonical: &CanonicalType, rows: usize) -> Option<Self> {
+        if let Native::Enum(labels) = Native::parse(&column.native.declared)
+            && by_number(&labels)
+        {
+            let text = StringBuilder::with_capacity(rows, rows * 16);
+            return Some(Self::EnumNumber(text, labels));
+        }
+        Self::new(canonical, rows)
+    }
+
     fn new(canonical: &CanonicalType, rows: usize) -> Option<Self> {
         let text = || StringBuilder::with_capacity(rows, rows * 16);
         Some(match canonical {
@@ -66,9 +78,6 @@ impl Cells {
             CanonicalType::Decimal { .. } => Self::Decimal256(
                 Decimal256Builder::with_capacity(rows).with_data_type(canonical.arrow()),
             ),
-            CanonicalType::Enum { labels } if by_number(labels) => {
-                Self::EnumNumber(text(), labels.clone())
-            }
             CanonicalType::Enum { .. } => Self::Enum(text()),
             CanonicalType::Text { .. }
             | CanonicalType::Json { .. }
@@ -371,7 +380,7 @@ impl BatchBuilder {
             };
             let canonical = column.canonical.as_ref().ok_or_else(unmapped)?;
             fields.push(canonical.field(&column.name));
-            cells.push(Cells::new(canonical, rows).ok_or_else(unmapped)?);
+            cells.push(Cells::of(column, canonical, rows).ok_or_else(unmapped)?);
         }
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
@@ -398,9 +407,13 @@ impl BatchBuilder {
                     let code =
                         if unrepresentable { "unrepresentable" } else { "value-not-representable" };
                     let message = format!("column {name:?}, row {row} of the chunk: {reason}");
-                    return Err(
-                        ConnectorError::new(ErrorClass::Data, code, message).with_column(name)
+                    let next = format!(
+                        "Correct the row in the source, or keep it as it is written: set under \
+                         `casts` `{name}: \"text\"`."
                     );
+                    return Err(ConnectorError::new(ErrorClass::Data, code, message)
+                        .with_column(name)
+                        .with_next(next));
                 }
             }
         }
@@ -504,7 +517,7 @@ mod tests {
         fn no_value_of_the_wire_makes_a_decoder_panic(values in proptest::collection::vec(value(), 1..20)) {
             for column in columns() {
                 let Some(canonical) = &column.canonical else { continue };
-                let mut cells = Cells::new(canonical, 4).unwrap();
+                let mut cells = Cells::of(&column, canonical, 4).unwrap();
                 let taken = values.iter().filter(|value| cells.push(value).is_ok()).count();
                 prop_assert_eq!(cells.finish().len(), taken);
             }

@@ -175,7 +175,7 @@ fn select(column: &Column) -> String {
             Native::Date | Native::DateTime(_) | Native::Timestamp(_),
         ) => format!("cast({name} as char)"),
         // The empty text is a label and also how the error value looks: only numbers differ.
-        (Some(CanonicalType::Enum { labels }), Native::Enum(_)) if decode::by_number(labels) => {
+        (Some(_), Native::Enum(labels)) if decode::by_number(&labels) => {
             format!("cast({name} + 0 as unsigned)")
         }
         (Some(CanonicalType::Text { .. }), Native::Vector(_)) => {
