@@ -225,7 +225,7 @@ impl CanonicalType {
     }
 
     /// A wider type in which a column can be read once a value came that this one cannot hold:
-    /// NaN in a decimal, `2024-02-00` in a date, a list of two dimensions, no label in an enum.
+    /// NaN in a decimal, `2024-02-00` in a date, a list of two dimensions.
     #[expect(clippy::wildcard_enum_match_arm, reason = "few meanings have a wider one")]
     pub fn demoted(&self) -> Option<Self> {
         match self {

@@ -14,6 +14,7 @@ use arrow_schema::{ArrowError, Field, Schema};
 use mysql_async::{Row, Value};
 use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Result};
 
+use crate::row_name;
 use crate::types::Native;
 
 /// Storage of the zero date in `Date32`.
@@ -362,6 +363,8 @@ fn uuid(text: &[u8]) -> Option<[u8; 16]> {
 pub(crate) struct BatchBuilder {
     schema: Arc<Schema>,
     names: Vec<String>,
+    /// Names and places of the key columns that are read.
+    key: Vec<(String, usize)>,
     cells: Vec<Cells>,
     rows: usize,
     bytes: usize,
@@ -371,7 +374,9 @@ pub(crate) struct BatchBuilder {
 
 impl BatchBuilder {
     /// Builders for `columns` with room for `rows`.
-    pub(crate) fn new(columns: &[Column], rows: usize) -> Result<Self> {
+    ///
+    /// `key` names the columns by which a bad row is told from others.
+    pub(crate) fn new(columns: &[Column], key: &[String], rows: usize) -> Result<Self> {
         let mut fields = Vec::with_capacity(columns.len());
         let mut cells = Vec::with_capacity(columns.len());
         for column in columns {
@@ -385,6 +390,13 @@ impl BatchBuilder {
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
             names: columns.iter().map(|column| column.name.clone()).collect(),
+            key: key
+                .iter()
+                .filter_map(|name| {
+                    let place = columns.iter().position(|column| column.name == *name)?;
+                    Some((name.clone(), place))
+                })
+                .collect(),
             cells,
             rows: 0,
             bytes: 0,
@@ -403,14 +415,21 @@ impl BatchBuilder {
                 Ok(bytes) => self.bytes += bytes,
                 Err(Broken { reason, unrepresentable }) => {
                     let name = self.names.get(index).map_or("", String::as_str);
-                    let row = self.rows_before + self.rows as u64;
+                    let place = self.rows_before + self.rows as u64;
+                    let row = row_name::of_row(row, &self.key, place);
                     let code =
                         if unrepresentable { "unrepresentable" } else { "value-not-representable" };
-                    let message = format!("column {name:?}, row {row} of the chunk: {reason}");
-                    let next = format!(
-                        "Correct the row in the source, or keep it as it is written: set under \
-                         `casts` `{name}: \"text\"`."
-                    );
+                    let message = format!("column {name:?}, {row}: {reason}");
+                    let next = if matches!(cells, Cells::Enum(_) | Cells::EnumNumber(..)) {
+                        "Correct the row in the source, or leave the column out: nothing under \
+                         `casts` can tell the error value from an empty text."
+                            .to_owned()
+                    } else {
+                        format!(
+                            "Correct the row in the source, or keep it as it is written: set under \
+                             `casts` `{name}: \"text\"`."
+                        )
+                    };
                     return Err(ConnectorError::new(ErrorClass::Data, code, message)
                         .with_column(name)
                         .with_next(next));

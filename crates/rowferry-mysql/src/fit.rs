@@ -100,8 +100,10 @@ pub(crate) fn fit(source: &Column, place: Place<'_>) -> Option<Fit> {
     match place.native {
         // A mediumint travels in a wider meaning.
         Native::Int { .. } if own.native.as_ref() == Some(place.native) => Some(Fit::exact()),
-        Native::Int { bits, unsigned } => integer(canonical, *bits, *unsigned)
-            .map(|fit| if own.sqlite { fit.at_best_widened() } else { fit }),
+        Native::Int { bits, unsigned } => integer(canonical, *bits, *unsigned).map(|fit| {
+            let less = own.sqlite && canonical.is_integer();
+            if less { fit.at_best_widened() } else { fit }
+        }),
         Native::Year => year(canonical, &own),
         Native::Float { fixed: true } | Native::Double { fixed: true } => {
             (own.native.as_ref() == Some(place.native) && own.declared_as(source, place))

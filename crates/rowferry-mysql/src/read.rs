@@ -42,8 +42,9 @@ impl MysqlReader {
         spec: &ReadSpec,
     ) -> Result<Self> {
         let query = query(table, chunk, spec)?;
+        let key = table.primary_key().map(|key| key.columns.as_slice()).unwrap_or_default();
         let builder =
-            BatchBuilder::new(&spec.columns, as_usize(spec.batch_rows.min(ROWS_AT_FIRST)))?;
+            BatchBuilder::new(&spec.columns, key, as_usize(spec.batch_rows.min(ROWS_AT_FIRST)))?;
         let pinned = lease.sessions().is_pinned();
         lease.busy = true;
         let conn = lease.conn()?;
