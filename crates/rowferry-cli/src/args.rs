@@ -326,8 +326,13 @@ pub(crate) enum ConfigAction {
     #[command(after_help = "Examples:\n  rowferry config schema\n  \
         rowferry config schema > rowferry.schema.json")]
     Schema,
-    #[command(hide = true)]
-    Migrate(Rest),
+    /// Print a file of an older shape as a native job file, secrets as variables
+    #[command(after_help = "Examples:\n  rowferry config migrate appsettings.json\n  \
+        rowferry config migrate sync.yaml > rowferry.yaml")]
+    Migrate {
+        /// Job file; else `SYNC_CONFIG_PATH`, else rowferry.yaml
+        file: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -373,9 +378,15 @@ pub(crate) struct Shape {
     /// Column of the source and its name in the target
     #[arg(long, value_name = "A=B", value_delimiter = ',')]
     pub(crate) rename: Vec<String>,
+    /// Column and its cast: "decimal(9,2) else null"
+    #[arg(long, value_name = "A=CAST")]
+    pub(crate) cast: Vec<String>,
     /// One comparison: column, operator, literal
     #[arg(long = "where", value_name = "FILTER")]
     pub(crate) filter: Option<String>,
+    /// Set so many bad rows of a table aside
+    #[arg(long, value_name = "ROWS", value_parser = units::count)]
+    pub(crate) max_rejects: Option<u64>,
 }
 
 /// Limits and parallelism.
@@ -428,12 +439,15 @@ pub(crate) struct Control {
     /// Stop and save after this long, exit 75
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub(crate) deadline: Option<Duration>,
-    /// When another run holds the lock
+    /// If another run holds the lock
     #[arg(long, value_enum, value_name = "DO")]
     pub(crate) on_locked: Option<OnLocked>,
     /// Exit 99 when there was nothing to do
     #[arg(long)]
     pub(crate) exit_skip: bool,
+    /// Exit 1 when rows were set aside
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Plan only
     #[arg(long)]
     pub(crate) dry_run: bool,

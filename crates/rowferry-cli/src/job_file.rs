@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rowferry_config::{ConfigError, ConfigErrors, ProcessEnv};
-use rowferry_core::{Endpoint, Job, Predicate};
+use rowferry_core::{Cast, Endpoint, Job, Predicate};
 
 use crate::failure::{Failure, Result};
 
@@ -101,6 +101,11 @@ fn unknown_connection<'a>(name: &str, known: impl Iterator<Item = &'a String>) -
 /// One comparison of a column with a literal.
 pub(crate) fn predicate(text: &str) -> Result<Predicate> {
     rowferry_config::parse_predicate(text).map_err(|error| failure(&error.into()))
+}
+
+/// `TYPE`, `else POLICY` or `TYPE else POLICY`.
+pub(crate) fn cast(text: &str) -> Result<Cast> {
+    rowferry_config::parse_cast(text).map_err(|error| failure(&error.into()))
 }
 
 /// The job file that says the same as each job, one YAML document per job; secrets become

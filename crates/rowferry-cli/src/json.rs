@@ -16,6 +16,8 @@ const LINE_BYTES_MAX: usize = 4_096;
 const TEXT_CHARS_MAX: usize = 400;
 /// Warnings of a table in the line; the rest is in `--report`.
 const WARNINGS_MAX: usize = 3;
+/// Columns with changed values in the line; the rest is in `--report`.
+const VALUES_MAX: usize = 5;
 
 /// The line, without its line feed: failed tables first, then as many as fit.
 pub(crate) fn line(report: &RunReport) -> String {
@@ -23,6 +25,7 @@ pub(crate) fn line(report: &RunReport) -> String {
     short.error.iter_mut().for_each(shorten);
     for table in &mut short.tables {
         table.error.iter_mut().for_each(shorten);
+        table.values.truncate(VALUES_MAX);
         table.warnings.truncate(WARNINGS_MAX);
         table.warnings.iter_mut().for_each(cut);
         for name in [&mut table.job, &mut table.source, &mut table.target] {

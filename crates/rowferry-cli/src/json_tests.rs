@@ -6,7 +6,6 @@ use super::{LINE_BYTES_MAX, ReportFile, line};
 fn table(number: usize, failed: bool) -> TableReport {
     let error = ConnectorError::new(ErrorClass::Setup, "unknown-table", "x".repeat(5_000));
     TableReport {
-        values: Vec::new(),
         job: "shop".into(),
         source: format!("public.table_{number}"),
         target: format!("table_{number}"),
@@ -30,6 +29,7 @@ fn table(number: usize, failed: bool) -> TableReport {
         seconds: 1.0,
         watermark: None,
         digest: String::new(),
+        values: Vec::new(),
         warnings: vec!["w".repeat(1_000); 50],
         phases: Phases::default(),
         error: failed.then(|| ErrorReport::new(&error, "shop", "t", "")),

@@ -1,9 +1,9 @@
 //! What `plan` shows of a table, as text and as JSON, from one value.
 
 use rowferry_core::{
-    Consistency, Job, LoadInto, Mode, PlanProblem, Settings, TablePlan, WriteMode,
+    Consistency, Fidelity, Job, LoadInto, Mode, PlanProblem, Policy, Settings, TablePlan, WriteMode,
 };
-use rowferry_engine::PlannedTable;
+use rowferry_engine::{PlannedColumn, PlannedTable, casts_to_paste};
 use serde::Serialize;
 
 use crate::{summary, units};
@@ -40,6 +40,9 @@ pub(crate) struct TableView {
     ddl: Vec<String>,
     warnings: Vec<String>,
     problems: Vec<PlanProblem>,
+    /// The line of a job file with which the columns with problems would go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    casts: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,9 +53,23 @@ struct ColumnView {
     target_name: String,
     target_type: String,
     nullable: bool,
-    fidelity: char,
+    /// `E` exact, `W` widened, `V` checked value by value, `L` lossy, `X` not possible.
+    flag: char,
+    /// What is checked or lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+    /// Casts that avoid the rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     options: Vec<String>,
+    /// What becomes of values that break it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<String>,
+    /// Casts with which a column with a problem would go.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    casts: Vec<String>,
+    /// The target computes it again; it is not copied.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    recreated: bool,
 }
 
 impl JobView {
@@ -115,21 +132,25 @@ impl TableView {
                 .unwrap_or_default(),
             rows_estimated,
             chunks_estimated: plan.and_then(|plan| chunks(plan, &job.settings)),
-            columns: plan.map(columns).unwrap_or_default(),
+            columns: columns(planned),
             ddl: planned.ddl.clone(),
             warnings: plan.map(|plan| plan.warnings.clone()).unwrap_or_default(),
             problems: planned.problems.clone(),
+            casts: casts_to_paste(&planned.problems),
         }
     }
 
     fn lines(&self) -> Vec<String> {
         let exists = if self.target_exists { " (exists)" } else { "" };
         let mut lines = vec![format!("table {} -> {}{exists}", self.source, self.target)];
+        let list = |names: &[String]| {
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        };
         if !self.columns.is_empty() {
-            let list = |names: &[String]| {
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-            };
             lines.push(self.render_columns());
+            lines.extend(self.columns.iter().filter_map(ColumnView::rule_line));
+        }
+        if !self.write.is_empty() {
             lines.push(format!(
                 "  mode {}, write {}, load {}, consistency {}",
                 self.mode, self.write, self.load, self.consistency
@@ -142,13 +163,14 @@ impl TableView {
             lines.push(format!("  {statement};"));
         }
         lines.extend(self.warnings.iter().map(|warning| format!("  note: {warning}")));
+        if let Some(casts) = &self.casts {
+            lines.push("  casts to paste under this table:".to_owned());
+            lines.push(format!("    {casts}"));
+        }
         for problem in &self.problems {
             lines.push(format!("  error[{}]: {problem}", problem.code));
             if !problem.next.is_empty() {
                 lines.push(format!("    next: {}", problem.next));
-            }
-            if let (Some(column), Some(cast)) = (&problem.column, problem.casts.first()) {
-                lines.push(format!("    casts: {{ {column}: \"{cast}\" }}"));
             }
         }
         lines
@@ -156,16 +178,19 @@ impl TableView {
 
     fn render_columns(&self) -> String {
         let header =
-            ["", "column", "source type", "meaning", "target column", "target type", "null"];
+            ["", "", "column", "source type", "meaning", "target column", "target type", "null"];
         let mut table = summary::plain_table(&header, &[]);
         for column in &self.columns {
+            let computed = if column.recreated { ", computed" } else { "" };
+            let target_type = format!("{}{computed}", column.target_type);
             table.add_row([
                 "",
+                &column.flag.to_string(),
                 &column.name,
                 &column.source_type,
                 &column.meaning,
                 &column.target_name,
-                &column.target_type,
+                &target_type,
                 if column.nullable { "yes" } else { "no" },
             ]);
         }
@@ -187,25 +212,54 @@ impl TableView {
     }
 }
 
-fn columns(plan: &TablePlan) -> Vec<ColumnView> {
-    plan.columns
-        .iter()
-        .map(|column| ColumnView {
-            name: column.source.name.clone(),
-            source_type: column.source.native.declared.clone(),
-            meaning: column
-                .source
+impl ColumnView {
+    fn new(column: &PlannedColumn, problems: &[PlanProblem]) -> Self {
+        let (source, plan) = (&column.source, column.plan.as_ref());
+        let of_column = |problem: &&PlanProblem| problem.column.as_deref() == Some(&source.name);
+        let refused = problems.iter().find(of_column);
+        let flag = match plan.filter(|_| refused.is_none()) {
+            Some(plan) => plan.fidelity.letter(),
+            None => 'X',
+        };
+        let policy = plan.map(|plan| &plan.policy).filter(|policy| **policy != Policy::Strict);
+        Self {
+            name: source.name.clone(),
+            source_type: source.native.declared.clone(),
+            meaning: source
                 .canonical
                 .as_ref()
                 .map_or_else(String::new, rowferry_core::CanonicalType::name),
-            target_name: column.target.name.clone(),
-            target_type: column.target.native.declared.clone(),
-            nullable: column.target.nullable,
-            fidelity: column.fidelity.letter(),
-            rule: column.rule.clone(),
-            options: column.options.clone(),
-        })
-        .collect()
+            target_name: plan.map_or_else(String::new, |plan| plan.target.name.clone()),
+            target_type: plan.map_or_else(String::new, |plan| plan.target.native.declared.clone()),
+            nullable: plan.map_or(source.nullable, |plan| plan.target.nullable),
+            flag,
+            rule: plan.and_then(|plan| plan.rule.clone()),
+            options: plan.map(|plan| plan.options.clone()).unwrap_or_default(),
+            policy: policy.map(ToString::to_string),
+            casts: refused.map(|problem| problem.casts.clone()).unwrap_or_default(),
+            recreated: column.recreated,
+        }
+    }
+
+    /// What is checked or lost, and what can be said about it.
+    fn rule_line(&self) -> Option<String> {
+        let speaks = [Fidelity::Checked, Fidelity::Lossy].map(Fidelity::letter);
+        let rule = self.rule.as_ref().filter(|_| speaks.contains(&self.flag))?;
+        let otherwise = match &self.policy {
+            Some(policy) => format!(", else {policy}"),
+            None if self.options.is_empty() => String::new(),
+            None => {
+                let options: Vec<String> =
+                    self.options.iter().map(|cast| format!("{cast:?}")).collect();
+                format!(" (options: {})", options.join(", "))
+            }
+        };
+        Some(format!("  {} {}: {rule}{otherwise}", self.flag, self.name))
+    }
+}
+
+fn columns(planned: &PlannedTable) -> Vec<ColumnView> {
+    planned.columns.iter().map(|column| ColumnView::new(column, &planned.problems)).collect()
 }
 
 /// Rows by statistics over the rows that fit a chunk.

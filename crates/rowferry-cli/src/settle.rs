@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rowferry_config::glob_match;
-use rowferry_core::{Consistency, Job, Mode, Settings, TableRef, WriteMode};
+use rowferry_core::{Cast, Consistency, Job, Mode, OnBadRow, Settings, TableRef, WriteMode};
 use rowferry_engine::RunOptions;
 
 use crate::args::{
@@ -33,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) on_locked: OnLocked,
     /// Exit 99 when there was nothing to do.
     pub(crate) exit_skip: bool,
+    /// Exit 1 when rows were set aside.
+    pub(crate) strict: bool,
     /// Stop and save after this long.
     pub(crate) deadline: Option<Duration>,
     /// Form of the result.
@@ -67,6 +69,7 @@ impl Request {
             state: state_path::settle(control.state.as_deref(), state_of_file),
             on_locked: control.on_locked.unwrap_or(OnLocked::Fail),
             exit_skip: control.exit_skip,
+            strict: control.strict,
             deadline: control.deadline,
             output: output.form.output,
             report: output.report.clone(),
@@ -175,6 +178,10 @@ fn apply_shape(job: &mut Job, shape: &Shape) -> Result<()> {
         WriteWord::Upsert => WriteMode::Upsert,
     });
     let filter = shape.filter.as_deref().map(job_file::predicate).transpose()?;
+    if let Some(max_rejects) = shape.max_rejects {
+        job.settings.on_bad_row = OnBadRow::Quarantine { max_rejects };
+    }
+    let casts = shape.cast.iter().map(|text| column_cast(text)).collect::<Result<Vec<_>>>()?;
     for table in &mut job.tables {
         table.write = write.or(table.write);
         if filter.is_some() {
@@ -203,8 +210,23 @@ fn apply_shape(job: &mut Job, shape: &Shape) -> Result<()> {
             })?;
             table.rename.insert(from.to_owned(), to.to_owned());
         }
+        table.casts.extend(casts.iter().cloned());
     }
     Ok(())
+}
+
+/// `column=TYPE else POLICY`.
+fn column_cast(text: &str) -> Result<(String, Cast)> {
+    let form = || {
+        Failure::usage(
+            "cast-form",
+            format!("--cast {text:?} is not of the form column=CAST"),
+            "Write for example --cast rate=\"decimal(38,10) else null\".",
+        )
+    };
+    let (column, cast) =
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(form)?;
+    Ok((column.to_owned(), job_file::cast(cast)?))
 }
 
 fn apply_limits(settings: &mut Settings, limits: &Limits) {

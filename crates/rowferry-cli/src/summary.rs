@@ -2,7 +2,7 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
-use rowferry_engine::{RunReport, RunStatus, TableReport};
+use rowferry_engine::{RunReport, RunStatus, TableReport, ValueChange};
 
 use crate::units;
 
@@ -79,6 +79,17 @@ fn notes(table: &TableReport) -> Vec<String> {
     if table.duplicates > 0 {
         notes.push(format!("{} left out", units::counted(table.duplicates, "duplicate")));
     }
+    if table.rows_rejected > 0 {
+        notes.push(format!(
+            "{} set aside; _rowferry_quarantine in the target names them",
+            units::counted(table.rows_rejected, "row")
+        ));
+    }
+    notes.extend(table.values.iter().map(|change| {
+        let ValueChange { column, rule, policy, count } = change;
+        let count = units::grouped(*count);
+        format!("values: {policy} in {}.{column}: {count} ({rule})", table.source)
+    }));
     notes.extend(table.warnings.iter().map(|warning| format!("note: {warning}")));
     notes
 }
@@ -122,8 +133,8 @@ pub(crate) fn whole(value: f64) -> u64 {
 pub(crate) const fn word(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Ok => "ok",
-        RunStatus::Partial => "partial",
         RunStatus::Degraded => "degraded",
+        RunStatus::Partial => "partial",
         RunStatus::Failed => "failed",
         RunStatus::Skipped => "skipped",
         RunStatus::Stopped => "stopped",

@@ -36,13 +36,8 @@ pub(crate) fn of_job(doc: &mut Document<'_>, node: &Node) -> Vec<TypeCast> {
     for item in section.get("casts").map(|node| doc.items(node)).unwrap_or_default() {
         let Some(entry) = doc.section(item, &TYPE_CAST) else { continue };
         let from = doc.required(entry, TYPE_CAST.of, "from");
-        let to = match entry.get("to") {
-            Some(to) => cast(doc, to),
-            None => {
-                doc.missing(item, TYPE_CAST.of, "to");
-                None
-            }
-        };
+        let to = doc.required(entry, TYPE_CAST.of, "to");
+        let to = to.and_then(|_| entry.get("to")).and_then(|to| cast(doc, to));
         casts.extend(from.zip(to).map(|(from, cast)| TypeCast { from, cast }));
     }
     if let Some(node) = section.get("types") {

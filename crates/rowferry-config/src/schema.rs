@@ -154,7 +154,7 @@ documented! {
         passthrough: Option<bool>,
         /// fail or quarantine: what happens to rows that the target cannot hold.
         on_bad_row: Option<String>,
-        /// Rows of a table that may be set aside, with on_bad_row: quarantine.
+        /// Rows of a table that may be set aside, with `on_bad_row: quarantine`.
         max_rejects: Option<u64>,
         /// keys or none: whether messages name rows by their keys.
         error_values: Option<String>,

@@ -113,6 +113,7 @@ impl Settings {
 
 /// One entry of a job: a table, or a pattern of tables.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own in job files")]
 pub struct TableJob {
     /// `orders`, `public.orders`, `public.*`, `shop.tmp_*`: `*` stands for any characters.
     pub source: TableRef,

@@ -91,6 +91,10 @@ impl Sink for MysqlSink {
         self.state.server.flavor.word()
     }
 
+    fn folds_names(&self) -> bool {
+        true
+    }
+
     async fn identity(&self) -> Result<String> {
         self.state.server.identity().await
     }

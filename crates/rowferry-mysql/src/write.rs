@@ -30,7 +30,7 @@ use rowferry_core::{
 use rowferry_runtime::{RuntimeError, Task};
 use tokio::sync::mpsc;
 
-use crate::config::{self, Server};
+use crate::config::{self, Purpose, Server};
 use crate::merge::{self, Merge};
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
@@ -376,14 +376,9 @@ impl MysqlWriter {
         let conn = &mut session.conn;
         let stream_id = &prepared.stream.stream_id;
         let (table, no) = (&progress.quarantine, receipt.no);
-        quarantine::write(conn, table, stream_id, prepared.run, no, &rejected).await.map_err(
-            |error| {
-                error::of(error, format!("{attempt}: could not set rows aside")).with_next(
-                    "Grant CREATE on the database of the progress tables, or make \
-                     _rowferry_quarantine there.",
-                )
-            },
-        )?;
+        quarantine::write(conn, table, stream_id, prepared.run, no, &rejected)
+            .await
+            .map_err(|error| error::of(error, format!("{attempt}: could not set rows aside")))?;
         match progress.record(conn, stream_id, prepared.run, prepared.epoch, receipt).await {
             // An earlier attempt's receipt: it is durable, and `begin` will find it.
             Err(error) if error::is_code(&error, 1062) => {
@@ -436,6 +431,13 @@ impl ChunkWriter for MysqlWriter {
     }
 
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
+        if self.rejected.is_empty() && !rows.is_empty() {
+            // On a connection of its own: DDL would commit the chunk.
+            let mut conn = self.sink.server.open(Purpose::Write).await?;
+            let made = self.progress.create_quarantine(&mut conn).await;
+            config::close(conn).await;
+            made?;
+        }
         // A load has the session until its last row, so they wait for its end.
         self.rejected.extend_from_slice(rows);
         Ok(())

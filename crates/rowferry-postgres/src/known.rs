@@ -72,6 +72,11 @@ impl Known {
         self.words.money_digits
     }
 
+    /// Whether a type of that name was there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// The source's type under the names of the target, if it is there or can be made.
     pub(crate) fn adopt(&self, native: &NativeType) -> Result<NativeType, Obstacle> {
         let renames = self.renames(&native.needs);

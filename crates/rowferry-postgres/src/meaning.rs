@@ -25,9 +25,14 @@ pub(crate) fn meaning(
     Some(match &found.kind {
         Kind::Enum(labels) => CanonicalType::Enum { labels: labels.clone() },
         Kind::Array(element) if is_array(found) => {
+            // The words of an array do not tell what is under a domain.
+            let of_domain =
+                catalog.get(*element).is_some_and(|part| matches!(part.kind, Kind::Domain { .. }));
             // The elements' modifier is that of the array.
             match meaning(catalog, *element, stored.modifier, money_digits) {
-                Some(element) if is_listed(&element) && !catalog.text_only(stored.oid) => {
+                Some(element)
+                    if is_listed(&element) && !of_domain && !catalog.text_only(stored.oid) =>
+                {
                     CanonicalType::List { element: Box::new(element) }
                 }
                 _ => opaque(found),

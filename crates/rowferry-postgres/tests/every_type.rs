@@ -83,7 +83,8 @@ fn fill(server: &Server, table: &str, columns: &[Candidate]) {
         .enumerate()
         .map(|(index, column)| format!("c{index} {}", column.name))
         .collect();
-    server.psql(&format!("create table {table} (id int primary key, {});", definitions.join(", ")));
+    let mut statements =
+        format!("create table {table} (id int primary key, {});", definitions.join(", "));
     let rows = columns.iter().map(|column| column.literals.len()).max().unwrap_or(0);
     for row in 0..=rows {
         let values: Vec<&str> = columns
@@ -93,8 +94,9 @@ fn fill(server: &Server, table: &str, columns: &[Candidate]) {
                 None => "null",
             })
             .collect();
-        server.psql(&format!("insert into {table} values ({row}, {});", values.join(", ")));
+        statements += &format!("insert into {table} values ({row}, {});", values.join(", "));
     }
+    server.psql(&statements);
 }
 
 /// The text of every cell and the type of every column; nothing that depends on row order.
@@ -106,19 +108,27 @@ fn assert_equal(server: &Server, from: &str, to: &str, columns: usize, what: &st
         ))
     };
     assert_eq!(types(from), types(to), "{what}: {to}");
+    // All columns in one query; the text of each cell in hexadecimal, so that nothing is hidden.
+    let texts = |table: &str| {
+        let cells: Vec<String> = (0..columns)
+            .map(|column| {
+                format!("coalesce(encode(convert_to(c{column}::text, 'UTF8'), 'hex'), 'null')")
+            })
+            .collect();
+        server.psql(&format!("select {} from {table} order by id;", cells.join(", ")))
+    };
+    let (left, right) = (texts(from), texts(to));
     let mut cells = 0;
-    for column in 0..columns {
-        let texts = |table: &str| {
-            server.psql(&format!(
-                "select id, coalesce(encode(convert_to(c{column}::text, 'UTF8'), 'hex'), 'null')
-                 from {table} order by id;"
-            ))
-        };
-        let (left, right) = (texts(from), texts(to));
-        let name = types(from).lines().nth(column + 1).unwrap().to_owned();
-        assert_eq!(left, right, "{what}: column {name} of {to}");
-        cells += left.lines().count();
+    for (left, right) in left.lines().zip(right.lines()) {
+        for (column, (left, right)) in left.split('|').zip(right.split('|')).enumerate() {
+            if left != right {
+                let name = types(from).lines().nth(column + 1).unwrap_or_default().to_owned();
+                panic!("{what}: column {name} of {to}: {left} became {right}");
+            }
+            cells += 1;
+        }
     }
+    assert_eq!(left, right, "{what}: {to}");
     cells
 }
 
@@ -148,7 +158,16 @@ async fn every_type_of_a_fresh_database_arrives() {
             if wire {
                 ferry.assert_passes(&plan);
             }
-            ferry.copy(&wish).await.unwrap();
+            if let Err(error) = ferry.copy(&wish).await {
+                let types: Vec<String> = plan
+                    .columns
+                    .iter()
+                    .map(|column| {
+                        format!("{} {}", column.source.name, column.source.native.declared)
+                    })
+                    .collect();
+                panic!("wire {wire}: {error} of {}", types.join(", "));
+            }
             cells +=
                 assert_equal(&server, table, to, *columns, if wire { "bytes" } else { "batches" });
         }

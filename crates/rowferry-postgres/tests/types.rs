@@ -43,8 +43,9 @@ async fn every_mapped_type_arrives_exactly() {
     let table = ferry.source.describe(&TableRef::bare("src")).await.unwrap();
     let canonical = |name: &str| table.column(name).unwrap().canonical.clone().unwrap();
     assert_eq!(canonical("dom"), CanonicalType::Decimal { precision: 10, scale: 2 });
-    assert_eq!(table.column("dom").unwrap().native.declared, "numeric(10,2)");
-    assert_eq!(canonical("nneg"), CanonicalType::DecimalText);
+    assert_eq!(table.column("dom").unwrap().native.declared, "public.more_positive");
+    assert_eq!(table.column("dom").unwrap().native.stored(), "numeric(10,2)");
+    assert_eq!(canonical("nneg"), CanonicalType::Decimal { precision: 8, scale: 0 });
     assert_eq!(canonical("b64"), CanonicalType::Bits { bits: 64 });
     assert!(table.column("g").unwrap().generated);
     for wire in [true, false] {

@@ -95,6 +95,8 @@ pub(crate) fn sum_up(ending: JobEnding, request: &Request, stopped_by: Option<u8
         report.error = report.error.clone().or_else(|| Some(words()));
     } else if report.status == RunStatus::Skipped && request.exit_skip {
         report.exit_code = exit::SKIPPED;
+    } else if report.status == RunStatus::Degraded && request.strict {
+        report.exit_code = exit::NEGATIVE;
     }
     report.retryable = is_retryable(report.exit_code);
     report

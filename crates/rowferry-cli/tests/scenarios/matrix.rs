@@ -83,7 +83,7 @@ fn letters(view: &Json, entries: &[&Entry], to: Engine) -> Vec<String> {
     let letter = |entry: &Entry| {
         let columns = view["columns"].as_array()?;
         let column = columns.iter().find(|column| column["name"] == entry.name.as_str())?;
-        Some((column["fidelity"].clone(), column["rule"].clone()))
+        Some((column["flag"].clone(), column["rule"].clone()))
     };
     let mut found = Vec::new();
     for entry in entries {
@@ -295,8 +295,9 @@ fn offered_line(text: &str, table: &str) -> Option<String> {
         !(line.starts_with("table ")
             && line.split(' ').any(|word| word == table || word.ends_with(&format!(".{table}"))))
     });
-    let mut own = below.skip(1).take_while(|line| !line.starts_with("table "));
-    own.find_map(|line| line.find("casts:").map(|place| line[place..].trim_end().to_owned()))
+    let own = below.skip(1).take_while(|line| !line.starts_with("table "));
+    let mut offer = own.skip_while(|line| !line.contains("casts to paste"));
+    offer.nth(1).map(|line| line.trim().to_owned())
 }
 
 /// Columns with problems, and their words.

@@ -92,21 +92,14 @@ fn shown_of(ride: &Ride) -> Vec<&Entry> {
 /// `V decimal(12,2): not NaN`, or the casts of a column that is refused.
 fn cell(view: &Json, column: &str) -> String {
     let columns = view["columns"].as_array().cloned().unwrap_or_default();
-    if let Some(ours) = columns.iter().find(|ours| ours["name"] == column) {
+    let ours = columns.iter().find(|ours| ours["name"] == column).unwrap_or(&Json::Null);
+    if ours["flag"] != "X" {
         let text = |key: &str| ours[key].as_str().unwrap_or_default().to_owned();
         let rule = ours["rule"].as_str().map(|rule| format!(": {rule}")).unwrap_or_default();
-        return format!(
-            "{} `{}`{}",
-            text("fidelity"),
-            text("target_type"),
-            rule.replace('|', "\\|")
-        );
+        return format!("{} `{}`{}", text("flag"), text("target_type"), rule.replace('|', "\\|"));
     }
-    let problems = view["problems"].as_array().cloned().unwrap_or_default();
-    let casts: Vec<String> = problems
-        .iter()
-        .flat_map(|problem| problem["casts"].as_array().cloned().unwrap_or_default())
-        .filter_map(|cast| cast.as_str().map(|cast| format!("`{cast}`")))
-        .collect();
-    format!("X; casts: {}", casts.join(", "))
+    let casts = ours["casts"].as_array().cloned().unwrap_or_default();
+    let casts: Vec<String> =
+        casts.iter().filter_map(|cast| cast.as_str().map(|cast| format!("`{cast}`"))).collect();
+    format!("X, casts: {}", casts.join(", "))
 }
