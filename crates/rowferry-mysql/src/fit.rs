@@ -237,7 +237,8 @@ fn integer(canonical: &CanonicalType, bits: u8, unsigned: bool) -> Option<Fit> {
     };
     match canonical {
         CanonicalType::Decimal { scale, .. } if *scale > 0 => return Some(whole()),
-        CanonicalType::Variant if !unsigned => return Some(whole()),
+        // A byte may stand for a boolean, which a cell of any number does not.
+        CanonicalType::Variant if !unsigned && bits > 8 => return Some(whole()),
         _ => {}
     }
     let (least, most) = integers(canonical)?;

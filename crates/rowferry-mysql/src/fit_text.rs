@@ -237,11 +237,6 @@ pub(crate) fn binary(source: &Column, place: Place<'_>) -> Option<Fit> {
         } else {
             Fit::widened()
         }),
-        C::Variant if !exact => {
-            let rule = format!("blobs, {}", most());
-            let to = C::Binary { bytes: None, fixed: false };
-            Some(Fit::checked(rule, limits).converted(to))
-        }
         // Characters as their bytes in utf-8.
         C::Text { .. }
         | C::Enum { .. }
