@@ -326,8 +326,13 @@ pub(crate) enum ConfigAction {
     #[command(after_help = "Examples:\n  rowferry config schema\n  \
         rowferry config schema > rowferry.schema.json")]
     Schema,
-    #[command(hide = true)]
-    Migrate(Rest),
+    /// Print a file of an older shape as a native job file, secrets as variables
+    #[command(after_help = "Examples:\n  rowferry config migrate appsettings.json\n  \
+        rowferry config migrate sync.yaml > rowferry.yaml")]
+    Migrate {
+        /// Job file; else `SYNC_CONFIG_PATH`, else rowferry.yaml
+        file: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

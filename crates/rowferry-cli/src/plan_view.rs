@@ -181,6 +181,8 @@ impl TableView {
             ["", "", "column", "source type", "meaning", "target column", "target type", "null"];
         let mut table = summary::plain_table(&header, &[]);
         for column in &self.columns {
+            let computed = if column.recreated { ", computed" } else { "" };
+            let target_type = format!("{}{computed}", column.target_type);
             table.add_row([
                 "",
                 &column.flag.to_string(),
@@ -188,7 +190,7 @@ impl TableView {
                 &column.source_type,
                 &column.meaning,
                 &column.target_name,
-                &column.target_type,
+                &target_type,
                 if column.nullable { "yes" } else { "no" },
             ]);
         }
@@ -228,11 +230,7 @@ impl ColumnView {
                 .as_ref()
                 .map_or_else(String::new, rowferry_core::CanonicalType::name),
             target_name: plan.map_or_else(String::new, |plan| plan.target.name.clone()),
-            target_type: match plan {
-                Some(_) if column.recreated => "computed again".to_owned(),
-                Some(plan) => plan.target.native.declared.clone(),
-                None => String::new(),
-            },
+            target_type: plan.map_or_else(String::new, |plan| plan.target.native.declared.clone()),
             nullable: plan.map_or(source.nullable, |plan| plan.target.nullable),
             flag,
             rule: plan.and_then(|plan| plan.rule.clone()),
@@ -253,7 +251,7 @@ impl ColumnView {
             None => {
                 let options: Vec<String> =
                     self.options.iter().map(|cast| format!("{cast:?}")).collect();
-                format!("; casts: {}", options.join(" or "))
+                format!(" (options: {})", options.join(", "))
             }
         };
         Some(format!("  {} {}: {rule}{otherwise}", self.flag, self.name))

@@ -8,7 +8,7 @@ use crate::world::World;
 
 const MARK: &str = "## Commands\n";
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 18] = [
     &[],
     &["copy"],
     &["run"],
@@ -25,6 +25,7 @@ const COMMANDS: [&[&str]; 17] = [
     &["config", "validate"],
     &["config", "show"],
     &["config", "schema"],
+    &["config", "migrate"],
     &["completions"],
 ];
 

@@ -13,4 +13,6 @@ mod secrets;
 #[cfg(test)]
 mod stopping;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod world;

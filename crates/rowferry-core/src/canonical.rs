@@ -225,7 +225,8 @@ impl CanonicalType {
     }
 
     /// A wider type in which a column can be read once a value came that this one cannot hold:
-    /// NaN in a decimal, `2024-02-00` in a date, a list of two dimensions.
+    /// NaN in a decimal, `2024-02-00` in a date, a list of two dimensions, and in SQLite, whose
+    /// declarations bind nobody, a cell of any other class.
     #[expect(clippy::wildcard_enum_match_arm, reason = "few meanings have a wider one")]
     pub fn demoted(&self) -> Option<Self> {
         match self {
@@ -233,6 +234,20 @@ impl CanonicalType {
             Self::Date | Self::Timestamp { .. } | Self::Instant { .. } | Self::List { .. } => {
                 Some(Self::Text { chars: None, fixed: false })
             }
+            // What the declared types of SQLite mean.
+            Self::Boolean
+            | Self::Int64
+            | Self::UInt64
+            | Self::Float64
+            | Self::DecimalText
+            | Self::Text { .. }
+            | Self::Binary { .. }
+            | Self::Time { .. }
+            | Self::TimeTz
+            | Self::Interval
+            | Self::BitString { .. }
+            | Self::Uuid
+            | Self::Json { .. } => Some(Self::Variant),
             _ => None,
         }
     }

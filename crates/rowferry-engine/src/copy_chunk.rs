@@ -218,7 +218,10 @@ impl ChunkCopier {
         Err(ConnectorError::new(
             ErrorClass::Data,
             "too-many-rejects",
-            format!("table {table} has more than {max_rejects} rows that the target cannot hold"),
+            format!(
+                "table {table} has more rows that the target cannot hold than `max_rejects: \
+                 {max_rejects}` allows"
+            ),
         )
         .with_next(
             "`_rowferry_quarantine` in the target names the rows set aside so far; correct them, \

@@ -197,8 +197,13 @@ impl ValueRules {
         // The sink may have meant a rule that limits cannot say, or rows of an earlier payload.
         let found = misfits(array, &column.limits).ok().and_then(|found| found.first().copied());
         let mut error = error;
+        // Some sinks know the key themselves.
+        let names_row = self
+            .key_written
+            .first()
+            .is_none_or(|(key, _, _)| error.message.contains(&format!("{key} = ")));
         if let Some(misfit) = found
-            && !self.key_written.is_empty()
+            && !names_row
             && self.show_keys
             && let Ok(key) = row_key(batch, &self.key_written, misfit.row)
         {

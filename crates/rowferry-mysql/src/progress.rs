@@ -84,7 +84,6 @@ impl Progress {
             }
             newest = self.newest_format(conn).await?;
         }
-        self.create_quarantine(conn).await?;
         let newest = newest.flatten();
         if newest.is_some_and(|version| version > FORMAT_VERSION) {
             return Err(ConnectorError::new(
@@ -97,21 +96,20 @@ impl Progress {
         Ok(())
     }
 
-    /// Rows may never be set aside, so a login that may not create the table goes on without it.
-    async fn create_quarantine(&self, conn: &mut Conn) -> Result<()> {
+    /// Makes the table of rows set aside, where there is none. It commits, so `conn` must not be
+    /// in a transaction that matters.
+    pub(crate) async fn create_quarantine(&self, conn: &mut Conn) -> Result<()> {
         if self.has_quarantine(conn).await? {
             return Ok(());
         }
-        match create_once(conn, &quarantine::ddl(&self.quarantine, self.collation)).await {
-            Err(error) if !error::is_server_answer(&error) => {
-                Err(error::of(error, "could not create the table of rows set aside"))
-            }
-            Err(error) => {
-                tracing::debug!(%error, "there is no table for rows set aside");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
+        create_once(conn, &quarantine::ddl(&self.quarantine, self.collation)).await.map_err(
+            |error| {
+                error::of(error, "could not create the table of rows set aside").with_next(
+                    "Grant CREATE on the database of the progress tables, or make \
+                     _rowferry_quarantine there.",
+                )
+            },
+        )
     }
 
     /// Whether there is a table of rows set aside that this login may read.

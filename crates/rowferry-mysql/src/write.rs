@@ -30,11 +30,11 @@ use rowferry_core::{
 use rowferry_runtime::{RuntimeError, Task};
 use tokio::sync::mpsc;
 
-use crate::config::{self, Server};
+use crate::config::{self, Purpose, Server};
 use crate::merge::{self, Merge};
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
-use crate::{columns, error, quarantine, session, sql};
+use crate::{columns, error, quarantine, row_name, session, sql};
 
 /// Bytes of one packet of a load: large enough that its header and its copy do not show, small
 /// enough that the server parses one while the next is encoded.
@@ -142,6 +142,8 @@ struct MysqlWriter {
     encoder: Arc<TextEncoder>,
     way: Way,
     rows: u64,
+    /// Names and places of the key's columns.
+    key: Vec<(String, usize)>,
     /// Rows set aside, written before the receipt.
     rejected: Vec<RejectedRow>,
 }
@@ -169,6 +171,7 @@ impl MysqlWriter {
             encoder: Arc::new(encoder),
             way: if loads { Way::Load(None) } else { Way::Insert },
             rows: 0,
+            key: columns::key(prepared),
             rejected: Vec::new(),
             prepared: prepared.clone(),
         })
@@ -178,14 +181,18 @@ impl MysqlWriter {
         format!("could not write chunk {} of {}", self.chunk.no.0, self.prepared.target)
     }
 
-    fn data_error(&self, error: &TextError) -> ConnectorError {
+    fn data_error(&self, error: &TextError, batch: &RecordBatch) -> ConnectorError {
         match error {
-            TextError::Value { column, .. } => ConnectorError::new(
-                ErrorClass::Data,
-                "value-not-representable",
-                format!("{}: {error}", self.attempt()),
-            )
-            .with_column(column),
+            TextError::Value { column, row, reason } => {
+                let index = usize::try_from(row.saturating_sub(self.rows)).unwrap_or(usize::MAX);
+                let row = row_name::of_batch(batch, index, &self.key, *row);
+                ConnectorError::new(
+                    ErrorClass::Data,
+                    "value-not-representable",
+                    format!("{}: column {column:?}, {row}: {reason}", self.attempt()),
+                )
+                .with_column(column)
+            }
             TextError::Shape { .. } => ConnectorError::bug(format!("{}: {error}", self.attempt())),
         }
     }
@@ -199,12 +206,14 @@ impl MysqlWriter {
     async fn load(&mut self, batch: RecordBatch) -> Result<()> {
         let encoder = Arc::clone(&self.encoder);
         let first_row = self.rows;
+        let sent = batch.clone();
         let encoded = self.sink.server.compute.run(move || {
             let mut out = Vec::new();
             encoder.check(&batch, first_row)?;
             encoder.append(&batch, &mut out).map(|()| out)
         });
-        let bytes = encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
+        let bytes =
+            encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error, &sent))?;
         let mut bytes = Bytes::from(bytes);
         let piece_bytes = PIECE_BYTES.min(self.sink.server.packet_bytes / 2).max(1);
         let pieces = self.load_stream()?;
@@ -292,9 +301,11 @@ impl MysqlWriter {
     async fn insert(&mut self, batch: RecordBatch) -> Result<()> {
         let encoder = Arc::clone(&self.encoder);
         let (first_row, total) = (self.rows, batch.num_rows());
+        let sent = batch.clone();
         let checked =
             self.sink.server.compute.run(move || encoder.check(&batch, first_row).map(|()| batch));
-        let batch = checked.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
+        let batch =
+            checked.await.map_err(panicked)?.map_err(|error| self.data_error(&error, &sent))?;
         let head = format!("insert into {} ({}) values ", sql::table(&self.table), self.names);
         let packet = self.sink.server.packet_bytes.saturating_sub(STATEMENT_MARGIN);
         let rows_max = usize::try_from(self.prepared.insert_batch_rows).unwrap_or(1).max(1);
@@ -318,7 +329,7 @@ impl MysqlWriter {
                 Ok((text, rows))
             });
             let (text, rows) =
-                encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
+                encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error, &sent))?;
             if rows == 0 {
                 return Err(self.too_large(first_row + from as u64));
             }
@@ -365,14 +376,9 @@ impl MysqlWriter {
         let conn = &mut session.conn;
         let stream_id = &prepared.stream.stream_id;
         let (table, no) = (&progress.quarantine, receipt.no);
-        quarantine::write(conn, table, stream_id, prepared.run, no, &rejected).await.map_err(
-            |error| {
-                error::of(error, format!("{attempt}: could not set rows aside")).with_next(
-                    "Grant CREATE on the database of the progress tables, or make \
-                     _rowferry_quarantine there.",
-                )
-            },
-        )?;
+        quarantine::write(conn, table, stream_id, prepared.run, no, &rejected)
+            .await
+            .map_err(|error| error::of(error, format!("{attempt}: could not set rows aside")))?;
         match progress.record(conn, stream_id, prepared.run, prepared.epoch, receipt).await {
             // An earlier attempt's receipt: it is durable, and `begin` will find it.
             Err(error) if error::is_code(&error, 1062) => {
@@ -425,6 +431,13 @@ impl ChunkWriter for MysqlWriter {
     }
 
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
+        if self.rejected.is_empty() && !rows.is_empty() {
+            // On a connection of its own: DDL would commit the chunk.
+            let mut conn = self.sink.server.open(Purpose::Write).await?;
+            let made = self.progress.create_quarantine(&mut conn).await;
+            config::close(conn).await;
+            made?;
+        }
         // A load has the session until its last row, so they wait for its end.
         self.rejected.extend_from_slice(rows);
         Ok(())

@@ -46,7 +46,14 @@ impl Cell<'_> {
     /// The value as the table takes it, from the buffer named `alias`.
     fn value(&self, alias: &str) -> String {
         let value = format!("{alias}.{}", self.name);
-        if self.as_text { format!("{value}::{}", self.plan.target.native.declared) } else { value }
+        let native = &self.plan.target.native;
+        match (self.as_text, native.stored()) {
+            (false, _) => value,
+            // The cast from text knows neither `-` nor numbers, which are how the type shows what
+            // has no name; its input function does.
+            (true, "regclass") => format!("pg_catalog.regclassin(pg_catalog.textout({value}))"),
+            (true, _) => format!("{value}::{}", native.declared),
+        }
     }
 }
 
@@ -78,7 +85,8 @@ pub(crate) async fn buffer(
     let name = format!("pg_temp._rowferry_{word}");
     let join = |parts: Vec<String>| parts.join(", ");
     let create = format!(
-        "create temporary table {name} on commit delete rows as select {} from {} with no data",
+        "set client_min_messages = warning; drop table if exists {name}; \
+         create temporary table {name} on commit delete rows as select {} from {} with no data",
         join(cells.iter().map(Cell::made).collect()),
         sql::table(&prepared.load_table)
     );

@@ -180,6 +180,7 @@ fn verbatim(known: &Known, source: &Column) -> Result<NativeType, Obstacle> {
     if other_money { Err(Obstacle::Other) } else { known.adopt(&source.native) }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these hold money")]
 fn amounts(canonical: Option<&CanonicalType>) -> Option<u8> {
     match canonical? {
         CanonicalType::Decimal { scale, .. } => Some(*scale),
@@ -189,6 +190,7 @@ fn amounts(canonical: Option<&CanonicalType>) -> Option<u8> {
 }
 
 /// The words of a new column for values from elsewhere.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others have a type of their own")]
 fn foreign(source: &Column, canonical: &CanonicalType) -> String {
     match canonical {
         // MariaDB's addresses are this server's.
@@ -241,7 +243,8 @@ fn into(
     };
     let Some(mut found) = plain else { return Err(mismatch(wish, canonical, target)) };
     let written = found.converted.as_ref().unwrap_or(canonical);
-    if ways::into_column(&known.words, written, target).is_none() {
+    // A type that is still to be made has no number yet.
+    if !same && ways::into_column(&known.words, written, target).is_none() {
         return Err(mismatch(wish, canonical, target));
     }
     if found.fidelity == Fidelity::Lossy && wish.cast.is_none() {
@@ -258,11 +261,34 @@ fn into(
         )
         .with_casts([target.native.declared.clone()]));
     }
+    if !own {
+        found = from_elsewhere(source, canonical, found);
+    }
     let domain = target.native.base.is_some() && source.native.declared != target.native.declared;
     if domain {
         found = found.and(&format!("what domain {} accepts", target.native.declared));
     }
     Ok(found)
+}
+
+/// What the source's engine does not hold its columns to is a rule here: a cell of SQLite may have
+/// any class.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others are what they say")]
+fn from_elsewhere(source: &Column, canonical: &CanonicalType, found: Fit) -> Fit {
+    use CanonicalType as C;
+    let exact = found.fidelity == Fidelity::Exact;
+    match canonical {
+        C::List { .. } if exact => Fit { fidelity: Fidelity::Widened, ..found },
+        _ if source.native.engine != "sqlite" || !exact => found,
+        C::Int64 => Fit { fidelity: Fidelity::Widened, ..found },
+        C::Decimal { precision, scale } => {
+            let whole = precision.saturating_sub(*scale);
+            found.and(&format!("at most {whole} digits before the point and {scale} behind it"))
+        }
+        C::Boolean => found.and("0 or 1"),
+        C::Uuid => found.and("16 bytes or a uuid in lower case with hyphens"),
+        _ => found,
+    }
 }
 
 /// The same enum type by name may have other labels in the target.
@@ -276,6 +302,7 @@ fn is_narrower_enum(canonical: Option<&CanonicalType>, target: &Column) -> bool 
 }
 
 /// Text into a type whose values are written as text.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only text becomes such a type")]
 fn opaque(canonical: &CanonicalType, target: &Column, asked: bool) -> Option<Fit> {
     let Some(CanonicalType::Opaque { type_name: there, .. }) = &target.canonical else {
         // A type without a described meaning: a new column of the words of `foreign`.

@@ -72,6 +72,11 @@ impl Known {
         self.words.money_digits
     }
 
+    /// Whether a type of that name was there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// The source's type under the names of the target, if it is there or can be made.
     pub(crate) fn adopt(&self, native: &NativeType) -> Result<NativeType, Obstacle> {
         let renames = self.renames(&native.needs);
@@ -199,16 +204,13 @@ pub(crate) fn renamed(words: &str, renames: &[(String, String)]) -> String {
                     from.ends_with('.') || !behind.starts_with(|next| is_name(next) || next == '.')
                 })
         });
-        let taken = match rename {
-            Some((from, to)) => {
-                out.push_str(to);
-                from.len()
-            }
-            None => {
-                out.push(character);
-                in_literal ^= character == '\'';
-                character.len_utf8()
-            }
+        let taken = if let Some((from, to)) = rename {
+            out.push_str(to);
+            from.len()
+        } else {
+            out.push(character);
+            in_literal ^= character == '\'';
+            character.len_utf8()
         };
         before = rest.get(..taken).and_then(|taken| taken.chars().last()).unwrap_or(' ');
         rest = rest.get(taken..).unwrap_or_default();

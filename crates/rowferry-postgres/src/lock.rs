@@ -25,6 +25,7 @@ use tokio_postgres::types::Type;
 
 use crate::config::Purpose;
 use crate::error::failed;
+use crate::finish::Finish;
 use crate::progress::{FORMAT_VERSION, Progress, fenced};
 use crate::session::{Connector, Session};
 use crate::write::WriterPool;
@@ -58,6 +59,8 @@ pub(crate) struct PgStreamLock {
     alive: Arc<AtomicBool>,
     /// `None` after an error: a session that failed is never used again.
     work: Option<Session>,
+    /// What the plan wants of the table once it is loaded.
+    finish: Finish,
     _heart: Task<()>,
 }
 
@@ -83,6 +86,7 @@ impl PgStreamLock {
             holder,
             alive,
             work: None,
+            finish: Finish::default(),
             _heart: heart,
         })
     }
@@ -324,6 +328,7 @@ impl StreamLock for PgStreamLock {
         let prepared =
             prepare::prepare(&session, &self.progress, &self.target, plan, claim).await?;
         self.work = Some(session);
+        self.finish = Finish::of(plan);
         Ok(prepared)
     }
 
@@ -338,7 +343,7 @@ impl StreamLock for PgStreamLock {
         self.check_alive()?;
         self.writers.retire(&self.spec.stream_id);
         let session = self.work().await?;
-        let sealed = publish::seal(&session, &self.progress, prepared).await?;
+        let sealed = publish::seal(&session, &self.progress, prepared, &self.finish).await?;
         self.work = Some(session);
         Ok(sealed)
     }
@@ -346,8 +351,15 @@ impl StreamLock for PgStreamLock {
     async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published> {
         self.check_alive()?;
         let session = self.work().await?;
-        let (session, published) =
-            publish::publish(session, &self.connector, &self.progress, prepared, watermark).await?;
+        let (session, published) = publish::publish(
+            session,
+            &self.connector,
+            &self.progress,
+            prepared,
+            &self.finish,
+            watermark,
+        )
+        .await?;
         self.work = Some(session);
         Ok(published)
     }

@@ -25,9 +25,14 @@ pub(crate) fn meaning(
     Some(match &found.kind {
         Kind::Enum(labels) => CanonicalType::Enum { labels: labels.clone() },
         Kind::Array(element) if is_array(found) => {
+            // The words of an array do not tell what is under a domain.
+            let of_domain =
+                catalog.get(*element).is_some_and(|part| matches!(part.kind, Kind::Domain { .. }));
             // The elements' modifier is that of the array.
             match meaning(catalog, *element, stored.modifier, money_digits) {
-                Some(element) if is_listed(&element) && !catalog.text_only(stored.oid) => {
+                Some(element)
+                    if is_listed(&element) && !of_domain && !catalog.text_only(stored.oid) =>
+                {
                     CanonicalType::List { element: Box::new(element) }
                 }
                 _ => opaque(found),
@@ -109,6 +114,8 @@ fn most_chars(name: &str) -> Option<u32> {
         "inet" | "cidr" => 49,
         "macaddr" => 17,
         "macaddr8" => 23,
+        // Two numbers of eight hex digits.
+        "pg_lsn" => 17,
         // A block of ten digits and a place of five, in parentheses.
         "tid" => 18,
         _ => return None,
@@ -123,7 +130,7 @@ fn built_in(name: &str, modifier: i32, money_digits: u8) -> Option<CanonicalType
         "int4" => C::Int32,
         "int8" => C::Int64,
         "oid" | "xid" | "cid" => C::UInt32,
-        "xid8" | "pg_lsn" => C::UInt64,
+        "xid8" => C::UInt64,
         "char" => C::Binary { bytes: Some(1), fixed: true },
         "float4" => C::Float32,
         "float8" => C::Float64,

@@ -32,14 +32,14 @@ pub(crate) async fn foreign_keys(
          where k.conrelid = $1 and k.contype = 'f' and k.conparentid = 0 \
          order by k.conname::text collate \"C\"";
     let action = |letter: String| {
-        Some(match letter.as_str() {
+        let word = match letter.as_str() {
             "r" => "restrict",
             "c" => "cascade",
             "n" => "set null",
             "d" => "set default",
             _ => return None,
-        })
-        .map(str::to_owned)
+        };
+        Some(word.to_owned())
     };
     let key = |row: &Row| ForeignKey {
         name: row.get(0),

@@ -11,7 +11,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use crate::error::failed;
-use crate::sql;
+use crate::{prepare, sql};
 
 /// Layout of the two tables. Raised when it changes; an older tool then refuses.
 pub(crate) const FORMAT_VERSION: i32 = 1;
@@ -40,6 +40,20 @@ impl Progress {
     /// Quoted `_rowferry_chunk`.
     pub(crate) fn chunk(&self) -> String {
         sql::table(&TableRef::new(&self.schema, "_rowferry_chunk"))
+    }
+
+    /// Quoted `_rowferry_quarantine`.
+    pub(crate) fn quarantine(&self) -> String {
+        sql::table(&self.quarantine_name())
+    }
+
+    fn quarantine_name(&self) -> TableRef {
+        TableRef::new(&self.schema, "_rowferry_quarantine")
+    }
+
+    /// Whether rows were ever set aside here.
+    pub(crate) async fn has_quarantine(&self, client: &Client) -> Result<bool> {
+        prepare::exists(client, &self.quarantine_name()).await
     }
 
     /// Whether both tables exist and have a layout that this version knows.

@@ -22,6 +22,7 @@ use tokio_postgres::types::Type;
 
 use crate::config::Purpose;
 use crate::error::{commit_failed, failed};
+use crate::finish::Finish;
 use crate::lock::session_name;
 use crate::prepare;
 use crate::progress::{Progress, RunOf};
@@ -50,6 +51,7 @@ pub(crate) async fn seal(
     session: &Session,
     progress: &Progress,
     prepared: &Prepared,
+    finish: &Finish,
 ) -> Result<Sealed> {
     let client = &session.client;
     let attempt = || format!("could not seal table {}", prepared.load_table);
@@ -74,13 +76,13 @@ pub(crate) async fn seal(
     let rows = rows.ok_or_else(|| staging_gone(prepared))?;
     if swaps(prepared) {
         client.batch_execute(RAISE_BUILD_MEMORY).await.map_err(failed(attempt()))?;
-        build(client, prepared).await?;
+        build(client, prepared, finish).await?;
     }
     Ok(Sealed { rows: Some(rows) })
 }
 
 /// Builds on staging whatever keys the target has, or the key of the plan for a new table.
-async fn build(client: &Client, prepared: &Prepared) -> Result<()> {
+async fn build(client: &Client, prepared: &Prepared, finish: &Finish) -> Result<()> {
     let staging = &prepared.load_table;
     let present = shape::part_names(client, staging).await?;
     if !prepare::exists(client, &prepared.target).await? {
@@ -93,6 +95,13 @@ async fn build(client: &Client, prepared: &Prepared) -> Result<()> {
                 sql::quote(&name)
             );
             run(client, &statement, "could not add the primary key to", staging).await?;
+        }
+        for part in &finish.parts {
+            let name = shape::part_name(staging, part);
+            if !present.contains(&name) {
+                let statement = part.create(staging, &name);
+                run(client, &statement, "could not build a key or index of", staging).await?;
+            }
         }
         return Ok(());
     }
@@ -143,11 +152,12 @@ pub(crate) async fn publish(
     connector: &Arc<Connector>,
     progress: &Progress,
     prepared: &Prepared,
+    finish: &Finish,
     watermark: Option<&str>,
 ) -> Result<(Session, Published)> {
     let mut tries = 1;
     loop {
-        match publish_once(&session.client, progress, prepared, watermark).await {
+        match publish_once(&session.client, progress, prepared, finish, watermark).await {
             Ok(published) => return Ok((session, published)),
             Err(error) if error.code == "lock-timeout" && tries < SWAP_TRIES => {
                 tracing::info!(table = %prepared.target, tries, "target is locked, trying again");
@@ -165,6 +175,7 @@ async fn publish_once(
     client: &Client,
     progress: &Progress,
     prepared: &Prepared,
+    finish: &Finish,
     watermark: Option<&str>,
 ) -> Result<Published> {
     let attempt = || format!("could not publish table {}", prepared.target);
@@ -184,13 +195,13 @@ async fn publish_once(
     }
     match prepared.load {
         LoadInto::StagingReplace if prepared.replace == ReplaceMode::Swap => {
-            swap(client, prepared).await?;
+            swap(client, prepared, finish).await?;
         }
-        LoadInto::StagingReplace => move_rows(client, prepared, &loaded, true).await?,
-        LoadInto::StagingAppend => move_rows(client, prepared, &loaded, false).await?,
+        LoadInto::StagingReplace => move_rows(client, prepared, finish, &loaded, true).await?,
+        LoadInto::StagingAppend => move_rows(client, prepared, finish, &loaded, false).await?,
         LoadInto::Target => {}
     }
-    advance_sequences(client, &prepared.target).await?;
+    finish.advance_sequences(client, &prepared.target).await?;
     let done = format!(
         "update {} set phase = 'done', watermark = coalesce($2, watermark), rows = $3, \
              digest = $4, staging_name = null, updated_at = now() where stream_id = $1",
@@ -243,6 +254,7 @@ async fn loaded(client: &Client, progress: &Progress, prepared: &Prepared) -> Re
 async fn move_rows(
     client: &Client,
     prepared: &Prepared,
+    finish: &Finish,
     loaded: &Loaded,
     replace: bool,
 ) -> Result<()> {
@@ -256,7 +268,8 @@ async fn move_rows(
             let delete = format!("delete from {}", sql::table(target));
             client.batch_execute(&delete).await.map_err(failed(attempt()))?;
         }
-        let columns = sql::list(prepared.columns.iter().map(|column| column.target.name.as_str()));
+        let written = prepared.columns.iter().filter(|column| !column.target.generated);
+        let columns = sql::list(written.map(|column| column.target.name.as_str()));
         let insert = format!(
             "insert into {} ({columns}) overriding system value select {columns} from {}",
             sql::table(target),
@@ -275,16 +288,13 @@ async fn move_rows(
         client.batch_execute(&drop).await.map_err(failed(attempt()))
     } else {
         // A new table has nothing to be mixed with: staging becomes it.
-        let key = prepared.key_enforced && !prepared.key.is_empty();
-        if key {
-            build(client, prepared).await?;
-        }
-        swap(client, prepared).await
+        build(client, prepared, finish).await?;
+        swap(client, prepared, finish).await
     }
 }
 
 /// Renames staging to the target, inside the caller's transaction.
-async fn swap(client: &Client, prepared: &Prepared) -> Result<()> {
+async fn swap(client: &Client, prepared: &Prepared, finish: &Finish) -> Result<()> {
     let (target, staging) = (&prepared.target, &prepared.load_table);
     let attempt = || format!("could not swap table {target}");
     if !prepare::exists(client, staging).await? {
@@ -305,7 +315,15 @@ async fn swap(client: &Client, prepared: &Prepared) -> Result<()> {
         replacing(client, prepared).await?
     } else {
         let mut statements = vec![rename_table(staging, &target.name)];
-        if shape::part_names(client, staging).await?.contains(&part_name_of_key(prepared)) {
+        let present = shape::part_names(client, staging).await?;
+        for part in &finish.parts {
+            let name = shape::part_name(staging, part);
+            if present.contains(&name) {
+                let free = prepare::free_name(client, target, part).await?;
+                statements.push(part.rename(target, &name, &free));
+            }
+        }
+        if present.contains(&part_name_of_key(prepared)) {
             statements.push(format!(
                 "alter table {} rename constraint {} to {}",
                 sql::table(target),
@@ -413,28 +431,4 @@ fn changed(target: &TableRef) -> ConnectorError {
         format!("keys or indexes of table {target} changed during the copy"),
     )
     .with_next("Run again; what was loaded so far is kept.")
-}
-
-/// Sets every sequence of the table's columns to at least the greatest value that was copied.
-async fn advance_sequences(client: &Client, table: &TableRef) -> Result<()> {
-    for sequence in shape::sequences(client, table).await? {
-        // A descending sequence is left alone: its greatest value is not its last.
-        let query = format!(
-            "select pg_catalog.setval({name}::pg_catalog.regclass, m.value, true) \
-             from (select max({column})::int8 as value from {table}) m, \
-                 {sequence} s, pg_catalog.pg_sequence q \
-             where q.seqrelid = {name}::pg_catalog.regclass and q.seqincrement > 0 \
-                 and m.value between q.seqmin and q.seqmax \
-                 and (m.value > s.last_value or (m.value = s.last_value and not s.is_called))",
-            name = sql::literal(&sql::table(&sequence.name)),
-            column = sql::quote(&sequence.column),
-            table = sql::table(table),
-            sequence = sql::table(&sequence.name),
-        );
-        client
-            .query_typed(&query, &[])
-            .await
-            .map_err(failed(format!("could not advance sequence {}", sequence.name)))?;
-    }
-    Ok(())
 }

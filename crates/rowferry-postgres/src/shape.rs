@@ -37,6 +37,18 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// A unique constraint.
+    pub(crate) fn unique(name: &str, definition: &str) -> Self {
+        let definition = definition.to_owned();
+        Self { kind: Kind::Key, name: name.to_owned(), definition, unique: true }
+    }
+
+    /// An index; `definition` is what follows the table's name.
+    pub(crate) fn index(name: &str, definition: &str, unique: bool) -> Self {
+        let definition = definition.to_owned();
+        Self { kind: Kind::Index, name: name.to_owned(), definition, unique }
+    }
+
     /// The statement that makes this part on `table` under `name`.
     pub(crate) fn create(&self, table: &TableRef, name: &str) -> String {
         let (table, name) = (sql::table(table), sql::quote(name));

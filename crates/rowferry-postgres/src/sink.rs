@@ -18,7 +18,7 @@ use crate::lock::PgStreamLock;
 use crate::progress::Progress;
 use crate::server::Server;
 use crate::write::{PgChunkWriter, WriterPool};
-use crate::{columns, foreign_keys, prepare, shape, sql};
+use crate::{columns, create, foreign_keys, shape, sql};
 
 /// A PostgreSQL database that tables are written to.
 pub struct PostgresSink {
@@ -117,7 +117,15 @@ impl Sink for PostgresSink {
         if plan.target_existing.is_some() {
             return Vec::new();
         }
-        prepare::create(plan, &target, &target, false)
+        let mut statements = create::missing_types(plan, &self.known);
+        statements.extend(create::create(plan, &target, &target, false));
+        let name = |part: &shape::Part| part.create(&target, &part.name);
+        statements.extend(create::parts(plan).iter().map(name));
+        statements
+    }
+
+    fn not_carried(&self, plan: &TablePlan) -> Vec<String> {
+        create::not_carried(plan)
     }
 
     /// Bytes pass when every column stores literally the same type at both ends: receive functions
@@ -197,7 +205,11 @@ impl Sink for PostgresSink {
             );
             session.client.batch_execute(&drop).await.map_err(failed(attempt()))?;
         }
-        for table in [progress.chunk(), progress.stream()] {
+        let mut tables = vec![progress.chunk(), progress.stream()];
+        if progress.has_quarantine(&session.client).await? {
+            tables.push(progress.quarantine());
+        }
+        for table in tables {
             let remove = format!("delete from {table} where stream_id = $1");
             session
                 .client

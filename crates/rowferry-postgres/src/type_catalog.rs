@@ -75,11 +75,14 @@ pub(crate) enum Kind {
 const OWN_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
 
 /// Built-in types whose binary form is refused on the way in, or holds numbers of objects that
-/// mean nothing on another server, or is rewritten on the way in (`xml` gets another encoding in
-/// its declaration).
-const TEXT_ONLY: [&str; 21] = [
+/// mean nothing on another server, or is rewritten on the way (`xml` gets another encoding in its
+/// declaration). An empty `int2vector` or `tsquery` is refused by its own
+/// receive function.
+const TEXT_ONLY: [&str; 24] = [
     "aclitem",
     "gtsvector",
+    "int2vector",
+    "oidvector",
     "pg_brin_bloom_summary",
     "pg_brin_minmax_multi_summary",
     "pg_dependencies",
@@ -98,6 +101,7 @@ const TEXT_ONLY: [&str; 21] = [
     "regprocedure",
     "regrole",
     "regtype",
+    "tsquery",
     "xml",
 ];
 

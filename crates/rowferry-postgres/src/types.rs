@@ -25,11 +25,8 @@ pub(crate) fn ddl(canonical: &CanonicalType) -> String {
             format!("{}({chars})", if *fixed { "character" } else { "character varying" })
         }
         C::Text { .. } | C::Enum { .. } | C::Set { .. } | C::Opaque { .. } => "text".into(),
-        C::Binary { .. } => "bytea".into(),
         C::Date => "date".into(),
         C::Time { digits } => format!("time({digits}) without time zone"),
-        // Without digits: a narrower interval would round values without a word.
-        C::Duration { .. } => "interval".into(),
         C::Timestamp { digits } => format!("timestamp({digits}) without time zone"),
         C::Instant { digits } => format!("timestamp({digits}) with time zone"),
         C::Uuid => "uuid".into(),
@@ -39,10 +36,11 @@ pub(crate) fn ddl(canonical: &CanonicalType) -> String {
         C::BitString { bits: Some(bits), varying: false } => format!("bit({bits})"),
         C::BitString { bits: Some(bits), varying: true } => format!("bit varying({bits})"),
         C::BitString { .. } => "bit varying".into(),
-        C::Interval => "interval".into(),
+        // Without digits: a narrower interval would round values without a word.
+        C::Duration { .. } | C::Interval => "interval".into(),
         C::TimeTz => "time with time zone".into(),
         C::List { element } => format!("{}[]", ddl(element)),
-        C::Geometry { .. } | C::Variant => "bytea".into(),
+        C::Binary { .. } | C::Geometry { .. } | C::Variant => "bytea".into(),
     }
 }
 

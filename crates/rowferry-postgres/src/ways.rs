@@ -44,6 +44,7 @@ pub(crate) fn reading(column: &Column) -> Option<Way> {
 }
 
 /// A money column was given a meaning by the digits of its database.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these hold money")]
 fn money_digits(canonical: &CanonicalType) -> u8 {
     match canonical {
         CanonicalType::Decimal { scale, .. } => *scale,

@@ -34,10 +34,10 @@ use crate::lock::session_name;
 use crate::oids::TargetTypes;
 use crate::progress::{Progress, RunOf};
 use crate::session::{Connector, Session};
-use crate::sql;
 use crate::types::Words;
 use crate::ways::{self, Way};
 use crate::wire::{self, ChunkEncoder};
+use crate::{quarantine, sql};
 
 /// Sessions that wait for their next chunk, by stream and epoch. A session never serves another
 /// epoch: its application name says for whom it writes.
@@ -50,8 +50,9 @@ pub(crate) struct WriterPool {
 /// A session that writes the chunks of one stream, with what it has made for that.
 struct Writing {
     session: Session,
-    /// One per form of payload, made when the first payload of that form comes.
-    paths: BTreeMap<Form, Path>,
+    /// One per form of payload, made when the first payload of that form comes, for the columns as
+    /// they were planned then: a column may be read by a wider meaning later.
+    paths: BTreeMap<Form, (Vec<ColumnPlan>, Path)>,
 }
 
 /// In which form rows come.
@@ -147,11 +148,13 @@ impl Writing {
 
     /// The way for rows of this form, made once per session.
     async fn path(&mut self, prepared: &Prepared, form: Form, money_digits: u8) -> Result<Path> {
-        if let Some(path) = self.paths.get(&form) {
+        if let Some((columns, path)) = self.paths.get(&form)
+            && *columns == prepared.columns
+        {
             return Ok(path.clone());
         }
         let path = self.make_path(prepared, form, money_digits).await?;
-        self.paths.insert(form, path.clone());
+        self.paths.insert(form, (prepared.columns.clone(), path.clone()));
         Ok(path)
     }
 
@@ -215,6 +218,7 @@ pub(crate) struct PgChunkWriter {
     /// `None` once an error has poisoned the writer.
     open: Option<Open>,
     rows: u64,
+    rejected: Vec<RejectedRow>,
 }
 
 struct Open {
@@ -246,6 +250,7 @@ impl PgChunkWriter {
             prepared: prepared.clone(),
             open: Some(Open { writing, copying: None }),
             rows: 0,
+            rejected: Vec::new(),
         })
     }
 
@@ -340,29 +345,30 @@ impl ChunkWriter for PgChunkWriter {
         Ok(())
     }
 
+    /// Kept until the COPY is over: the connection speaks nothing else meanwhile.
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {
-        let message = format!("setting {} rows aside is not supported yet", rows.len());
-        Err(ConnectorError::new(ErrorClass::Setup, "not-supported-yet", message))
+        self.rejected.extend_from_slice(rows);
+        Ok(())
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
         let Open { writing, copying } = self.take_open()?;
         let client = &writing.session.client;
-        match copying {
-            Some(mut copying) => {
-                self.send(&mut copying, ChunkEncoder::trailer()).await?;
-                let copied =
-                    copying.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
-                self.count("copied", copied)?;
-                if let Some(moving) = &copying.path.moving {
-                    self.move_on(client, moving).await?;
-                }
+        if let Some(mut copying) = copying {
+            self.send(&mut copying, ChunkEncoder::trailer()).await?;
+            let copied = copying.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
+            self.count("copied", copied)?;
+            if let Some(moving) = &copying.path.moving {
+                self.move_on(client, moving).await?;
             }
+        } else {
             // No row came: only the receipt is written.
-            None => {
-                writing.session.set_busy(true);
-                client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
-            }
+            writing.session.set_busy(true);
+            client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
+        }
+        if !self.rejected.is_empty() {
+            let table = self.progress.quarantine();
+            quarantine::add(client, &table, &self.prepared, &self.chunk, &self.rejected).await?;
         }
         let run = RunOf::prepared(&self.prepared);
         self.progress.write_receipt(client, &run, &self.chunk, &totals).await?;

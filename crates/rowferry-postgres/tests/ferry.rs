@@ -57,6 +57,12 @@ impl Ferry {
         Self::at(server.endpoint()).await
     }
 
+    /// From one database to another.
+    pub(crate) async fn between(from: &Server, to: &Server) -> Self {
+        let source = Self::at(from.endpoint()).await.source;
+        Self { source, sink: Self::at(to.endpoint()).await.sink }
+    }
+
     /// With a login whose password is its name.
     pub(crate) async fn login(server: &Server, user: &str) -> Self {
         let mut endpoint = server.endpoint();
@@ -88,6 +94,7 @@ impl Ferry {
                     ColumnWish { existing, in_key, ..ColumnWish::plain(column, &column.name) };
                 ColumnPlan::new(column.clone(), self.sink.plan_column(&wish).unwrap())
             })
+            .filter(|column| !column.target.generated)
             .collect();
         let cut_by = if wish.cut_by.is_empty() {
             key.clone()
@@ -188,7 +195,7 @@ impl Ferry {
             ..ColumnWish::plain(&column.source, &column.target.name)
         };
         *column = ColumnPlan::new(column.source.clone(), self.sink.plan_column(&wish).unwrap());
-        prepared.columns = plan.columns.clone();
+        prepared.columns.clone_from(&plan.columns);
     }
 
     /// Copies one chunk; `None` when an earlier attempt had made it durable.
@@ -257,12 +264,7 @@ impl Ferry {
 
 pub(crate) fn read_spec(plan: &TablePlan, wire: bool) -> ReadSpec {
     ReadSpec {
-        columns: plan
-            .columns
-            .iter()
-            .filter(|column| !column.target.generated)
-            .map(|column| column.source.clone())
-            .collect(),
+        columns: plan.columns.iter().map(|column| column.source.clone()).collect(),
         predicate: plan.predicate.clone(),
         wire: wire.then_some(WireFormat::PgCopyBinary),
         batch_bytes: 1 << 16,

@@ -5,7 +5,7 @@
 pub(crate) const OWN_TYPES: &str = "
     create type mood as enum ('sad', 'it''s ok', 'a, b', 'HAPPY \"quoted\"');
     create domain positive as numeric(10,2) check (value > 0);
-    create domain more_positive as positive default 1 not null check (value > 0.5);
+    create domain more_positive as positive default 1 check (value > 0.5);
     create domain few as int[] check (cardinality(value) < 9);
     create type address as (street text, number int, moods mood[], at point);
     create type nested as (home address, other address[], p positive);
@@ -177,13 +177,16 @@ pub(crate) const LITERALS: &[(&str, &[&str])] = &[
     ("refcursor", &["''", "'c'"]),
     (
         "aclitem",
-        &["'=r/postgres'", "(select (relacl)[1] from pg_class where relacl is not null limit 1)"],
+        &[
+            "('=r/' || current_user)::aclitem",
+            "(select relacl[1] from pg_class where relacl is not null limit 1)",
+        ],
     ),
     ("regclass", &["'pg_class'", "'-'", "'information_schema.columns'", "'987654'"]),
     ("regtype", &["'integer'", "'public.mood'", "'-'"]),
     ("regproc", &["'now'", "'-'"]),
     ("regprocedure", &["'abs(integer)'", "'-'"]),
-    ("regoper", &["'!~~*'", "'0'"]),
+    ("regoper", &["'|/'", "'0'"]),
     ("regoperator", &["'+(integer,integer)'", "'0'"]),
     ("regrole", &["current_user::regrole", "'-'"]),
     ("regnamespace", &["'pg_catalog'", "'-'"]),

@@ -6,6 +6,7 @@ mod delivery;
 mod every_type;
 mod ferry;
 mod literals;
+mod objects;
 mod server;
 mod shapes;
 mod types;

@@ -43,8 +43,9 @@ async fn every_mapped_type_arrives_exactly() {
     let table = ferry.source.describe(&TableRef::bare("src")).await.unwrap();
     let canonical = |name: &str| table.column(name).unwrap().canonical.clone().unwrap();
     assert_eq!(canonical("dom"), CanonicalType::Decimal { precision: 10, scale: 2 });
-    assert_eq!(table.column("dom").unwrap().native.declared, "numeric(10,2)");
-    assert_eq!(canonical("nneg"), CanonicalType::DecimalText);
+    assert_eq!(table.column("dom").unwrap().native.declared, "public.more_positive");
+    assert_eq!(table.column("dom").unwrap().native.stored(), "numeric(10,2)");
+    assert_eq!(canonical("nneg"), CanonicalType::Decimal { precision: 8, scale: 0 });
     assert_eq!(canonical("b64"), CanonicalType::Bits { bits: 64 });
     assert!(table.column("g").unwrap().generated);
     for wire in [true, false] {
@@ -101,4 +102,41 @@ async fn a_value_that_does_not_fit_is_an_error_and_never_changed() {
         .plan_column(&ColumnWish { existing: target.column("t"), ..ColumnWish::plain(column, "t") })
         .unwrap_err();
     assert_eq!((problem.code.as_str(), problem.column.as_deref()), ("type-mismatch", Some("t")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn targets_that_exist_are_held_against_the_source() {
+    let Some(server) = server::start() else { return };
+    server.psql(
+        "create type small as enum ('a', 'b'); create type large as enum ('a', 'b', 'c');
+         create domain positive as int check (value > 0);
+         create table src (id int primary key, i bigint, n numeric(10,4), t varchar(20), ts timestamp,
+             m large, j json, d int, x int);
+         create table dst (id bigint primary key, i int, n numeric(10,2), t varchar(10),
+             ts timestamp(3), m small, j jsonb, d positive, x int not null);",
+    );
+    let ferry = Ferry::new(&server).await;
+    let source = ferry.source.describe(&TableRef::bare("src")).await.unwrap();
+    let target = ferry.sink.describe(&TableRef::bare("dst")).await.unwrap().unwrap().schema;
+    let planned = |name: &str| {
+        let column = source.column(name).unwrap();
+        let existing = target.column(name);
+        ferry.sink.plan_column(&ColumnWish { existing, ..ColumnWish::plain(column, name) })
+    };
+    for (name, letter, rule) in [
+        ("id", 'W', None),
+        ("i", 'V', Some("from -2147483648 to 2147483647")),
+        ("n", 'V', Some("at most 8 digits before the point and 2 behind it")),
+        ("t", 'V', Some("at most 10 characters")),
+        ("ts", 'V', Some("at most 3 fraction digits")),
+        ("m", 'V', Some("one of the target's labels")),
+        ("d", 'V', Some("what domain public.positive accepts")),
+        ("x", 'V', Some("not null")),
+    ] {
+        let choice = planned(name).unwrap();
+        let rule = rule.map(str::to_owned);
+        assert_eq!((choice.fidelity.letter(), choice.rule), (letter, rule), "{name}");
+    }
+    let problem = planned("j").unwrap_err();
+    assert_eq!((problem.code.as_str(), problem.casts), ("lossy", vec!["jsonb".to_owned()]));
 }

@@ -361,7 +361,8 @@ mod tests {
             (text(), "epoch=s", "not-supported-yet"),
             (text(), "string", "unknown-type"),
         ] {
-            let column = source("postgres", canonical);
+            let engine = if canonical == C::Variant { ENGINE } else { "postgres" };
+            let column = source(engine, canonical);
             assert_eq!(planned(&column, Some(cast)), expected, "{cast}");
         }
     }

@@ -175,6 +175,8 @@ impl Target<'_> {
             CanonicalType::Uuid => self.own_text(|m| *m == CanonicalType::Uuid, Binding::UuidText),
             CanonicalType::Binary { .. } => self.is_binary().then(|| Fit::exact(Binding::Blob)),
             CanonicalType::Geometry { .. } => self.is_binary().then(|| Fit::widened(Binding::Blob)),
+            // Nobody else has such cells.
+            CanonicalType::Variant if source.engine != ENGINE => None,
             CanonicalType::Variant if self.affinity == Affinity::None => {
                 Some(Fit::exact(Binding::Cell(Affinity::None)))
             }

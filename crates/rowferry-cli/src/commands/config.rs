@@ -1,7 +1,7 @@
 //! `config`: what a job file means, before anything is connected.
 
 use crate::args::ConfigAction;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::{exit, job_file, out, units};
 
 pub(super) fn run(action: &ConfigAction) -> Result<u8> {
@@ -19,11 +19,11 @@ pub(super) fn run(action: &ConfigAction) -> Result<u8> {
                 units::counted(tables as u64, "table pattern"),
             ));
         }
-        ConfigAction::Show { file } => {
+        // What is understood is shown in the native form, whatever the file's own is.
+        ConfigAction::Show { file } | ConfigAction::Migrate { file } => {
             out::result(&job_file::print(&job_file::load(file.as_deref())?.jobs));
         }
         ConfigAction::Schema => out::result(&job_file::schema()),
-        ConfigAction::Migrate(_) => return Err(Failure::not_supported_yet("config migrate")),
     }
     Ok(exit::OK)
 }

@@ -159,10 +159,10 @@ fn d08_a_target_schema_is_a_schema() {
 fn d09_a_type_without_a_mapping_is_refused_by_its_column() {
     let Some(dotnet) = DotNet::new(Postgres, Mariadb, "t") else { return };
     dotnet.source.exec(
-        "create table t (id bigint primary key, place point); insert into t values (1, '(1,2)')",
+        "create table t (id bigint primary key, place interval); insert into t values (1, '1 day')",
     );
     let told = dotnet.run().expect(78);
-    assert!(told.stderr.contains("place") && told.stderr.contains("point"), "{}", told.stderr);
+    assert!(told.stderr.contains("place") && told.stderr.contains("interval"), "{}", told.stderr);
     let tables = "select count(*) from information_schema.tables where table_schema = database() and table_name = 't'";
     assert_eq!(dotnet.target.value(tables), "0");
 }

@@ -4,9 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 use proptest::prelude::*;
-use rowferry_core::{ReplaceMode, Sink, Source, TableRef, WriteMode};
+use rowferry_core::{
+    Chunk, ChunkNo, ColumnWish, KeyRange, ReplaceMode, Sink, Source, TableRef, WriteMode,
+};
 
-use crate::copy::{Ask, Files, copy, execute, open_sink, open_source, oracle, plan, value};
+use crate::copy::{
+    Ask, Files, by_meaning, copy, copy_chunk, execute, open_sink, open_source, oracle, plan, start,
+    value,
+};
 
 /// Class and exact value of each cell: `quote` of text ends at U+0000, so its bytes stand beside it.
 fn cells_sql(files: &Files, table: &str) -> String {
@@ -122,6 +127,54 @@ async fn every_class_in_every_declared_type() {
         copy(&files, &Ask::direct("t", &["id"], WriteMode::Upsert)).await.unwrap();
         assert_same(&files, "t");
     }
+}
+
+/// Where rows have to be looked at on the way, columns with strays are read as what they hold.
+#[tokio::test]
+async fn every_class_also_travels_in_batches() {
+    let columns: Vec<String> = DECLARED
+        .iter()
+        .enumerate()
+        .map(|(index, declared)| format!("c{index} {declared}"))
+        .collect();
+    let rows: Vec<String> = VALUES
+        .iter()
+        .enumerate()
+        .map(|(id, value)| format!("({id}{})", format!(", {value}").repeat(DECLARED.len())))
+        .collect();
+    let files = Files::with(&format!(
+        "create table t (id integer primary key, {}); insert into t values {}",
+        columns.join(", "),
+        rows.join(", ")
+    ));
+    let source = open_source(&files.source).await;
+    let sink = open_sink(&files.target).await;
+    let ask = Ask::full("t", &["id"]);
+    let mut started = start(&source, &sink, &ask, rowferry_core::ClaimStart::NewRun).await.unwrap();
+    for column in &mut started.plan.columns {
+        while column.source.name != "id"
+            && let Some(wider) = column.source.canonical.as_ref().unwrap().demoted()
+        {
+            column.source.canonical = Some(wider);
+            let existing = Some(&column.target);
+            let wish = ColumnWish { existing, ..ColumnWish::plain(&column.source, "c") };
+            assert_eq!(sink.plan_column(&wish).unwrap().converted, None);
+        }
+    }
+    started.prepared.columns.clone_from(&started.plan.columns);
+    let spec = by_meaning(&started.plan);
+    let key = started.plan.cut_by.clone().unwrap();
+    let chunk = Chunk {
+        no: ChunkNo(1),
+        table: TableRef::bare("t"),
+        range: KeyRange::Span { key, lower: None, upper: None },
+        rows_estimated: None,
+    };
+    let snapshot = started.snapshot.as_ref();
+    copy_chunk(snapshot, &sink, &started.prepared, &spec, &chunk).await.unwrap();
+    started.lock.seal(&started.prepared).await.unwrap();
+    started.lock.publish(&started.prepared, None).await.unwrap();
+    assert_same(&files, "t");
 }
 
 #[tokio::test]
