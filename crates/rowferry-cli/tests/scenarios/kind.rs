@@ -181,7 +181,7 @@ impl Kind {
 
 fn without_blanks(hex: &str) -> &str {
     let mut rest = hex;
-    while let Some(shorter) = rest.strip_suffix("20").filter(|_| rest.len() % 2 == 0) {
+    while let Some(shorter) = rest.strip_suffix("20").filter(|_| rest.len().is_multiple_of(2)) {
         rest = shorter;
     }
     rest

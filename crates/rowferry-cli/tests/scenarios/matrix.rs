@@ -314,16 +314,13 @@ fn problems(view: &Json) -> Vec<(String, String)> {
 
 /// All that a report says of a table's failure.
 fn words(report: &Json) -> String {
-    match &report["error"] {
-        Json::Null => report.to_string(),
-        error => {
-            let parts: Vec<&str> = ["code", "table", "message", "next"]
-                .iter()
-                .filter_map(|key| error[key].as_str())
-                .collect();
-            parts.join("; ")
-        }
+    let error = &report["error"];
+    if error.is_null() {
+        return report.to_string();
     }
+    let parts: Vec<&str> =
+        ["code", "table", "message", "next"].iter().filter_map(|key| error[key].as_str()).collect();
+    parts.join("; ")
 }
 
 macro_rules! directions {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use rowferry_testkit::Engine;
 
-/// SplitMix64: small, and the same on every machine.
+/// `SplitMix64`: small, and the same on every machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
@@ -116,7 +116,11 @@ pub(crate) fn literal(recipe: &str, way: Way, random: &mut Random) -> String {
         "jsontext" => {
             let text = json(random, 0);
             // Text that is a number would become one in a column named JSON of SQLite.
-            let spaced = if way.from == Engine::Sqlite || random.once_in(2) { format!("[ 1.10,{text} , 1e2 ]") } else { text };
+            let spaced = if way.from == Engine::Sqlite || random.once_in(2) {
+                format!("[ 1.10,{text} , 1e2 ]")
+            } else {
+                text
+            };
             text_literal(way, &spaced)
         }
         "bits" => bit_literal(way, &bit_text(size(0), random)),
