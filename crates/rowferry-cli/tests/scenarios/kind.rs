@@ -77,7 +77,9 @@ impl Kind {
                 Self::Flag => format!("{column}::integer"),
                 Self::Instant => format!("timezone('UTC', {column})"),
                 Self::Float => format!("{column}::float8"),
-                Self::Bits => format!("'b' || {column}::text"),
+                Self::Bits => format!(
+                    "case when pg_typeof({column})::text like 'bit%' then 'b' else '' end || {column}::text"
+                ),
                 Self::List | Self::Set => {
                     format!("encode(convert_to(to_jsonb({column})::text, 'UTF8'), 'hex')")
                 }
@@ -228,7 +230,7 @@ fn stamp(field: &str) -> String {
 fn bits(field: &str) -> String {
     let number = if let Some(bits) = field.strip_prefix('b') {
         u64::from_str_radix(bits, 2).ok()
-    } else if let Some(bytes) = field.strip_prefix('x') {
+    } else if let Some(bytes) = field.trim_start_matches('\\').strip_prefix('x') {
         u64::from_str_radix(bytes, 16).ok()
     } else {
         field.parse().ok()

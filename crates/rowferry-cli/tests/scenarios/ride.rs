@@ -63,6 +63,11 @@ impl Ride {
         if !before.is_empty() {
             ride.source.exec(&before.join(";\n"));
         }
+        if (from, to) == (Engine::Postgres, Engine::Postgres) {
+            // An extension is installed by whoever may; a copy only asks for it.
+            let extensions = before.iter().filter(|sql| sql.starts_with("create extension"));
+            extensions.for_each(|sql| ride.target.exec(sql));
+        }
         Some(ride)
     }
 
