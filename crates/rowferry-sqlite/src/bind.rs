@@ -231,7 +231,10 @@ impl<'a> Values<'a> {
             Self::JsonText(array) => {
                 let text = array.value(row);
                 if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
-                    return Err(NotBound::Misfit("text that is not JSON"));
+                    return Err(NotBound::Misfit(
+                        "text that is not JSON (an array of several dimensions or with another \
+                         lower bound has none)",
+                    ));
                 }
                 characters(statement, index, text)
             }
