@@ -42,7 +42,10 @@ mod tests {
             assert_eq!(name(parts, 9), words);
         };
         check(vec![("id", Some((-2).into()))], r#"row {"id":-2}"#);
-        check(vec![("id", Some(1.into())), ("s", Some("a\"b".into()))], r#"row {"id":1,"s":"a\"b"}"#);
+        check(
+            vec![("id", Some(1.into())), ("s", Some("a\"b".into()))],
+            r#"row {"id":1,"s":"a\"b"}"#,
+        );
         check(vec![("id", Some(1.into())), ("s", None)], "row 9 of the chunk");
         check(vec![], "row 9 of the chunk");
     }
