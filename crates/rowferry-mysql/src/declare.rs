@@ -134,12 +134,7 @@ pub(crate) fn declare(
             }
             Declared::plain(format!("decimal({precision},{scale})"))
         }
-        C::DecimalText => {
-            return Err(missing(
-                "a numeric without precision has no equal type in this server",
-                &["decimal(38,10)", "text"],
-            ));
-        }
+        C::DecimalText => return Err(no_decimal(source)),
         C::Text { chars: Some(chars), fixed: true } if *chars <= FIXED_MAX => {
             Declared::text(format!("char({chars})"), flavor)
         }
@@ -173,7 +168,7 @@ pub(crate) fn declare(
         C::Interval => {
             return Err(missing(
                 "an interval with months and days has no equal type in this server",
-                &["time(6)", "text"],
+                &["text", "time(6)"],
             ));
         }
         C::TimeTz => {
@@ -186,6 +181,27 @@ pub(crate) fn declare(
             return Err(missing("cells of any class have no equal type in this server", &["text"]));
         }
     })
+}
+
+/// Why a number of any digits has no type, and what it may become.
+fn no_decimal(source: &Column) -> Missing {
+    if declares_more(source, DECIMAL_DIGITS_MAX) {
+        return missing(
+            "the numeric has more digits than the widest decimal of this server",
+            &["text"],
+        );
+    }
+    missing(
+        "a numeric without precision has no equal type in this server",
+        &["decimal(65,30)", "text"],
+    )
+}
+
+/// Whether the source declares more digits: `numeric(100,50)`.
+fn declares_more(source: &Column, digits: u8) -> bool {
+    let (_, inside) = source.native.stored().split_once('(').unwrap_or_default();
+    let precision = inside.split([',', ')']).next().unwrap_or_default();
+    precision.trim().parse::<u32>().is_ok_and(|precision| precision > digits.into())
 }
 
 fn labelled(

@@ -14,6 +14,9 @@ use arrow_schema::{ArrowError, Field, Schema};
 use mysql_async::{Row, Value};
 use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Result};
 
+use crate::row_name;
+use crate::types::Native;
+
 /// Storage of the zero date in `Date32`.
 const ZERO_DATE: i32 = i32::MIN + 1;
 /// Storage of the zero date in `Timestamp`.
@@ -47,6 +50,16 @@ enum Cells {
 }
 
 impl Cells {
+    fn of(column: &Column, canonical: &CanonicalType, rows: usize) -> Option<Self> {
+        if let Native::Enum(labels) = Native::parse(&column.native.declared)
+            && by_number(&labels)
+        {
+            let text = StringBuilder::with_capacity(rows, rows * 16);
+            return Some(Self::EnumNumber(text, labels));
+        }
+        Self::new(canonical, rows)
+    }
+
     fn new(canonical: &CanonicalType, rows: usize) -> Option<Self> {
         let text = || StringBuilder::with_capacity(rows, rows * 16);
         Some(match canonical {
@@ -66,9 +79,6 @@ impl Cells {
             CanonicalType::Decimal { .. } => Self::Decimal256(
                 Decimal256Builder::with_capacity(rows).with_data_type(canonical.arrow()),
             ),
-            CanonicalType::Enum { labels } if by_number(labels) => {
-                Self::EnumNumber(text(), labels.clone())
-            }
             CanonicalType::Enum { .. } => Self::Enum(text()),
             CanonicalType::Text { .. }
             | CanonicalType::Json { .. }
@@ -353,6 +363,8 @@ fn uuid(text: &[u8]) -> Option<[u8; 16]> {
 pub(crate) struct BatchBuilder {
     schema: Arc<Schema>,
     names: Vec<String>,
+    /// Names and places of the key columns that are read.
+    key: Vec<(String, usize)>,
     cells: Vec<Cells>,
     rows: usize,
     bytes: usize,
@@ -362,7 +374,9 @@ pub(crate) struct BatchBuilder {
 
 impl BatchBuilder {
     /// Builders for `columns` with room for `rows`.
-    pub(crate) fn new(columns: &[Column], rows: usize) -> Result<Self> {
+    ///
+    /// `key` names the columns by which a bad row is told from others.
+    pub(crate) fn new(columns: &[Column], key: &[String], rows: usize) -> Result<Self> {
         let mut fields = Vec::with_capacity(columns.len());
         let mut cells = Vec::with_capacity(columns.len());
         for column in columns {
@@ -371,11 +385,18 @@ impl BatchBuilder {
             };
             let canonical = column.canonical.as_ref().ok_or_else(unmapped)?;
             fields.push(canonical.field(&column.name));
-            cells.push(Cells::new(canonical, rows).ok_or_else(unmapped)?);
+            cells.push(Cells::of(column, canonical, rows).ok_or_else(unmapped)?);
         }
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
             names: columns.iter().map(|column| column.name.clone()).collect(),
+            key: key
+                .iter()
+                .filter_map(|name| {
+                    let place = columns.iter().position(|column| column.name == *name)?;
+                    Some((name.clone(), place))
+                })
+                .collect(),
             cells,
             rows: 0,
             bytes: 0,
@@ -394,13 +415,24 @@ impl BatchBuilder {
                 Ok(bytes) => self.bytes += bytes,
                 Err(Broken { reason, unrepresentable }) => {
                     let name = self.names.get(index).map_or("", String::as_str);
-                    let row = self.rows_before + self.rows as u64;
+                    let place = self.rows_before + self.rows as u64;
+                    let row = row_name::of_row(row, &self.key, place);
                     let code =
                         if unrepresentable { "unrepresentable" } else { "value-not-representable" };
-                    let message = format!("column {name:?}, row {row} of the chunk: {reason}");
-                    return Err(
-                        ConnectorError::new(ErrorClass::Data, code, message).with_column(name)
-                    );
+                    let message = format!("column {name:?}, {row}: {reason}");
+                    let next = if matches!(cells, Cells::Enum(_) | Cells::EnumNumber(..)) {
+                        "Correct the row in the source, or leave the column out: nothing under \
+                         `casts` can tell the error value from an empty text."
+                            .to_owned()
+                    } else {
+                        format!(
+                            "Correct the row in the source, or keep it as it is written: set under \
+                             `casts` `{name}: \"text\"`."
+                        )
+                    };
+                    return Err(ConnectorError::new(ErrorClass::Data, code, message)
+                        .with_column(name)
+                        .with_next(next));
                 }
             }
         }
@@ -504,7 +536,7 @@ mod tests {
         fn no_value_of_the_wire_makes_a_decoder_panic(values in proptest::collection::vec(value(), 1..20)) {
             for column in columns() {
                 let Some(canonical) = &column.canonical else { continue };
-                let mut cells = Cells::new(canonical, 4).unwrap();
+                let mut cells = Cells::of(&column, canonical, 4).unwrap();
                 let taken = values.iter().filter(|value| cells.push(value).is_ok()).count();
                 prop_assert_eq!(cells.finish().len(), taken);
             }

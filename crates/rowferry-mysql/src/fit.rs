@@ -63,6 +63,12 @@ impl Fit {
         Self { rule: Some(rule.to_owned()), ..Self::of(Fidelity::Lossy) }
     }
 
+    /// The same, not called exact: the source's type says less than the column's.
+    fn at_best_widened(mut self) -> Self {
+        self.fidelity = self.fidelity.max(Fidelity::Widened);
+        self
+    }
+
     pub(crate) fn with_limits(mut self, limits: ValueLimits) -> Self {
         self.limits = limits;
         self
@@ -92,7 +98,12 @@ pub(crate) fn fit(source: &Column, place: Place<'_>) -> Option<Fit> {
     let canonical = source.canonical.as_ref()?;
     let own = OwnType::of(source);
     match place.native {
-        Native::Int { bits, unsigned } => integer(canonical, *bits, *unsigned),
+        // A mediumint travels in a wider meaning.
+        Native::Int { .. } if own.native.as_ref() == Some(place.native) => Some(Fit::exact()),
+        Native::Int { bits, unsigned } => integer(canonical, *bits, *unsigned).map(|fit| {
+            let less = own.sqlite && canonical.is_integer();
+            if less { fit.at_best_widened() } else { fit }
+        }),
         Native::Year => year(canonical, &own),
         Native::Float { fixed: true } | Native::Double { fixed: true } => {
             (own.native.as_ref() == Some(place.native) && own.declared_as(source, place))
@@ -116,7 +127,7 @@ pub(crate) fn fit(source: &Column, place: Place<'_>) -> Option<Fit> {
         }
         Native::Enum(labels) => enumerated(canonical, &own, labels),
         Native::Set(labels) => set(canonical, labels),
-        Native::Json => json(canonical, place.flavor),
+        Native::Json => json(source, canonical, &own, place.flavor),
         Native::Uuid if *canonical == CanonicalType::Uuid => Some(match own.native {
             Some(_) => Fit::exact(),
             None => Fit::checked("a uuid of a variant that the server takes", ValueLimits::Any),
@@ -226,7 +237,8 @@ fn integer(canonical: &CanonicalType, bits: u8, unsigned: bool) -> Option<Fit> {
     };
     match canonical {
         CanonicalType::Decimal { scale, .. } if *scale > 0 => return Some(whole()),
-        CanonicalType::Variant if !unsigned => return Some(whole()),
+        // A byte may stand for a boolean, which a cell of any number does not.
+        CanonicalType::Variant if !unsigned && bits > 8 => return Some(whole()),
         _ => {}
     }
     let (least, most) = integers(canonical)?;
@@ -429,7 +441,7 @@ fn set(canonical: &CanonicalType, labels: &[String]) -> Option<Fit> {
     }
 }
 
-fn json(canonical: &CanonicalType, flavor: Flavor) -> Option<Fit> {
+fn json(source: &Column, canonical: &CanonicalType, own: &OwnType, flavor: Flavor) -> Option<Fit> {
     const LOST: &str = "blanks, order of keys, equal keys and digits beyond a double are not kept";
     let numbers = || Fit::checked("numbers that a double holds", ValueLimits::Any);
     Some(match (flavor, canonical) {
@@ -440,8 +452,14 @@ fn json(canonical: &CanonicalType, flavor: Flavor) -> Option<Fit> {
         ) => Fit::lossy(LOST),
         (Flavor::MariaDb, CanonicalType::Json { flavor: JsonFlavor::Mysql }) => Fit::widened(),
         (Flavor::MySql | Flavor::MariaDb, CanonicalType::Json { .. }) => Fit::exact(),
+        // The text of a list that is no list in JSON.
+        (_, CanonicalType::Text { .. }) if source.native.declared.ends_with(']') => return None,
         (Flavor::MariaDb, CanonicalType::Text { .. }) => {
             Fit::checked("only valid json", ValueLimits::Any)
+        }
+        // Vectors hold finite floats only.
+        (Flavor::MySql | Flavor::MariaDb, CanonicalType::List { .. }) if own.is_family() => {
+            Fit::widened().converted(CanonicalType::Json { flavor: JsonFlavor::Text })
         }
         (Flavor::MySql | Flavor::MariaDb, CanonicalType::List { .. }) => {
             Fit::checked("elements that are not NaN or infinite", ValueLimits::Any)

@@ -177,7 +177,10 @@ pub(crate) fn text(source: &Column, place: Place<'_>) -> Option<Fit> {
         bmp_only: has != Repertoire::All && has != Repertoire::Server,
         no_trailing_blank: drops_blanks,
     };
-    let is_text = matches!(canonical, CanonicalType::Text { .. });
+    // MariaDB's JSON is a text itself.
+    let json = JsonFlavor::Text;
+    let is_text = matches!(canonical, CanonicalType::Text { .. })
+        || own.is_family() && *canonical == CanonicalType::Json { flavor: json };
     let fit = match (rules.is_empty(), is_text) {
         (true, true) => Fit::exact(),
         (true, false) => Fit::widened(),
@@ -207,8 +210,11 @@ pub(crate) fn binary(source: &Column, place: Place<'_>) -> Option<Fit> {
         if max < u64::from(u32::MAX) { format!("at most {max} bytes") } else { packet() }
     };
     match canonical {
+        C::Uuid if own.is_sqlite() && max == 16 => {
+            Some(Fit::checked("uuids in lower case with hyphens", ValueLimits::Any))
+        }
         C::Uuid if max >= 16 && (!exact || max == 16) => {
-            Some(if exact { Fit::exact() } else { Fit::widened() })
+            Some(if exact && !own.is_family() { Fit::exact() } else { Fit::widened() })
         }
         C::Binary { bytes, fixed } => {
             let theirs = match &own.native {
@@ -231,11 +237,6 @@ pub(crate) fn binary(source: &Column, place: Place<'_>) -> Option<Fit> {
         } else {
             Fit::widened()
         }),
-        C::Variant if !exact => {
-            let rule = format!("blobs, {}", most());
-            let to = C::Binary { bytes: None, fixed: false };
-            Some(Fit::checked(rule, limits).converted(to))
-        }
         // Characters as their bytes in utf-8.
         C::Text { .. }
         | C::Enum { .. }

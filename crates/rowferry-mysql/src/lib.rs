@@ -28,6 +28,7 @@ mod publish;
 mod quarantine;
 mod read;
 mod relations;
+mod row_name;
 mod rules;
 mod session;
 mod shape;

@@ -42,8 +42,9 @@ impl MysqlReader {
         spec: &ReadSpec,
     ) -> Result<Self> {
         let query = query(table, chunk, spec)?;
+        let key = table.primary_key().map(|key| key.columns.as_slice()).unwrap_or_default();
         let builder =
-            BatchBuilder::new(&spec.columns, as_usize(spec.batch_rows.min(ROWS_AT_FIRST)))?;
+            BatchBuilder::new(&spec.columns, key, as_usize(spec.batch_rows.min(ROWS_AT_FIRST)))?;
         let pinned = lease.sessions().is_pinned();
         lease.busy = true;
         let conn = lease.conn()?;
@@ -175,7 +176,7 @@ fn select(column: &Column) -> String {
             Native::Date | Native::DateTime(_) | Native::Timestamp(_),
         ) => format!("cast({name} as char)"),
         // The empty text is a label and also how the error value looks: only numbers differ.
-        (Some(CanonicalType::Enum { labels }), Native::Enum(_)) if decode::by_number(labels) => {
+        (Some(_), Native::Enum(labels)) if decode::by_number(&labels) => {
             format!("cast({name} + 0 as unsigned)")
         }
         (Some(CanonicalType::Text { .. }), Native::Vector(_)) => {

@@ -180,12 +180,13 @@ impl MysqlWriter {
 
     fn data_error(&self, error: &TextError) -> ConnectorError {
         match error {
-            TextError::Value { column, .. } => ConnectorError::new(
+            TextError::Value { column, row, .. } => ConnectorError::new(
                 ErrorClass::Data,
                 "value-not-representable",
                 format!("{}: {error}", self.attempt()),
             )
-            .with_column(column),
+            .with_column(column)
+            .with_row(*row),
             TextError::Shape { .. } => ConnectorError::bug(format!("{}: {error}", self.attempt())),
         }
     }

@@ -176,6 +176,53 @@ fn truncating_and_appending_from_staging_happen_once() {
 }
 
 #[test]
+fn staging_that_lost_rows_is_not_poured() {
+    for server in servers::all() {
+        let database = server.database("short");
+        server.sql(&database, ROWS);
+        server.sql(&database, "create table u like t; insert into u values (9, 'z', 9)");
+        let at = endpoint(server, &database);
+        block_on(async {
+            let mut copy = Copy::plan(&at, &at, &Wanted::full("t", "u", &["id"])).await.unwrap();
+            copy.plan.replace = ReplaceMode::Truncate;
+            let (mut lock, claim, prepared) = copy.claim(ClaimStart::NewRun).await.unwrap();
+            copy.load(&claim, &prepared).await.unwrap();
+            lock.seal(&prepared).await.unwrap();
+            server.sql(&database, &format!("delete from `{}` limit 1", prepared.load_table.name));
+            let error = lock.publish(&prepared, None).await.unwrap_err();
+            assert_eq!((error.class, error.code), (ErrorClass::Conflict, "rows-missing"));
+        });
+        assert_eq!(server.sql(&database, "select * from u"), "9\tz\t9\n");
+    }
+}
+
+#[test]
+fn a_lock_whose_session_was_ended_is_known_to_be_lost() {
+    for server in servers::all() {
+        let database = server.database("lost_lock");
+        server.sql(&database, ROWS);
+        let at = endpoint(server, &database);
+        block_on(async {
+            let copy = Copy::plan(&at, &at, &Wanted::full("t", "u", &["id"])).await.unwrap();
+            let mut lock = copy.sink.lock(&copy.plan.stream).await.unwrap();
+            lock.heartbeat().await.unwrap();
+            let holder = format!(
+                "select is_used_lock(concat('rowferry.t.', left(sha2('{database}.u', 256), 40)))"
+            );
+            let id = server.sql(&database, &holder);
+            server.sql(&database, &format!("kill {id}"));
+            for _ in 0..2 {
+                let error = lock.heartbeat().await.unwrap_err();
+                assert_eq!((error.class, error.code), (ErrorClass::Transient, "lock-lost"));
+            }
+            // Another run may have it now.
+            let other = Copy::plan(&at, &at, &Wanted::full("t", "u", &["id"])).await.unwrap();
+            other.sink.lock(&other.plan.stream).await.unwrap();
+        });
+    }
+}
+
+#[test]
 fn a_new_target_gets_key_index_and_numbering() {
     for server in servers::all() {
         let database = server.database("shape");

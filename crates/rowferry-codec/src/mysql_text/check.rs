@@ -332,5 +332,5 @@ fn zero_reason(allowed: bool) -> Option<String> {
 fn year_reason(days: i64, year_zero: bool) -> Option<String> {
     let (year, ..) = civil(days);
     (!(i64::from(!year_zero)..=9_999).contains(&year))
-        .then(|| "the year is outside 0001 to 9999".to_owned())
+        .then(|| "the date is outside 0001-01-01 to 9999-12-31".to_owned())
 }
