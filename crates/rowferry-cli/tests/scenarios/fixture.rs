@@ -103,7 +103,10 @@ pub(crate) fn entries(source: Engine) -> Vec<Entry> {
         }
         let key = line.split_once(": ").or(line.strip_suffix(':').map(|key| (key, "")));
         let taken = key.and_then(|(key, rest)| match key.strip_prefix("= ") {
-            Some(name) => Some(entries.push(Entry::new(name, rest))),
+            Some(name) => {
+                entries.push(Entry::new(name, rest));
+                Some(())
+            }
             None => entries.last_mut()?.take(key, rest),
         });
         assert!(taken.is_some(), "line {} of the {source:?} fixtures: {line}", number + 1);

@@ -41,7 +41,7 @@ fn text_of(hex: &str) -> Option<String> {
 type Rest<'a> = Peekable<Chars<'a>>;
 
 fn blanks(rest: &mut Rest<'_>) {
-    while rest.next_if(|letter| letter.is_ascii_whitespace()).is_some() {}
+    while rest.next_if(char::is_ascii_whitespace).is_some() {}
 }
 
 fn value(rest: &mut Rest<'_>, elements: bool) -> Option<String> {
@@ -164,7 +164,8 @@ fn number(word: &str) -> Option<String> {
 #[test]
 fn equal_values_have_one_form_and_others_do_not() {
     let form = |text: &str, elements| {
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex.concat();
         of_hex(&hex, elements)
     };
     let same = |left, right| assert_eq!(form(left, false), form(right, false));

@@ -169,7 +169,7 @@ fn refused_values(ride: &Ride) -> Vec<String> {
         }
         let key = KEY.to_string();
         let lower = told.to_lowercase();
-        let mut missing: Vec<&str> = [table.as_str(), entry.name.as_str(), key.as_str(), "casts"]
+        let mut missing: Vec<&str> = [table.as_str(), entry.name.as_str(), key.as_str(), "cast"]
             .into_iter()
             .filter(|word| !told.contains(word))
             .collect();
@@ -314,16 +314,13 @@ fn problems(view: &Json) -> Vec<(String, String)> {
 
 /// All that a report says of a table's failure.
 fn words(report: &Json) -> String {
-    match &report["error"] {
-        Json::Null => report.to_string(),
-        error => {
-            let parts: Vec<&str> = ["code", "table", "message", "next"]
-                .iter()
-                .filter_map(|key| error[key].as_str())
-                .collect();
-            parts.join("; ")
-        }
+    let error = &report["error"];
+    if error.is_null() {
+        return report.to_string();
     }
+    let parts: Vec<&str> =
+        ["code", "table", "message", "next"].iter().filter_map(|key| error[key].as_str()).collect();
+    parts.join("; ")
 }
 
 macro_rules! directions {

@@ -54,7 +54,7 @@ fn fill(source: &Database) {
             "comment on table customer is 'who buys'; comment on column customer.email is 'unique'",
         ),
         Mariadb | Mysql => {
-            source.exec("alter table customer auto_increment = 100, comment = 'who buys'")
+            source.exec("alter table customer auto_increment = 100, comment = 'who buys'");
         }
         Sqlite => source.exec("update sqlite_sequence set seq = 99 where name = 'customer'"),
     }

@@ -99,7 +99,7 @@ struct Table {
 impl Table {
     fn new(chosen: &[(&Entry, &str)], ride: &Ride, random: &mut Random) -> Self {
         let nullable: Vec<bool> = chosen.iter().map(|_| !random.once_in(3)).collect();
-        let columns: String = chosen
+        let columns: Vec<String> = chosen
             .iter()
             .zip(&nullable)
             .map(|((entry, _), nullable)| {
@@ -109,6 +109,7 @@ impl Table {
                 format!(", {} {}{not}", entry.name, entry.declared)
             })
             .collect();
+        let columns = columns.concat();
         let (key, ending): (&[&str], &str) = match random.below(4) {
             0 => (&["id"], ", primary key (id)"),
             1 => (&["part", "id"], ", primary key (part, id)"),

@@ -1,6 +1,7 @@
 //! Two databases, tables made from the fixtures' entries in one of them, and jobs that copy them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use rowferry_testkit::{Database, Engine};
 use serde_json::Value as Json;
@@ -100,14 +101,14 @@ impl Ride {
 
 pub(crate) fn job(source: &Database, target: &Database, lines: &[Line]) -> String {
     let mut text = format!(
-        "version: 1\nconnections:\n  from: {}\n  to: {}\njobs:\n  - name: values\n    source: from\n    target: to\n    settings: {{ chunk_rows: 3000 }}\n    tables:\n",
+        "version: 1\nconnections:\n  from: {}\n  to: {}\njobs:\n  - name: values\n    source: from\n    target: to\n    settings: {{ chunk_rows: 10000 }}\n    tables:\n",
         source.url(),
         target.url(),
     );
     for line in lines {
-        text.push_str(&format!("      - source: {}\n", line.table));
+        writeln!(text, "      - source: {}", line.table).unwrap();
         for key in &line.keys {
-            text.push_str(&format!("        {key}\n"));
+            writeln!(text, "        {key}").unwrap();
         }
     }
     text
@@ -137,8 +138,9 @@ pub(crate) fn make(
     rows: impl IntoIterator<Item = (u32, Vec<String>)>,
 ) -> Vec<String> {
     let id = if engine == Engine::Sqlite { "integer" } else { "bigint" };
-    let columns: String =
+    let columns: Vec<String> =
         entries.iter().map(|entry| format!(", {} {}", entry.name, entry.declared)).collect();
+    let columns = columns.concat();
     let mut statements = vec![format!("create table {name} (id {id} primary key{columns})")];
     statements.extend(rows.into_iter().map(|(id, literals)| {
         format!("insert into {name} values ({id}, {})", literals.join(", "))
