@@ -2,6 +2,7 @@
 //! engine reacts to the class and never reads the text.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// Result of a call across the connector boundary.
 pub type Result<T, E = ConnectorError> = std::result::Result<T, E>;
@@ -87,6 +88,8 @@ pub struct ConnectorError {
     pub next: Option<String>,
     /// The column whose value broke a rule, by its name at the end that failed.
     pub column: Option<Box<str>>,
+    /// Number of the row with that value within its chunk, from 1, in the order of the writes.
+    pub row: Option<NonZeroU32>,
     /// The writer changed its way of writing: read the chunk again at once, without a pause.
     pub retry_now: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -102,6 +105,7 @@ impl ConnectorError {
             server: None,
             next: None,
             column: None,
+            row: None,
             retry_now: false,
             source: None,
         }
@@ -134,6 +138,14 @@ impl ConnectorError {
     #[must_use]
     pub fn with_column(mut self, column: impl Into<String>) -> Self {
         self.column = Some(column.into().into_boxed_str());
+        self
+    }
+
+    /// Numbers the row whose value broke a rule, from 0 within its chunk, in the order of the writes;
+    /// the engine finds its key.
+    #[must_use]
+    pub fn with_row(mut self, row: u64) -> Self {
+        self.row = u32::try_from(row + 1).ok().and_then(NonZeroU32::new);
         self
     }
 

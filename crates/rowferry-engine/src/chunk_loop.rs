@@ -197,7 +197,8 @@ impl Attempts {
             let lost_view = matches!(&failed, CopyError::Read(_));
             let pause = backoff.next_pause();
             if !self.worth_another(&failed, lost_view, pause) {
-                return Err(failed.into_error());
+                let error = failed.into_error();
+                return Err(if lost_view { lane.rules.explain(error, None) } else { error });
             }
             tracing::warn!(error = %failed.error(), pause_ms = pause.as_millis(), "chunk failed, trying again");
             tokio::select! {

@@ -238,6 +238,7 @@ impl ChunkCopier {
         totals: &mut ChunkTotals,
     ) -> Result<(), CopyError> {
         let (rows, bytes) = (payload.rows(), payload.bytes());
+        let before = totals.rows_written;
         totals.rows_written += rows;
         totals.bytes += bytes;
         self.context.observer.rows_moved(&self.plan.source.table.to_string(), rows, bytes);
@@ -247,10 +248,8 @@ impl ChunkCopier {
             Payload::Wire { .. } => None,
         };
         writer.write(payload).await.map_err(|error| {
-            CopyError::Write(match written {
-                Some(batch) => lane.rules.explain(error, &batch),
-                None => error,
-            })
+            let written = written.as_ref().map(|batch| (batch, before));
+            CopyError::Write(lane.rules.explain(error, written))
         })
     }
 }

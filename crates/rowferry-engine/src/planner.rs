@@ -175,10 +175,40 @@ pub fn casts_to_paste(problems: &[PlanProblem]) -> Option<String> {
         let (column, cast) = (problem.column.as_ref()?, problem.casts.first()?);
         // JSON strings are YAML strings.
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        let letters = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-        let column = if letters(column) { column.clone() } else { quoted(column) };
+        let column = if is_plain_key(column) { column.clone() } else { quoted(column) };
         Some(format!("{column}: {}", quoted(cast)))
     });
     let casts: Vec<String> = casts.collect();
     (!casts.is_empty()).then(|| format!("casts: {{ {} }}", casts.join(", ")))
+}
+
+/// Whether a name needs no quotes as a key of YAML, where `no` and `null` are no texts.
+fn is_plain_key(name: &str) -> bool {
+    const WORDS: [&str; 8] = ["null", "true", "false", "yes", "no", "on", "off", "y"];
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.len() > 1
+        && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+        && !WORDS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn casts_are_ready_to_be_pasted() {
+        let problem = |column: &str, casts: &[&str]| {
+            PlanProblem::of_column("lossy", column, "m", "n").with_casts(casts.iter().copied())
+        };
+        let line = casts_to_paste(&[
+            problem("rate_2", &["decimal(38,10)", "text"]),
+            problem("gone", &[]),
+            problem("no", &["else null"]),
+            problem("Größe \"x\"", &["text"]),
+        ]);
+        let expected =
+            r#"casts: { rate_2: "decimal(38,10)", "no": "else null", "Größe \"x\"": "text" }"#;
+        assert_eq!(line.as_deref(), Some(expected));
+        assert_eq!(casts_to_paste(&[problem("gone", &[])]), None);
+    }
 }

@@ -182,37 +182,57 @@ impl ValueRules {
         })
     }
 
-    /// Adds the row and its rule to a refusal of the sink, where `batch` holds the value.
-    pub(crate) fn explain(&self, error: ConnectorError, batch: &RecordBatch) -> ConnectorError {
+    /// Adds what the plan knows to a refusal of an end: what the column holds and which casts help,
+    /// and the key of the row, where `written` holds it: the rows, and how many of the chunk were
+    /// written before them.
+    pub(crate) fn explain(
+        &self,
+        error: ConnectorError,
+        written: Option<(&RecordBatch, u64)>,
+    ) -> ConnectorError {
         let Some(name) = error.column.as_deref().filter(|_| error.class == ErrorClass::Data) else {
             return error;
         };
         let named = |column: &ColumnPlan| column.target.name == name || column.source.name == name;
         let Some(position) = self.columns.iter().position(named) else { return error };
-        let (Some(column), Some(array)) =
-            (self.columns.get(position), batch.columns().get(position))
-        else {
-            return error;
-        };
-        // The sink may have meant a rule that limits cannot say, or rows of an earlier payload.
-        let found = misfits(array, &column.limits).ok().and_then(|found| found.first().copied());
+        let Some(column) = self.columns.get(position) else { return error };
         let mut error = error;
-        // Some sinks know the key themselves.
-        let names_row = self
-            .key_written
-            .first()
-            .is_none_or(|(key, _, _)| error.message.contains(&format!("{key} = ")));
-        if let Some(misfit) = found
-            && !names_row
-            && self.show_keys
-            && let Ok(key) = row_key(batch, &self.key_written, misfit.row)
+        if let Some((batch, before)) = written
+            && let Some(key) = self.key_of(&error, batch, before, position)
         {
-            error.message = format!("{} (row {key}: {})", error.message, misfit.rule.words());
+            error.message = format!("{} (row {key})", error.message);
         }
-        if error.next.is_none() {
+        if let Some(rule) = column.rule.as_ref().filter(|rule| !error.message.contains(*rule)) {
+            let declared = &column.target.native.declared;
+            error.message = format!("{}; {declared} holds: {rule}", error.message);
+        }
+        if !error.next.as_ref().is_some_and(|next| next.contains("casts")) {
             error.next = self.refusal(position, "", "").next;
         }
         error
+    }
+
+    /// The key of the row that `error` speaks of. A number says it; without one, the first value
+    /// beyond the limits must be meant.
+    fn key_of(
+        &self,
+        error: &ConnectorError,
+        batch: &RecordBatch,
+        before: u64,
+        position: usize,
+    ) -> Option<String> {
+        let (first_key, _, _) = self.key_written.first().filter(|_| self.show_keys)?;
+        // Some sinks know the key themselves.
+        if error.message.contains(&format!("{first_key} = ")) {
+            return None;
+        }
+        let row = if let Some(row) = error.row {
+            usize::try_from(u64::from(row.get()).checked_sub(before + 1)?).ok()?
+        } else {
+            let (column, array) = (self.columns.get(position)?, batch.columns().get(position)?);
+            misfits(array, &column.limits).ok()?.first()?.row
+        };
+        (row < batch.num_rows()).then(|| row_key(batch, &self.key_written, row).ok())?
     }
 
     /// A row in words: its key, unless values stay out of messages, else its number.

@@ -11,15 +11,6 @@ pub(crate) fn names(prepared: &Prepared) -> String {
     sql::list(prepared.columns.iter().map(|column| column.target.name.as_str()))
 }
 
-/// Names and places of the key's columns in the batches.
-pub(crate) fn key(prepared: &Prepared) -> Vec<(String, usize)> {
-    let places = prepared.columns.iter().enumerate();
-    places
-        .filter(|(_, column)| prepared.key.contains(&column.target.name))
-        .map(|(place, column)| (column.target.name.clone(), place))
-        .collect()
-}
-
 /// What each column accepts, in the order of the batches.
 pub(crate) fn text_columns(prepared: &Prepared, flavor: Flavor) -> Result<Vec<TextColumn>> {
     prepared

@@ -34,7 +34,7 @@ use crate::config::{self, Purpose, Server};
 use crate::merge::{self, Merge};
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
-use crate::{columns, error, quarantine, row_name, session, sql};
+use crate::{columns, error, quarantine, session, sql};
 
 /// Bytes of one packet of a load: large enough that its header and its copy do not show, small
 /// enough that the server parses one while the next is encoded.
@@ -142,8 +142,6 @@ struct MysqlWriter {
     encoder: Arc<TextEncoder>,
     way: Way,
     rows: u64,
-    /// Names and places of the key's columns.
-    key: Vec<(String, usize)>,
     /// Rows set aside, written before the receipt.
     rejected: Vec<RejectedRow>,
 }
@@ -171,7 +169,6 @@ impl MysqlWriter {
             encoder: Arc::new(encoder),
             way: if loads { Way::Load(None) } else { Way::Insert },
             rows: 0,
-            key: columns::key(prepared),
             rejected: Vec::new(),
             prepared: prepared.clone(),
         })
@@ -181,18 +178,15 @@ impl MysqlWriter {
         format!("could not write chunk {} of {}", self.chunk.no.0, self.prepared.target)
     }
 
-    fn data_error(&self, error: &TextError, batch: &RecordBatch) -> ConnectorError {
+    fn data_error(&self, error: &TextError) -> ConnectorError {
         match error {
-            TextError::Value { column, row, reason } => {
-                let index = usize::try_from(row.saturating_sub(self.rows)).unwrap_or(usize::MAX);
-                let row = row_name::of_batch(batch, index, &self.key, *row);
-                ConnectorError::new(
-                    ErrorClass::Data,
-                    "value-not-representable",
-                    format!("{}: column {column:?}, {row}: {reason}", self.attempt()),
-                )
-                .with_column(column)
-            }
+            TextError::Value { column, row, .. } => ConnectorError::new(
+                ErrorClass::Data,
+                "value-not-representable",
+                format!("{}: {error}", self.attempt()),
+            )
+            .with_column(column)
+            .with_row(*row),
             TextError::Shape { .. } => ConnectorError::bug(format!("{}: {error}", self.attempt())),
         }
     }
@@ -206,14 +200,12 @@ impl MysqlWriter {
     async fn load(&mut self, batch: RecordBatch) -> Result<()> {
         let encoder = Arc::clone(&self.encoder);
         let first_row = self.rows;
-        let sent = batch.clone();
         let encoded = self.sink.server.compute.run(move || {
             let mut out = Vec::new();
             encoder.check(&batch, first_row)?;
             encoder.append(&batch, &mut out).map(|()| out)
         });
-        let bytes =
-            encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error, &sent))?;
+        let bytes = encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
         let mut bytes = Bytes::from(bytes);
         let piece_bytes = PIECE_BYTES.min(self.sink.server.packet_bytes / 2).max(1);
         let pieces = self.load_stream()?;
@@ -301,11 +293,9 @@ impl MysqlWriter {
     async fn insert(&mut self, batch: RecordBatch) -> Result<()> {
         let encoder = Arc::clone(&self.encoder);
         let (first_row, total) = (self.rows, batch.num_rows());
-        let sent = batch.clone();
         let checked =
             self.sink.server.compute.run(move || encoder.check(&batch, first_row).map(|()| batch));
-        let batch =
-            checked.await.map_err(panicked)?.map_err(|error| self.data_error(&error, &sent))?;
+        let batch = checked.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
         let head = format!("insert into {} ({}) values ", sql::table(&self.table), self.names);
         let packet = self.sink.server.packet_bytes.saturating_sub(STATEMENT_MARGIN);
         let rows_max = usize::try_from(self.prepared.insert_batch_rows).unwrap_or(1).max(1);
@@ -329,7 +319,7 @@ impl MysqlWriter {
                 Ok((text, rows))
             });
             let (text, rows) =
-                encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error, &sent))?;
+                encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
             if rows == 0 {
                 return Err(self.too_large(first_row + from as u64));
             }

@@ -34,7 +34,7 @@ fn check_name(wish: &ColumnWish<'_>) -> Result<(), PlanProblem> {
         return Ok(());
     }
     Err(PlanProblem::of_column(
-        "name-too-long",
+        "bad-name",
         &wish.source.name,
         format!("the name has {} bytes and would be cut to {NAME_BYTES_MAX}", wish.name.len()),
         "Give the column another name with `rename`.",
@@ -100,10 +100,9 @@ fn asked(
             "Write the type as PostgreSQL does: integer, numeric(12,2), timestamp(3), text.",
         ));
     };
-    let column = Column { native: named.native, canonical: named.canonical, ..like(wish) };
-    let mut found = into(known, wish, canonical, &column)?;
     // The meaning of a cast column is that of its type, not of the source's.
-    let mut column = column;
+    let mut column = Column { native: named.native, canonical: named.canonical, ..like(wish) };
+    let mut found = into(known, wish, canonical, &column)?;
     column.identity = wish.source.identity.filter(|_| is_numbered(&column.native.declared));
     if found.fidelity == Fidelity::Exact && column.native.declared != wish.source.native.declared {
         found.fidelity = Fidelity::Widened;
@@ -350,7 +349,6 @@ fn mismatch(wish: &ColumnWish<'_>, canonical: &CanonicalType, target: &Column) -
 
 fn choice(column: Column, found: Fit) -> ColumnChoice {
     let Fit { fidelity, converted, rule, options, limits } = found;
-    // A policy is the way out of every rule.
     ColumnChoice { column, fidelity, converted, rule, options, limits }
 }
 
@@ -402,6 +400,6 @@ mod tests {
         let name = "n".repeat(64);
         let wish = ColumnWish::plain(&from, &name);
         let problem = plan(&Known::default(), &wish).map_err(|problem| problem.code);
-        assert_eq!(problem.map(|_| ()), Err("name-too-long".to_owned()));
+        assert_eq!(problem.map(|_| ()), Err("bad-name".to_owned()));
     }
 }

@@ -54,6 +54,10 @@ fn from_server(attempt: String, server: &DbError) -> ConnectorError {
     let state = server.code().code();
     let (class, code) = class_of(state);
     let error = ConnectorError::new(class, code, attempt).with_server(words(server));
+    let error = match column_of(server) {
+        Some(column) if quotes_values(state) => error.with_column(column),
+        _ => error,
+    };
     match code {
         "permission-denied" => error.with_next(
             "Grant the missing right to this login; `rowferry check` prints the statements.",
@@ -103,8 +107,7 @@ fn words(server: &DbError) -> String {
     if !quotes_values(state) {
         return format!("{} (SQLSTATE {state})", server.message());
     }
-    // COPY names the column only in its context, as `COPY t, line 7, column c: "value"`.
-    let column = server.column().or_else(|| server.where_().and_then(copy_column));
+    let column = column_of(server);
     let named = |word: &str, name: Option<&str>| {
         name.map_or_else(String::new, |name| format!(", {word} {name:?}"))
     };
@@ -114,6 +117,13 @@ fn words(server: &DbError) -> String {
         named("constraint", server.constraint()),
         named("column", column)
     )
+}
+
+/// COPY names the column only in its context, as `COPY t, line 7, column c: "value"`, maybe below
+/// a line of the type's own.
+fn column_of(server: &DbError) -> Option<&str> {
+    let in_context = || server.where_().and_then(|context| context.lines().find_map(copy_column));
+    server.column().or_else(in_context)
 }
 
 fn quotes_values(state: &str) -> bool {

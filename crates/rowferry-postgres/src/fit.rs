@@ -45,7 +45,8 @@ impl Fit {
         mut self,
         options: impl IntoIterator<Item = impl Into<String>>,
     ) -> Self {
-        self.options = options.into_iter().map(Into::into).collect();
+        self.options.extend(options.into_iter().map(Into::into));
+        self.options.dedup();
         self
     }
 

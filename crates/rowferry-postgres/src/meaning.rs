@@ -112,10 +112,9 @@ fn most_chars(name: &str) -> Option<u32> {
     Some(match name {
         // Eight groups of four with the last two as an IPv4 address, and `/128`.
         "inet" | "cidr" => 49,
-        "macaddr" => 17,
+        // Six pairs with colons between them; two numbers of eight hex digits.
+        "macaddr" | "pg_lsn" => 17,
         "macaddr8" => 23,
-        // Two numbers of eight hex digits.
-        "pg_lsn" => 17,
         // A block of ten digits and a place of five, in parentheses.
         "tid" => 18,
         _ => return None,

@@ -111,6 +111,7 @@ impl ChunkEncoder {
 /// Gives a codec error its class. The codec never puts values into its messages.
 pub(crate) fn failed(word: &str, table: &TableRef) -> impl FnOnce(CodecError) -> ConnectorError {
     let attempt = format!("could not {word} table {table}");
+    let writing = word == "write";
     move |error| {
         let (class, code) = match &error {
             // The engine may read the column again, by a wider meaning.
@@ -125,10 +126,12 @@ pub(crate) fn failed(word: &str, table: &TableRef) -> impl FnOnce(CodecError) ->
             CodecError::Batch(_) => (ErrorClass::Bug, "bug"),
         };
         let next = error.next();
-        let ours = ConnectorError::new(class, code, format!("{attempt}: {error}")).with_next(next);
+        let ours = ConnectorError::new(class, code, format!("{attempt}: {error}"));
         match error.place() {
-            Some((column, _)) => ours.with_column(column),
-            None => ours,
+            // Which casts help with a value that cannot be written is known to the plan.
+            Some((column, _)) if code == "value-refused" && writing => ours.with_column(column),
+            Some((column, _)) => ours.with_column(column).with_next(next),
+            None => ours.with_next(next),
         }
     }
 }

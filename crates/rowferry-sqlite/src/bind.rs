@@ -228,13 +228,7 @@ impl<'a> Values<'a> {
             }
             Self::Text(array) => characters(statement, index, array.value(row)),
             Self::GuardedText(array) => guarded(statement, index, array.value(row)),
-            Self::JsonText(array) => {
-                let text = array.value(row);
-                if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
-                    return Err(NotBound::Misfit("text that is not JSON"));
-                }
-                characters(statement, index, text)
-            }
+            Self::JsonText(array) => json(statement, index, array.value(row)),
             Self::Binary(array) => blob(statement, index, array.value(row)),
             Self::Variant(array, affinity) => {
                 let cell = wire::cell_of_variant(array.value(row))
@@ -375,6 +369,17 @@ fn characters(statement: &mut Statement<'_>, index: usize, text: &str) -> Result
 
 fn blob(statement: &mut Statement<'_>, index: usize, bytes: &[u8]) -> Result<(), NotBound> {
     Ok(statement.raw_bind_parameter(index, Borrowed(ValueRef::Blob(bytes)))?)
+}
+
+/// Text into a column that says it holds JSON.
+fn json(statement: &mut Statement<'_>, index: usize, text: &str) -> Result<(), NotBound> {
+    if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+        return Err(NotBound::Misfit(
+            "text that is not JSON (an array of several dimensions or with another lower bound \
+             has none)",
+        ));
+    }
+    characters(statement, index, text)
 }
 
 /// SQLite would store a NaN as NULL.

@@ -119,7 +119,7 @@ pub(crate) fn read_timestamp(text: &str, utc: bool) -> Option<i64> {
     match text {
         "infinity" => return Some(i64::MAX),
         "-infinity" => return Some(i64::MIN),
-        "0000-00-00 00:00:00" => return Some(ZERO_TIMESTAMP),
+        text if is_zero(text) => return Some(ZERO_TIMESTAMP),
         _ => {}
     }
     let (text, before_christ) = split_era(text);
@@ -137,6 +137,16 @@ pub(crate) fn read_timestamp(text: &str, utc: bool) -> Option<i64> {
     cursor.end()?;
     let micros = days.checked_mul(MICROS_PER_DAY)?.checked_add(clock)?.checked_sub(offset)?;
     (micros > ZERO_TIMESTAMP && micros < i64::MAX).then_some(micros)
+}
+
+/// MySQL's zero date, with as many zeros behind the point as its server prints.
+fn is_zero(text: &str) -> bool {
+    let fraction = text.strip_prefix("0000-00-00 00:00:00");
+    fraction.is_some_and(|fraction| {
+        let zeros = fraction.strip_prefix('.').unwrap_or("x");
+        let all = (1..=6).contains(&zeros.len()) && zeros.bytes().all(|byte| byte == b'0');
+        fraction.is_empty() || all
+    })
 }
 
 fn split_era(text: &str) -> (&str, bool) {
@@ -354,6 +364,12 @@ mod tests {
             read_timestamp("2024-01-01T12:00:00+02:00", true),
             read_timestamp("2024-01-01 10:00:00Z", true)
         );
+        for zero in ["0000-00-00 00:00:00", "0000-00-00 00:00:00.000"] {
+            assert_eq!(read_timestamp(zero, false), Some(ZERO_TIMESTAMP));
+        }
+        for text in ["0000-00-00 00:00:00.", "0000-00-00 00:00:00.001", "0000-00-00 00:00:000"] {
+            assert_eq!(read_timestamp(text, false), None, "{text}");
+        }
         assert_eq!(read_time("24:00:00"), Some(MICROS_PER_DAY));
         assert_eq!(read_time("24:00:00.000001"), None);
         assert_eq!(read_duration("-838:59:59"), Some(-3_020_399_000_000));

@@ -209,7 +209,7 @@ fn not_bound(
         "value-does-not-fit",
         format!("column {column:?} of target table {} got {found}{at}", prepared.target),
     )
-    .with_next("Correct the row in the source, cast the column, or leave it out with `exclude`.")
+    .with_next("Correct the row in the source, cast the column under `casts`, or leave it out with `exclude`.")
     .with_column(column)
 }
 

@@ -290,7 +290,9 @@ impl ChunkRead {
                 misfit.found, misfit.expected
             ),
         )
-        .with_next("Correct the row, cast the column, or leave it out with `exclude`.")
+        .with_next(
+            "Correct the row, cast the column under `casts`, or leave it out with `exclude`.",
+        )
         .with_column(column)
     }
 }
