@@ -246,6 +246,7 @@ impl CanonicalType {
             | Self::TimeTz
             | Self::Interval
             | Self::BitString { .. }
+            | Self::Bits { .. }
             | Self::Uuid
             | Self::Json { .. } => Some(Self::Variant),
             _ => None,

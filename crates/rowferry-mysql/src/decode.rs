@@ -333,6 +333,14 @@ fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, Broken> {
     if month == 0 || day == 0 {
         return Err(Broken::value("a date without month or day has no equal in other types"));
     }
+    // The servers' year 0 has no 29th of February, so their calendar is not that of other engines.
+    if year == 0 {
+        return Err(Broken::value("a date of the year 0 has no equal in other types"));
+    }
+    // A server that allows invalid dates keeps a 31st of February.
+    if day > days_in_month(year, month) {
+        return Err(Broken::value("a day that its month does not have has no equal elsewhere"));
+    }
     let (month, day) = (i64::from(month), i64::from(day));
     let year = i64::from(year) - i64::from(month <= 2);
     let era = year.div_euclid(400);
@@ -341,6 +349,16 @@ fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, Broken> {
     let day_of_year = (153 * shifted + 2) / 5 + day - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     Ok(Some(era * 146_097 + day_of_era - 719_468))
+}
+
+const fn days_in_month(year: u16, month: u8) -> u8 {
+    let leaps = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    match month {
+        2 if leaps => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 fn clock(hour: u8, minute: u8, second: u8, micros: u32) -> i64 {
@@ -481,6 +499,27 @@ mod tests {
             let digits = text.replace('.', "");
             assert_eq!(decimal128(text.as_bytes()), digits.parse().ok(), "{text}");
             assert_eq!(decimal256(text.as_bytes()), i256::from_string(&digits), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_of_no_calendar_are_not_counted_in_days() {
+        let days =
+            |year, month, day| days(year, month, day).map_err(|broken| broken.unrepresentable);
+        assert_eq!(days(0, 0, 0), Ok(None));
+        assert_eq!(days(1970, 1, 1), Ok(Some(0)));
+        assert_eq!(days(1, 1, 1), Ok(Some(-719_162)));
+        assert_eq!(days(2024, 2, 29), Ok(Some(19_782)));
+        for (year, month, day) in [
+            (2024, 2, 0),
+            (2024, 0, 1),
+            (0, 1, 1),
+            (0, 0, 1),
+            (2023, 2, 29),
+            (1900, 2, 29),
+            (2024, 4, 31),
+        ] {
+            assert_eq!(days(year, month, day), Err(true), "{year}-{month}-{day}");
         }
     }
 

@@ -7,8 +7,8 @@
 
 use rowferry_core::{CanonicalType, Column, Fidelity, JsonFlavor, ValueLimits};
 
-use crate::fit_text;
 use crate::types::{Flavor, Native};
+use crate::{fit_text, sql};
 
 /// 838:59:59 in microseconds, the end of TIME.
 const TIME_MAX: i64 = 3_020_399_000_000;
@@ -123,7 +123,7 @@ pub(crate) fn fit(source: &Column, place: Place<'_>) -> Option<Fit> {
             fit_text::binary(source, place)
         }
         Native::Date | Native::Time(_) | Native::DateTime(_) | Native::Timestamp(_) => {
-            temporal(canonical, &own, place)
+            temporal(source, canonical, &own, place)
         }
         Native::Enum(labels) => enumerated(canonical, &own, labels),
         Native::Set(labels) => set(canonical, labels),
@@ -166,6 +166,12 @@ pub(crate) fn fit(source: &Column, place: Place<'_>) -> Option<Fit> {
         },
         Native::Uuid | Native::Other => None,
     }
+}
+
+/// Whether values of `source` may be the zero date: its servers have one, and SQLite keeps it as
+/// the text that came from them.
+pub(crate) fn has_zero_date(source: &Column) -> bool {
+    Flavor::is_family(source) || source.native.engine == "sqlite"
 }
 
 /// What is known of a source column of a server of either fork.
@@ -340,18 +346,22 @@ fn bit(canonical: &CanonicalType, bits: u8) -> Option<Fit> {
     })
 }
 
-fn temporal(canonical: &CanonicalType, own: &OwnType, place: Place<'_>) -> Option<Fit> {
+fn temporal(
+    source: &Column,
+    canonical: &CanonicalType,
+    own: &OwnType,
+    place: Place<'_>,
+) -> Option<Fit> {
     use CanonicalType as C;
     let family = own.is_family();
-    // Dates without a month or day travel as text, from a column of this type.
     if matches!(canonical, C::Text { .. }) {
-        return (own.native.as_ref() == Some(place.native)).then(Fit::exact);
+        return date_text(source, own, place);
     }
     let limits = |(min, max): (i64, i64), digits: u8| ValueLimits::Temporal {
         min,
         max,
         infinite: false,
-        zero: family,
+        zero: has_zero_date(source),
         digits,
     };
     let most = |digits: u8| format!("at most {digits} fraction digits");
@@ -418,6 +428,23 @@ fn temporal(canonical: &CanonicalType, own: &OwnType, place: Place<'_>) -> Optio
         }
         _ => None,
     }
+}
+
+/// Dates without a month or day travel as text, from a column of this type or from one of SQLite
+/// of the same meaning.
+fn date_text(source: &Column, own: &OwnType, place: Place<'_>) -> Option<Fit> {
+    if own.native.as_ref() == Some(place.native) {
+        return Some(Fit::exact());
+    }
+    let word = sql::base_word(&source.native.declared);
+    let takes = match place.native {
+        Native::Date => own.sqlite && word == "date",
+        Native::DateTime(_) => own.sqlite && matches!(word.as_str(), "timestamp" | "datetime"),
+        _ => false,
+    };
+    takes.then(|| {
+        Fit::checked("dates that the server has; a month or day may be 0", ValueLimits::Any)
+    })
 }
 
 fn enumerated(canonical: &CanonicalType, own: &OwnType, labels: &[String]) -> Option<Fit> {

@@ -1,14 +1,11 @@
 //! How values of a planned column are checked and written.
 
-use rowferry_codec::mysql_text::{Repertoire, TextRule};
+use rowferry_codec::mysql_text::TextRule;
 use rowferry_core::{CanonicalType, ColumnPlan, Fidelity, JsonFlavor};
 
-use crate::fit::{TIMESTAMP_MAX, TIMESTAMP_MIN, integer_range, time_max};
+use crate::fit::{TIMESTAMP_MAX, TIMESTAMP_MIN, has_zero_date, integer_range, time_max};
 use crate::fit_text::repertoire;
 use crate::types::{Flavor, Native};
-
-/// Characters of the longest date with a time and fraction.
-const DATETIME_CHARS: u32 = 26;
 
 /// The rule by which values of `column` are written; `Err` says why they cannot be.
 pub(crate) fn rule(column: &ColumnPlan, flavor: Flavor) -> Result<TextRule, String> {
@@ -17,8 +14,7 @@ pub(crate) fn rule(column: &ColumnPlan, flavor: Flavor) -> Result<TextRule, Stri
         return Err(format!("the type {} is not supported yet", column.source.native.declared));
     };
     let native = Native::parse(&target.native.declared);
-    // Only servers of this kind know a zero date and the year 0000.
-    let zero = Flavor::is_family(&column.source);
+    let zero = has_zero_date(&column.source);
     let repertoire = repertoire(target.collation.as_deref());
     let text = |chars_max, bytes_max, blanks_dropped| {
         if *canonical == CanonicalType::Uuid {
@@ -35,17 +31,9 @@ pub(crate) fn rule(column: &ColumnPlan, flavor: Flavor) -> Result<TextRule, Stri
         }
     };
     // Dates without a month or day travel as text.
-    let dated = |rule: TextRule| {
-        if matches!(canonical, CanonicalType::Text { .. }) {
-            TextRule::Text {
-                chars_max: Some(DATETIME_CHARS),
-                bytes_max: None,
-                repertoire: Repertoire::Ascii,
-                blanks_dropped: true,
-            }
-        } else {
-            rule
-        }
+    let dated = |time: Option<u8>, rule: TextRule| {
+        let is_text = matches!(canonical, CanonicalType::Text { .. });
+        if is_text { TextRule::DateText { time } } else { rule }
     };
     Ok(match native {
         Native::Int { bits, unsigned } => {
@@ -61,12 +49,14 @@ pub(crate) fn rule(column: &ColumnPlan, flavor: Flavor) -> Result<TextRule, Stri
         Native::Binary(bytes) => binary(bytes.into(), true),
         Native::VarBinary(bytes) => binary(bytes.into(), false),
         Native::Blob(bytes) => binary(bytes, false),
-        Native::Date => dated(TextRule::Date { zero }),
+        Native::Date => dated(None, TextRule::Date { zero }),
         Native::Time(digits) => TextRule::Time { digits, max: time_max(flavor) },
-        Native::DateTime(digits) => dated(TextRule::DateTime { digits, zero, range: None }),
+        Native::DateTime(digits) => {
+            dated(Some(digits), TextRule::DateTime { digits, zero, range: None })
+        }
         Native::Timestamp(digits) => {
             let range = Some((TIMESTAMP_MIN, TIMESTAMP_MAX));
-            dated(TextRule::DateTime { digits, zero, range })
+            dated(Some(digits), TextRule::DateTime { digits, zero, range })
         }
         Native::Year => TextRule::Year,
         Native::Enum(labels) => TextRule::Enum { labels },

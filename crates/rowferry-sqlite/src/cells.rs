@@ -47,6 +47,8 @@ pub(crate) enum Cells {
     Period(FixedSizeBinaryBuilder),
     BitString(StringBuilder),
     TimeTz(StringBuilder),
+    /// With the greatest number that the bits make.
+    Bits(UInt64Builder, u64),
     Variant(BinaryBuilder, Vec<u8>),
 }
 
@@ -93,6 +95,10 @@ impl Cells {
             CanonicalType::Interval => Self::Period(FixedSizeBinaryBuilder::new(16)),
             CanonicalType::BitString { .. } => Self::BitString(StringBuilder::new()),
             CanonicalType::TimeTz => Self::TimeTz(StringBuilder::new()),
+            CanonicalType::Bits { bits } => {
+                let unused = 64_u32.saturating_sub((*bits).into());
+                Self::Bits(UInt64Builder::new(), u64::MAX.checked_shr(unused).unwrap_or(0))
+            }
             CanonicalType::Variant => Self::Variant(BinaryBuilder::new(), Vec::new()),
             // The declarations of SQLite never become one of these.
             CanonicalType::Int8
@@ -102,7 +108,6 @@ impl Cells {
             | CanonicalType::UInt16
             | CanonicalType::UInt32
             | CanonicalType::Float32
-            | CanonicalType::Bits { .. }
             | CanonicalType::Enum { .. }
             | CanonicalType::Set { .. }
             | CanonicalType::List { .. }
@@ -165,6 +170,10 @@ impl Cells {
                     .append_value(uuid)
                     .map_err(|_length| misfit("a UUID", "a value of another length"))?;
             }
+            (Self::Bits(cells, greatest), cell) => {
+                let number = bit_number(cell).filter(|number| number <= greatest);
+                cells.append_value(number.ok_or(misfit("a number of its bits", class(cell)))?);
+            }
             (Self::Variant(cells, scratch), cell) => {
                 scratch.clear();
                 wire::variant(cell, scratch);
@@ -224,6 +233,7 @@ impl Cells {
             | Self::Json(_)
             | Self::Binary(_)
             | Self::Uuid(_)
+            | Self::Bits(..)
             | Self::Variant(..) => return Err(misfit(self.expected(), "text")),
         }
         Ok(FIXED_BYTES)
@@ -233,7 +243,7 @@ impl Cells {
         match self {
             Self::Boolean(cells) => cells.append_null(),
             Self::Int64(cells) => cells.append_null(),
-            Self::UInt64(cells) => cells.append_null(),
+            Self::UInt64(cells) | Self::Bits(cells, _) => cells.append_null(),
             Self::Float64(cells) => cells.append_null(),
             Self::Decimal128(cells, ..) => cells.append_null(),
             Self::Decimal256(cells, ..) => cells.append_null(),
@@ -256,7 +266,7 @@ impl Cells {
         match self {
             Self::Boolean(cells) => Arc::new(cells.finish()),
             Self::Int64(cells) => Arc::new(cells.finish()),
-            Self::UInt64(cells) => Arc::new(cells.finish()),
+            Self::UInt64(cells) | Self::Bits(cells, _) => Arc::new(cells.finish()),
             Self::Float64(cells) => Arc::new(cells.finish()),
             Self::Decimal128(cells, ..) => Arc::new(cells.finish()),
             Self::Decimal256(cells, ..) => Arc::new(cells.finish()),
@@ -295,6 +305,7 @@ impl Cells {
             Self::Period(_) => "an interval",
             Self::BitString(_) => "bits of 0 and 1",
             Self::TimeTz(_) => "a time with its offset",
+            Self::Bits(..) => "a number of its bits",
             Self::Variant(..) => "a cell",
         }
     }
@@ -366,6 +377,15 @@ fn exact_float(value: i64) -> Option<f64> {
     const LIMIT: i64 = 1 << 53;
     #[expect(clippy::cast_precision_loss, reason = "within 2^53 every integer is a double")]
     (-LIMIT..=LIMIT).contains(&value).then_some(value as f64)
+}
+
+/// Bits as a number: an integer, or eight bytes with the highest first.
+fn bit_number(cell: ValueRef<'_>) -> Option<u64> {
+    match cell {
+        ValueRef::Integer(value) => u64::try_from(value).ok(),
+        ValueRef::Blob(bytes) => bytes.try_into().ok().map(u64::from_be_bytes),
+        ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) => None,
+    }
 }
 
 fn bits(text: &str) -> Option<String> {

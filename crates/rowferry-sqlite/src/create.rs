@@ -67,7 +67,7 @@ pub(crate) fn indexes(plan: &TablePlan, is_taken: impl Fn(&str) -> bool) -> Vec<
     let mut free = |name: &str, columns: &[String]| {
         let other = format!("{target}_{}_idx", columns.join("_"));
         let numbered = (2..).map(|number| format!("{other}{number}"));
-        let mut names = [name.to_owned(), other.clone()].into_iter().chain(numbered);
+        let mut names = [index_of(plan, name), other.clone()].into_iter().chain(numbered);
         let is_free = |name: &String| {
             !is_taken(name)
                 && !name.to_ascii_lowercase().starts_with("sqlite_")
@@ -109,6 +109,20 @@ pub(crate) fn indexes(plan: &TablePlan, is_taken: impl Fn(&str) -> bool) -> Vec<
         make("index", &index.name, &index.columns);
     }
     statements
+}
+
+/// The name for an index that the source calls `name`. Elsewhere indexes may bear the name of any
+/// table, and MySQL calls those of foreign keys by their column; here they would keep it from a
+/// table that is published later.
+fn index_of(plan: &TablePlan, name: &str) -> String {
+    let target = &plan.target.name;
+    let own = plan.source.columns.iter().all(|column| column.native.engine == ENGINE);
+    let prefix = format!("{}_", target.to_lowercase());
+    if own || name.to_lowercase().starts_with(&prefix) {
+        name.to_owned()
+    } else {
+        format!("{target}_{name}")
+    }
 }
 
 /// What belongs to the source's table and is not made with this plan's.

@@ -120,7 +120,9 @@ impl Target<'_> {
             CanonicalType::UInt16 => self.integer(0, u16::MAX.into(), false),
             CanonicalType::UInt32 => self.integer(0, u32::MAX.into(), false),
             CanonicalType::UInt64 => self.integer(0, u64::MAX.into(), false),
-            CanonicalType::Bits { bits: 64 } if self.is_binary() => {
+            CanonicalType::Bits { bits }
+                if self.is_bit_blob() || *bits == 64 && self.is_binary() =>
+            {
                 Some(Fit::exact(Binding::BigEndian))
             }
             CanonicalType::Bits { bits } => {
@@ -216,6 +218,12 @@ impl Target<'_> {
         match (self.affinity, &self.meaning) {
             (Affinity::Integer | Affinity::Numeric | Affinity::None, meaning) => match meaning {
                 Some(CanonicalType::Boolean) if !boolean => between(0, 1, "0 or 1"),
+                _ if self.is_bit_blob() => None,
+                Some(CanonicalType::Bits { bits }) if min < 0 || max >= 1 << bits => between(
+                    0,
+                    i64::MAX >> 63_u8.saturating_sub(*bits),
+                    &format!("numbers of at most {bits} bits"),
+                ),
                 Some(
                     CanonicalType::Date
                     | CanonicalType::Time { .. }
@@ -356,6 +364,11 @@ impl Target<'_> {
         Binding::Iso(digits_or(sizes.first(), 0))
     }
 
+    /// Numbers as eight bytes.
+    fn is_bit_blob(&self) -> bool {
+        self.affinity == Affinity::None && matches!(self.meaning, Some(CanonicalType::Bits { .. }))
+    }
+
     fn is_binary(&self) -> bool {
         self.declared.trim().is_empty()
             || matches!(self.meaning, Some(CanonicalType::Binary { .. }))
@@ -401,6 +414,10 @@ mod tests {
             (CanonicalType::Interval, "PERIOD_TEXT", Widened),
             (CanonicalType::Bits { bits: 63 }, "INTEGER", Exact),
             (CanonicalType::Bits { bits: 64 }, "BLOB(8)", Exact),
+            (CanonicalType::Bits { bits: 63 }, "BIT_INTEGER(63)", Exact),
+            (CanonicalType::Bits { bits: 4 }, "BIT_INTEGER(3)", Checked),
+            (CanonicalType::Int32, "BIT_INTEGER(63)", Checked),
+            (CanonicalType::Bits { bits: 64 }, "BIT_BLOB(64)", Exact),
             (CanonicalType::Text { chars: Some(9), fixed: false }, "VARCHAR(5)", Exact),
             (CanonicalType::Text { chars: None, fixed: false }, "JSON_TEXT", Checked),
         ] {

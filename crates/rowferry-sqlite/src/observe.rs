@@ -63,8 +63,8 @@ fn is_undecided(column: &Column) -> bool {
     match Affinity::of_native(&column.native) {
         Affinity::None | Affinity::Numeric => !matches!(
             column.canonical,
-            // Digits are checked against the declared size, whatever class holds them.
-            Some(CanonicalType::Decimal { .. })
+            // Digits and bits are checked against the declared size, whatever class holds them.
+            Some(CanonicalType::Decimal { .. } | CanonicalType::Bits { .. })
         ),
         Affinity::Integer | Affinity::Text | Affinity::Real => false,
     }

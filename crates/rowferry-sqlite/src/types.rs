@@ -6,7 +6,8 @@
 //!
 //! Our own names (`DECIMAL_TEXT`, `U64_TEXT`, `PERIOD_TEXT`, …) contain `TEXT` and never `INT`: the
 //! affinity is text, no digit is lost, and the logical type can still be read back. An interval is
-//! a `PERIOD_TEXT` because `INTERVAL` contains `INT`.
+//! a `PERIOD_TEXT` because `INTERVAL` contains `INT`. Bits are numbers: a `BIT_INTEGER`, or all 64
+//! of them, which no integer here holds, eight bytes of a `BIT_BLOB`, first byte highest.
 
 use rowferry_core::{CanonicalType, JsonFlavor};
 
@@ -34,6 +35,8 @@ pub(crate) fn canonical(declared: &str) -> Option<CanonicalType> {
         "TIMETZ_TEXT" => Some(CanonicalType::TimeTz),
         "BIT_TEXT" => Some(bit_string(&sizes, false)),
         "VARBIT_TEXT" => Some(bit_string(&sizes, true)),
+        "BIT_INTEGER" => bits(&sizes, 63),
+        "BIT_BLOB" => bits(&sizes, 64),
         "UUID_TEXT" | "UUID" | "GUID" => Some(CanonicalType::Uuid),
         "JSON_TEXT" | "JSON" | "JSONB" => Some(CanonicalType::Json { flavor: JsonFlavor::Text }),
         "BOOL" | "BOOLEAN" => Some(CanonicalType::Boolean),
@@ -80,8 +83,8 @@ pub(crate) fn declared(canonical: &CanonicalType) -> String {
         CanonicalType::Instant { digits } => format!("TIMESTAMPTZ_TEXT({digits})"),
         CanonicalType::Uuid => "UUID_TEXT".into(),
         CanonicalType::Json { .. } | CanonicalType::List { .. } => "JSON_TEXT".into(),
-        CanonicalType::Bits { bits } if *bits <= 63 => "INTEGER".into(),
-        CanonicalType::Bits { .. } => "BLOB(8)".into(),
+        CanonicalType::Bits { bits } if *bits <= 63 => format!("BIT_INTEGER({bits})"),
+        CanonicalType::Bits { bits } => format!("BIT_BLOB({bits})"),
         CanonicalType::BitString { bits, varying } => {
             let word = if *varying { "VARBIT_TEXT" } else { "BIT_TEXT" };
             bits.map_or_else(|| word.to_owned(), |bits| format!("{word}({bits})"))
@@ -114,6 +117,12 @@ fn binary(sizes: &[u32]) -> CanonicalType {
 
 fn bit_string(sizes: &[u32], varying: bool) -> CanonicalType {
     CanonicalType::BitString { bits: sizes.first().copied(), varying }
+}
+
+/// Bits that a number holds, when they are at most so many.
+fn bits(sizes: &[u32], most: u8) -> Option<CanonicalType> {
+    let bits = u8::try_from(*sizes.first()?).ok().filter(|bits| (1..=most).contains(bits))?;
+    Some(CanonicalType::Bits { bits })
 }
 
 pub(crate) fn digits_or(size: Option<&u32>, default: u8) -> u8 {
@@ -155,6 +164,9 @@ mod tests {
             CanonicalType::TimeTz,
             CanonicalType::BitString { bits: Some(70), varying: false },
             CanonicalType::BitString { bits: None, varying: true },
+            CanonicalType::Bits { bits: 1 },
+            CanonicalType::Bits { bits: 63 },
+            CanonicalType::Bits { bits: 64 },
         ];
         for canonical_type in types {
             let declared = declared(&canonical_type);
@@ -176,6 +188,8 @@ mod tests {
         ] {
             assert_eq!(Affinity::of(name), Affinity::Text, "{name}");
         }
+        assert_eq!(Affinity::of("BIT_INTEGER(3)"), Affinity::Integer);
+        assert_eq!(Affinity::of("BIT_BLOB(64)"), Affinity::None);
     }
 
     #[test]

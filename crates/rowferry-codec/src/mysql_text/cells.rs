@@ -124,6 +124,7 @@ impl Scales {
             | TextRule::Bits { .. }
             | TextRule::Date { .. }
             | TextRule::DateTime { .. }
+            | TextRule::DateText { .. }
             | TextRule::Time { .. }
             | TextRule::UuidBytes
             | TextRule::UuidText
@@ -194,6 +195,7 @@ impl<'a> Cells<'a> {
             | TextRule::Enum { .. }
             | TextRule::Set { .. }
             | TextRule::Inet { .. }
+            | TextRule::DateText { .. }
             | TextRule::Json { .. } => any.downcast_ref().map(Self::Text),
             TextRule::Binary { .. } => {
                 any.downcast_ref().map(Self::Bytes).or_else(|| any.downcast_ref().map(Self::Text))

@@ -11,7 +11,7 @@ use arrow_buffer::i256;
 
 use super::cells::{Integers, ZERO_DATE, ZERO_TIMESTAMP};
 use super::digits::{DAY_MICROS, civil};
-use super::{TextColumn, TextError, TextRule, json, shape};
+use super::{TextColumn, TextError, TextRule, date_text, json, shape};
 
 /// Checks one column; `first_row` is the number of its first row in the chunk.
 pub(super) fn column(
@@ -92,12 +92,15 @@ fn find(rule: &TextRule, array: &dyn Array) -> Option<Found> {
             first(array, |row| match array.value(row) {
                 ZERO_DATE => zero_reason(*zero),
                 i32::MAX | i32::MIN => Some("the date is infinite".to_owned()),
-                days => year_reason(days.into(), *zero),
+                days => year_reason(days.into()),
             })
         }),
         TextRule::DateTime { digits, zero, range } => any
             .downcast_ref::<TimestampMicrosecondArray>()
             .map(|array| datetime(array, *digits, *zero, *range)),
+        TextRule::DateText { time } => any
+            .downcast_ref::<StringArray>()
+            .map(|array| first(array, |row| date_text::reason(array.value(row), *time))),
         TextRule::Time { digits, max } => time(array, *digits, *max),
         TextRule::UuidBytes | TextRule::UuidText => Some(None),
         TextRule::Year => Integers::new(array).map(|integers| {
@@ -295,7 +298,7 @@ fn datetime(
             if range.is_some_and(|(min, max)| !(min..=max).contains(&micros)) {
                 return Some("the time is outside the range of the column's type".to_owned());
             }
-            year_reason(micros.div_euclid(DAY_MICROS), zero)
+            year_reason(micros.div_euclid(DAY_MICROS))
         }
     })
 }
@@ -329,8 +332,8 @@ fn zero_reason(allowed: bool) -> Option<String> {
     (!allowed).then(|| "a zero date has no equal in the target".to_owned())
 }
 
-fn year_reason(days: i64, year_zero: bool) -> Option<String> {
+fn year_reason(days: i64) -> Option<String> {
     let (year, ..) = civil(days);
-    (!(i64::from(!year_zero)..=9_999).contains(&year))
+    (!(1..=9_999).contains(&year))
         .then(|| "the date is outside 0001-01-01 to 9999-12-31".to_owned())
 }

@@ -11,6 +11,7 @@
 
 mod cells;
 mod check;
+mod date_text;
 mod digits;
 mod json;
 mod repertoire;
@@ -93,17 +94,22 @@ pub enum TextRule {
     },
     /// Dates from 0001-01-01 to 9999-12-31.
     Date {
-        /// Also the zero date and the year 0000.
+        /// Also the zero date.
         zero: bool,
     },
     /// Wall clocks from the year 0001 to 9999.
     DateTime {
         /// Fraction digits of the column.
         digits: u8,
-        /// Also the zero date and the year 0000.
+        /// Also the zero date.
         zero: bool,
         /// Least and greatest microsecond since 1970 where the column's range is smaller.
         range: Option<(i64, i64)>,
+    },
+    /// The same as text, also without a month or day and of the year 0000.
+    DateText {
+        /// Fraction digits of a column with a time of day; `None` = of dates only.
+        time: Option<u8>,
     },
     /// Times and signed durations.
     Time {

@@ -331,7 +331,11 @@ fn shop() -> TableSchema {
         table: TableRef::bare("t"),
         columns: vec![id, name, at, price, mood],
         keys: vec![key("t_pkey", &["id"], true), key("t_name_key", &["name", "at"], false)],
-        indexes: vec![index("by_day", &["at"], true), index("odd", &["at"], false)],
+        indexes: vec![
+            index("by_day", &["at"], true),
+            index("x", &["price"], true),
+            index("odd", &["at"], false),
+        ],
         checks: vec![
             check("positive", "(id > 0)"),
             check(
@@ -349,7 +353,7 @@ fn shop() -> TableSchema {
 async fn a_table_of_another_server_is_made_with_what_belongs_to_it() {
     let files = files();
     let sink = open_sink(&files.target).await;
-    execute(&files.target, "create table x (v int primary key); create index by_day on x (v)");
+    execute(&files.target, "create table x (v int primary key); create index t_by_day on x (v)");
     let source = shop();
     let columns = source
         .columns
@@ -398,7 +402,7 @@ async fn a_table_of_another_server_is_made_with_what_belongs_to_it() {
     );
     let indexes = "select group_concat(name) from (select name from sqlite_schema \
                    where type = 'index' and tbl_name = 't' and sql is not null order by name)";
-    assert_eq!(value(&files.target, indexes), "Text(\"t_at_idx,t_name_key\")");
+    assert_eq!(value(&files.target, indexes), "Text(\"t_at_idx,t_name_key,t_x\")");
     let orphan =
         "pragma foreign_keys = off; insert into t (name, at, mood) values ('a', 'x', 'sad')";
     execute(&files.target, orphan);
