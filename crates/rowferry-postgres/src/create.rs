@@ -3,11 +3,9 @@
 //! From the same engine everything is said in the source's own words, as long as its columns keep
 //! their names and types. From elsewhere only what means the same here is said.
 
-use rowferry_core::{
-    CanonicalType, CheckConstraint, Column, ColumnPlan, Dialect, Expression, Identity, Index,
-    TablePlan, TableRef,
-};
+use rowferry_core::{CanonicalType, Column, ColumnPlan, Identity, Index, TablePlan, TableRef};
 
+use crate::conditions::condition;
 use crate::describe::ENGINE;
 use crate::known::Known;
 use crate::shape::{self, Part};
@@ -126,7 +124,7 @@ fn generated(column: &Column) -> String {
 
 /// Whether every column of a source of the same engine arrives under its name, so that its
 /// expressions mean the same.
-fn keeps_names(plan: &TablePlan) -> bool {
+pub(crate) fn keeps_names(plan: &TablePlan) -> bool {
     plan.source.columns.iter().all(|source| {
         source.native.engine == ENGINE
             && (source.generated
@@ -146,50 +144,6 @@ fn labels(column: &ColumnPlan) -> Option<String> {
     }
     let labels: Vec<String> = labels.iter().map(|label| sql::literal(label)).collect();
     Some(format!("check ({} in ({}))", sql::quote(&column.target.name), labels.join(", ")))
-}
-
-/// A check of the source: verbatim from the same engine; from elsewhere if it is a condition over
-/// numbers, since texts may compare differently.
-fn condition(plan: &TablePlan, check: &CheckConstraint) -> Option<String> {
-    let name = sql::quote(&check.name);
-    if keeps_names(plan) {
-        return Some(format!("constraint {name} check ({})", check.expression));
-    }
-    let rendered = over_numbers(plan, check)?;
-    Some(format!("constraint {name} check ({rendered})"))
-}
-
-fn over_numbers(plan: &TablePlan, check: &CheckConstraint) -> Option<String> {
-    let ours = Dialect { name_quote: '"', backslash_escapes: false };
-    let engine = plan.source.columns.first().map(|column| column.native.engine.as_str())?;
-    let theirs = match engine {
-        "mysql" | "mariadb" => Dialect { name_quote: '`', backslash_escapes: true },
-        _ => ours,
-    };
-    let expression = Expression::parse(&check.expression, theirs)?;
-    let planned = |name: &str| {
-        plan.columns.iter().find(|column| column.source.name.eq_ignore_ascii_case(name))
-    };
-    let numbers = expression.columns().into_iter().all(|name| {
-        planned(name).and_then(ColumnPlan::written).is_some_and(|written| {
-            written.is_integer()
-                || matches!(
-                    written,
-                    CanonicalType::Decimal { .. }
-                        | CanonicalType::DecimalText
-                        | CanonicalType::Float32
-                        | CanonicalType::Float64
-                )
-        })
-    });
-    let target = |name: &str| planned(name).map_or(name, |column| &column.target.name).to_owned();
-    let rendered = expression.render(ours, &target);
-    // A text or a truth value beside a number is compared by other rules than here.
-    let plain = !rendered.contains('\'')
-        && !rendered
-            .split(|c: char| !c.is_alphanumeric())
-            .any(|word| word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false"));
-    (numbers && plain).then_some(rendered)
 }
 
 /// The unique keys and indexes of a new target, by [`own_name`].
