@@ -4,6 +4,8 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
+use arrow_array::RecordBatch;
+
 /// Result of a call across the connector boundary.
 pub type Result<T, E = ConnectorError> = std::result::Result<T, E>;
 
@@ -92,7 +94,21 @@ pub struct ConnectorError {
     pub row: Option<NonZeroU32>,
     /// The writer changed its way of writing: read the chunk again at once, without a pause.
     pub retry_now: bool,
+    more: Option<Box<More>>,
+}
+
+/// What few errors have: kept apart, since every result is as large as its error.
+#[derive(Default)]
+struct More {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    key: Option<RecordBatch>,
+}
+
+/// Without the key, which may have to stay out of logs.
+impl fmt::Debug for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
 }
 
 impl ConnectorError {
@@ -107,7 +123,7 @@ impl ConnectorError {
             column: None,
             row: None,
             retry_now: false,
-            source: None,
+            more: None,
         }
     }
 
@@ -149,10 +165,23 @@ impl ConnectorError {
         self
     }
 
+    /// Adds the key of the row whose value broke a rule, where only the failing end can know it:
+    /// one row of the key columns as they are read. The engine puts it into words, or keeps it back.
+    #[must_use]
+    pub fn with_key(mut self, key: RecordBatch) -> Self {
+        self.more.get_or_insert_default().key = Some(key);
+        self
+    }
+
+    /// The key that [`Self::with_key`] added, which the error has no more.
+    pub fn take_key(&mut self) -> Option<RecordBatch> {
+        self.more.as_mut()?.key.take()
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
+        self.more.get_or_insert_default().source = Some(Box::new(source));
         self
     }
 
@@ -176,7 +205,7 @@ impl fmt::Display for ConnectorError {
 
 impl std::error::Error for ConnectorError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| {
+        self.more.as_ref()?.source.as_ref().map(|source| {
             let source: &(dyn std::error::Error + 'static) = source.as_ref();
             source
         })

@@ -197,7 +197,9 @@ impl ValueRules {
         let Some(position) = self.columns.iter().position(named) else { return error };
         let Some(column) = self.columns.get(position) else { return error };
         let mut error = error;
-        if let Some((batch, before)) = written
+        if let Some(key) = error.take_key().and_then(|row| self.key_read_alone(&row)) {
+            error.message = format!("{} (row {key})", error.message);
+        } else if let Some((batch, before)) = written
             && let Some(key) = self.key_of(&error, batch, before, position)
         {
             error.message = format!("{} (row {key})", error.message);
@@ -210,6 +212,18 @@ impl ValueRules {
             error.next = self.refusal(position, "", "").next;
         }
         error
+    }
+
+    /// The key in a row of key columns alone, unless values stay out of messages.
+    fn key_read_alone(&self, row: &RecordBatch) -> Option<String> {
+        let part = |(place, field): (usize, &arrow_schema::FieldRef)| {
+            let mut columns = self.columns.iter();
+            let column = columns.find(|column| column.source.name == *field.name())?;
+            Some((field.name().clone(), place, column.source.canonical.clone()?))
+        };
+        let key: Option<Vec<KeyPart>> =
+            row.schema().fields().iter().enumerate().map(part).collect();
+        row_key(row, &key.filter(|_| self.show_keys)?, 0).ok()
     }
 
     /// The key of the row that `error` speaks of. A number says it; without one, the first value

@@ -3,14 +3,12 @@
 //! From the same engine everything is said in the source's own words, as long as its columns keep
 //! their names and types. From elsewhere only what means the same here is said.
 
-use rowferry_core::{
-    CanonicalType, CheckConstraint, Column, ColumnPlan, Dialect, Expression, Identity, TablePlan,
-    TableRef,
-};
+use rowferry_core::{CanonicalType, Column, ColumnPlan, Identity, Index, TablePlan, TableRef};
 
+use crate::conditions::condition;
 use crate::describe::ENGINE;
 use crate::known::Known;
-use crate::shape::{Kind, Part};
+use crate::shape::{self, Part};
 use crate::sql;
 
 /// The statements that make `table`: like the target where that exists, else by the plan.
@@ -126,7 +124,7 @@ fn generated(column: &Column) -> String {
 
 /// Whether every column of a source of the same engine arrives under its name, so that its
 /// expressions mean the same.
-fn keeps_names(plan: &TablePlan) -> bool {
+pub(crate) fn keeps_names(plan: &TablePlan) -> bool {
     plan.source.columns.iter().all(|source| {
         source.native.engine == ENGINE
             && (source.generated
@@ -148,64 +146,11 @@ fn labels(column: &ColumnPlan) -> Option<String> {
     Some(format!("check ({} in ({}))", sql::quote(&column.target.name), labels.join(", ")))
 }
 
-/// A check of the source: verbatim from the same engine; from elsewhere if it is a condition over
-/// numbers, since texts may compare differently.
-fn condition(plan: &TablePlan, check: &CheckConstraint) -> Option<String> {
-    let name = sql::quote(&check.name);
-    if keeps_names(plan) {
-        return Some(format!("constraint {name} check ({})", check.expression));
-    }
-    let rendered = over_numbers(plan, check)?;
-    Some(format!("constraint {name} check ({rendered})"))
-}
-
-fn over_numbers(plan: &TablePlan, check: &CheckConstraint) -> Option<String> {
-    let ours = Dialect { name_quote: '"', backslash_escapes: false };
-    let engine = plan.source.columns.first().map(|column| column.native.engine.as_str())?;
-    let theirs = match engine {
-        "mysql" | "mariadb" => Dialect { name_quote: '`', backslash_escapes: true },
-        _ => ours,
-    };
-    let expression = Expression::parse(&check.expression, theirs)?;
-    let planned = |name: &str| {
-        plan.columns.iter().find(|column| column.source.name.eq_ignore_ascii_case(name))
-    };
-    let numbers = expression.columns().into_iter().all(|name| {
-        planned(name).and_then(ColumnPlan::written).is_some_and(|written| {
-            written.is_integer()
-                || matches!(
-                    written,
-                    CanonicalType::Decimal { .. }
-                        | CanonicalType::DecimalText
-                        | CanonicalType::Float32
-                        | CanonicalType::Float64
-                )
-        })
-    });
-    let target = |name: &str| planned(name).map_or(name, |column| &column.target.name).to_owned();
-    let rendered = expression.render(ours, &target);
-    // A text or a truth value beside a number is compared by other rules than here.
-    let plain = !rendered.contains('\'')
-        && !rendered
-            .split(|c: char| !c.is_alphanumeric())
-            .any(|word| word.eq_ignore_ascii_case("true") || word.eq_ignore_ascii_case("false"));
-    (numbers && plain).then_some(rendered)
-}
-
-/// The unique keys and indexes of a new target, by the source's names.
+/// The unique keys and indexes of a new target, by [`own_name`].
 pub(crate) fn parts(plan: &TablePlan) -> Vec<Part> {
-    let all = |columns: &[String]| -> Option<Vec<&str>> {
-        columns
-            .iter()
-            .map(|name| {
-                let planned = plan.columns.iter().find(|column| column.source.name == *name);
-                planned.map(|column| column.target.name.as_str())
-            })
-            .collect()
-    };
     let mut parts = Vec::new();
     for key in &plan.source.keys {
-        let Some(columns) = all(&key.columns) else { continue };
+        let Some(columns) = targets(plan, &key.columns) else { continue };
         let is_primary = plan.key_enforced && columns == plan.key;
         let listed = plan
             .source
@@ -213,23 +158,56 @@ pub(crate) fn parts(plan: &TablePlan) -> Vec<Part> {
             .iter()
             .any(|item| item.kind == "options of a unique key" && item.name == key.name);
         if !is_primary && !listed && !columns.is_empty() {
-            parts.push(Part::unique(&key.name, &format!("unique ({})", sql::list(columns))));
+            let definition = format!("unique ({})", sql::list(columns));
+            parts.push(Part::unique(&own_name(plan, &key.name), &definition));
         }
     }
-    for index in &plan.source.indexes {
-        if index.portable {
-            if let Some(columns) = all(&index.columns) {
-                let definition = format!("using btree ({})", sql::list(columns));
-                parts.push(Part::index(&index.name, &definition, false));
-            }
-        } else if keeps_names(plan)
-            && let Some((head, definition)) = behind_table(&index.definition)
-        {
-            let unique = head.starts_with("CREATE UNIQUE");
-            parts.push(Part::index(&index.name, definition, unique));
+    parts.extend(plan.source.indexes.iter().filter_map(|index| index_part(plan, index)));
+    // A name that was cut, or made of the table's, may be another's.
+    let primary = plan.key_enforced && !plan.key.is_empty();
+    let mut taken: Vec<String> =
+        primary.then(|| sql::with_suffix(&plan.target.name, "_pkey")).into_iter().collect();
+    for part in &mut parts {
+        if taken.contains(&part.name) {
+            part.name = shape::part_name(&plan.target, part);
         }
+        taken.push(part.name.clone());
     }
     parts
+}
+
+/// Target names of columns of the source; `None` when one of them is not copied.
+fn targets<'a>(plan: &'a TablePlan, columns: &[String]) -> Option<Vec<&'a str>> {
+    let target = |name: &String| {
+        let planned = plan.columns.iter().find(|column| column.source.name == *name);
+        planned.map(|column| column.target.name.as_str())
+    };
+    columns.iter().map(target).collect()
+}
+
+fn index_part(plan: &TablePlan, index: &Index) -> Option<Part> {
+    let name = own_name(plan, &index.name);
+    if index.portable {
+        let columns = targets(plan, &index.columns)?;
+        let definition = format!("using btree ({})", sql::list(columns));
+        return Some(Part::index(&name, &definition, false));
+    }
+    let (head, definition) = behind_table(&index.definition).filter(|_| keeps_names(plan))?;
+    Some(Part::index(&name, definition, head.starts_with("CREATE UNIQUE")))
+}
+
+/// The name of a key or index. Here they share one name space with tables, which MySQL's do not:
+/// an index of another engine carries its table's name, so that `purchase` of `line` is not taken
+/// for the table `purchase`.
+fn own_name(plan: &TablePlan, name: &str) -> String {
+    let table = &plan.target.name;
+    let own = plan.source.columns.iter().all(|column| column.native.engine == ENGINE);
+    let name = if own || name.starts_with(table.as_str()) && name != table {
+        name.to_owned()
+    } else {
+        format!("{table}_{name}")
+    };
+    sql::with_suffix(&name, "")
 }
 
 /// What follows the table's name in the definition of an index: from ` USING ` outside of names.
@@ -256,14 +234,11 @@ pub(crate) fn not_carried(plan: &TablePlan) -> Vec<String> {
         let names: Vec<&str> = of_kind.map(|item| item.name.as_str()).collect();
         lost.push(format!("{} {kind}: {}", names.len(), names.join(", ")));
     }
-    let made = parts(plan);
     let indexes: Vec<&str> = plan
         .source
         .indexes
         .iter()
-        .filter(|index| {
-            !made.iter().any(|part| part.kind == Kind::Index && part.name == index.name)
-        })
+        .filter(|index| index_part(plan, index).is_none())
         .map(|index| index.name.as_str())
         .collect();
     if !indexes.is_empty() {

@@ -13,6 +13,7 @@
 mod buffer;
 mod chunks;
 mod columns;
+mod conditions;
 mod config;
 mod create;
 mod defaults;

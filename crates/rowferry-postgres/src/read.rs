@@ -64,7 +64,7 @@ impl PgChunkReader {
         let attempt = format!("could not read chunk {} of table {}", chunk.no.0, chunk.table);
         let decoder = match spec.wire {
             Some(_) => None,
-            None => Some(Arc::new(ChunkDecoder::new(&chunk.table, &spec.columns)?)),
+            None => Some(Arc::new(ChunkDecoder::new(&chunk.table, &spec.columns, view.key())?)),
         };
         let session = view.enter().await?;
         session.set_busy(true);

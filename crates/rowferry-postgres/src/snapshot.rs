@@ -46,6 +46,8 @@ const TABLE_VIEW_ROWS_MAX: u64 = 500_000_000;
 pub(crate) struct View {
     connector: Arc<Connector>,
     table: TableRef,
+    /// The primary key, by which rows are named.
+    key: Vec<String>,
     /// Holds the exported snapshot; `None` = every chunk has a view of its own.
     coordinator: Option<Coordinator>,
     idle: Mutex<Vec<Session>>,
@@ -96,6 +98,7 @@ impl PgSnapshot {
         let view = View {
             connector: Arc::clone(connector),
             table: relation.table.clone(),
+            key: table.primary_key().map(|key| key.columns.clone()).unwrap_or_default(),
             coordinator: None,
             idle: Mutex::new(Vec::new()),
         };
@@ -151,6 +154,11 @@ async fn blocks(session: &Session, relation: &Relation) -> Result<Option<u64>> {
 }
 
 impl View {
+    /// The columns by which rows are named.
+    pub(crate) fn key(&self) -> &[String] {
+        &self.key
+    }
+
     /// A session inside the view, ready to read.
     pub(crate) async fn enter(&self) -> Result<Session> {
         const BEGIN: &str = "begin isolation level repeatable read, read only";

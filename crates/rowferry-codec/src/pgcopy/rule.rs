@@ -44,7 +44,7 @@ impl Rule {
     );
 
     pub(super) const LIST_SHAPE: Self = Self::unrepresentable(
-        "an array of several dimensions, or whose first element is not number 1, is no list",
+        "an array of several dimensions, or with a lower bound other than 1, is no list",
         AS_TEXT,
     );
     pub(super) const ARRAY_FORM: Self = Self::new("the array is malformed", DAMAGED);
