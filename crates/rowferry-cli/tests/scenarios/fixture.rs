@@ -40,6 +40,8 @@ pub(crate) struct Value {
     pub(crate) literal: String,
     /// Targets that refuse it.
     refused_by: Vec<Engine>,
+    /// Where it arrives it is refused on the way back.
+    one_way: bool,
     /// What the refusal says, one of these.
     pub(crate) words: Vec<String>,
 }
@@ -65,6 +67,12 @@ impl Entry {
     pub(crate) fn good(&self, target: Engine) -> Vec<&str> {
         let arrives = |value: &&Value| !value.refused_by.contains(&target);
         self.values.iter().filter(arrives).map(|value| value.literal.as_str()).collect()
+    }
+
+    /// Literals that arrive in `target` and come back from there.
+    pub(crate) fn returning(&self, target: Engine) -> Vec<&str> {
+        let returns = |value: &&Value| !value.one_way && !value.refused_by.contains(&target);
+        self.values.iter().filter(returns).map(|value| value.literal.as_str()).collect()
     }
 
     /// Literals that no target refuses, if there is one.
@@ -142,13 +150,15 @@ impl Entry {
             "good" => self.values.push(Value {
                 literal: rest.to_owned(),
                 refused_by: Vec::new(),
+                one_way: false,
                 words: Vec::new(),
             }),
-            "bad" => {
+            "bad" | "one-way" => {
                 let (engines, words) = more.split_once(" ~ ")?;
                 self.values.push(Value {
                     literal: rest.to_owned(),
                     refused_by: engines.split(' ').map(engine).collect::<Option<_>>()?,
+                    one_way: word == "one-way",
                     words: words.split('|').map(str::to_owned).collect(),
                 });
             }

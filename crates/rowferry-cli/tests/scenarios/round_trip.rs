@@ -12,7 +12,7 @@ fn round_trip(home: Engine, abroad: Engine) {
     let Some(ride) = Ride::new(home, abroad, "round_trip") else { return };
     let Some(back) = database(home, &ride.world, "round_trip_back") else { return };
     let goes: Vec<&Entry> = ride.entries.iter().filter(|entry| entry.goes(abroad)).collect();
-    let values: Vec<Vec<&str>> = goes.iter().map(|entry| entry.good(abroad)).collect();
+    let values: Vec<Vec<&str>> = goes.iter().map(|entry| entry.returning(abroad)).collect();
     ride.fill(&make(home, "wide", &goes, rows_of(&values)));
     let mut found = Vec::new();
     found.extend(leg(&ride.world, &ride.source, &ride.target));
