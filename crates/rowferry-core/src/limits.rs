@@ -49,6 +49,11 @@ pub enum ValueLimits {
         /// Blanks at the end are dropped by the server, so values must not have them.
         no_trailing_blank: bool,
     },
+    /// Texts that are JSON.
+    Json {
+        /// Whether the escape `\u0000` and halves of surrogate pairs may stand in strings.
+        nul: bool,
+    },
     /// One of these words.
     Labels(Vec<String>),
     /// Bytes.

@@ -59,6 +59,8 @@ impl ValueRules {
         let set_aside = settings.on_bad_row != OnBadRow::Fail;
         let asks = |column: &ColumnPlan| {
             column.converted.is_some()
+                // A server that refuses such texts says neither row nor column.
+                || matches!(column.limits, ValueLimits::Json { .. })
                 || column.limits != ValueLimits::Any
                     && (set_aside || column.policy != Policy::Strict)
         };

@@ -12,6 +12,7 @@ mod dedupe;
 mod digest;
 mod error;
 mod exact;
+mod json;
 mod key_hash;
 mod limits;
 mod normalize;

@@ -16,7 +16,7 @@ use arrow_buffer::i256;
 use arrow_schema::{DataType, TimeUnit};
 use rowferry_core::ValueLimits;
 
-use crate::{KernelError, Misfit, Rule, clock_text, exact};
+use crate::{KernelError, Misfit, Rule, clock_text, exact, json};
 
 /// The values of `array` that lie beyond `limits`, in row order. Limits of another kind than the
 /// array's bound nothing.
@@ -59,6 +59,7 @@ pub fn misfits(array: &ArrayRef, limits: &ValueLimits) -> Result<Vec<Misfit>, Ke
             };
             Ok(array.as_string_opt::<i32>().map_or_else(Vec::new, |array| texts(array, &rules)))
         }
+        ValueLimits::Json { nul } => Ok(documents(array, *nul)),
         ValueLimits::Labels(labels) => Ok(words(array, labels)),
         ValueLimits::Bytes { max, exact } => Ok(lengths(array, *max, *exact)),
         ValueLimits::Temporal { min, max, infinite, zero, digits } => {
@@ -322,6 +323,12 @@ fn texts(array: &StringArray, rules: &Texts) -> Vec<Misfit> {
     }
     let rows = array.iter().enumerate();
     rows.filter_map(|(row, text)| Some(Misfit { row, rule: rules.rule(text?)? })).collect()
+}
+
+fn documents(array: &ArrayRef, nul: bool) -> Vec<Misfit> {
+    let Some(array) = array.as_string_opt::<i32>() else { return Vec::new() };
+    let rows = array.iter().enumerate();
+    rows.filter_map(|(row, text)| Some(Misfit { row, rule: json::broken(text?, nul)? })).collect()
 }
 
 fn words(array: &ArrayRef, labels: &[String]) -> Vec<Misfit> {

@@ -35,6 +35,10 @@ pub enum Rule {
     Form,
     /// A list element that JSON has no word for.
     Element,
+    /// No JSON.
+    Json,
+    /// An escape in JSON that is half of a surrogate pair.
+    Surrogate,
     /// A cell of another class than the column was cast to.
     Class,
 }
@@ -59,6 +63,8 @@ impl Rule {
             Self::Calendar => "has months or days",
             Self::Form => "not written as the type asks",
             Self::Element => "NaN or infinite list element",
+            Self::Json => "not valid JSON",
+            Self::Surrogate => "half of a surrogate pair",
             Self::Class => "cell of another class",
         }
     }

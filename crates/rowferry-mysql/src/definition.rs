@@ -1,7 +1,7 @@
 //! A column, a check and an index as `create table` says them.
 
 use rowferry_core::{
-    CanonicalType, CheckConstraint, Column, ColumnPlan, Dialect, Expression, TablePlan,
+    CanonicalType, CheckConstraint, Column, ColumnPlan, Dialect, Expression, TablePlan, ValueLimits,
 };
 
 use crate::plan::collation_words;
@@ -110,7 +110,7 @@ pub(crate) fn computed(plan: &TablePlan, flavor: Flavor) -> Vec<&Column> {
 pub(crate) fn checks(plan: &TablePlan, flavor: Flavor) -> Vec<String> {
     let own = plan.source.checks.iter().filter_map(|found| check(plan, found, flavor));
     let json = plan.columns.iter().filter_map(|column| {
-        let is_json = matches!(column.source.canonical, Some(CanonicalType::Json { .. }));
+        let is_json = matches!(column.limits, ValueLimits::Json { .. });
         let native = Native::parse(&column.target.native.declared);
         (is_json && matches!(native, Native::Text(_)))
             .then(|| format!("json_valid({})", sql::quote(&column.target.name)))

@@ -469,6 +469,7 @@ fn set(canonical: &CanonicalType, labels: &[String]) -> Option<Fit> {
 }
 
 fn json(source: &Column, canonical: &CanonicalType, own: &OwnType, flavor: Flavor) -> Option<Fit> {
+    const VALID: ValueLimits = ValueLimits::Json { nul: true };
     const LOST: &str = "blanks, order of keys, equal keys and digits beyond a double are not kept";
     let numbers = || Fit::checked("numbers that a double holds", ValueLimits::Any);
     Some(match (flavor, canonical) {
@@ -476,14 +477,15 @@ fn json(source: &Column, canonical: &CanonicalType, own: &OwnType, flavor: Flavo
         (
             Flavor::MySql,
             CanonicalType::Json { flavor: JsonFlavor::Text } | CanonicalType::Text { .. },
-        ) => Fit::lossy(LOST),
+        ) => Fit::lossy(LOST).with_limits(VALID),
         (Flavor::MariaDb, CanonicalType::Json { flavor: JsonFlavor::Mysql }) => Fit::widened(),
+        (Flavor::MariaDb, CanonicalType::Json { flavor: JsonFlavor::Text }) if own.is_sqlite() => {
+            Fit::exact().with_limits(VALID).with_rule("valid json")
+        }
         (Flavor::MySql | Flavor::MariaDb, CanonicalType::Json { .. }) => Fit::exact(),
         // The text of a list that is no list in JSON.
         (_, CanonicalType::Text { .. }) if source.native.declared.ends_with(']') => return None,
-        (Flavor::MariaDb, CanonicalType::Text { .. }) => {
-            Fit::checked("only valid json", ValueLimits::Any)
-        }
+        (Flavor::MariaDb, CanonicalType::Text { .. }) => Fit::checked("only valid json", VALID),
         // Vectors hold finite floats only.
         (Flavor::MySql | Flavor::MariaDb, CanonicalType::List { .. }) if own.is_family() => {
             Fit::widened().converted(CanonicalType::Json { flavor: JsonFlavor::Text })

@@ -2,7 +2,7 @@
 
 use rowferry_core::{
     CanonicalType, CastTarget, Column, ColumnChoice, ColumnWish, Fidelity, JsonFlavor, NativeType,
-    PlanProblem,
+    PlanProblem, ValueLimits,
 };
 
 use crate::declare::{self, Declared};
@@ -61,12 +61,20 @@ pub(crate) fn plan_column(
         return Err(problem("unknown-type", message, next));
     }
     let place = Place { native: &native, collation: declared.collation.as_deref(), flavor };
-    let Some(fitted) = fit(wish.source, place) else {
+    let Some(mut fitted) = fit(wish.source, place) else {
         let message =
             format!("{} does not fit a column of type {}", canonical.name(), declared.declared);
         return Err(problem("cast-does-not-fit", message, "Choose another type for the cast.")
             .with_casts(casts_of(wish.source, canonical, flavor)));
     };
+    // A new column of texts is checked to hold JSON, unless texts were asked for.
+    if matches!(canonical, CanonicalType::Json { .. })
+        && matches!(native, Native::Text(_))
+        && wish.cast_target().is_none()
+        && fitted.limits == ValueLimits::Any
+    {
+        fitted = fitted.with_limits(ValueLimits::Json { nul: true }).with_rule("valid json");
+    }
     choose(wish, canonical, new_column(wish, canonical, &native, declared, flavor), fitted, flavor)
 }
 
@@ -213,7 +221,7 @@ fn options(
             &["timestamp(6)", "text", "else null", "else clamp"]
         }
         (C::Json { flavor: JsonFlavor::Text }, Native::Text(_), _) if flavor == Flavor::MySql => {
-            &["json"]
+            &["json", "text"]
         }
         (C::Json { flavor: JsonFlavor::PgJsonb }, Native::Json, Fidelity::Checked) => &["longtext"],
         (_, _, Fidelity::Exact | Fidelity::Widened) => &[],

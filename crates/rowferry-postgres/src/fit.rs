@@ -87,7 +87,7 @@ pub(crate) fn fit(from: &CanonicalType, to: &PgType, own: bool) -> Option<Fit> {
             .converted(C::Json { flavor: JsonFlavor::Text }),
         (_, P::Text | P::Varchar { .. } | P::Bpchar { .. }) => texts::characters(from, to, own),
         _ => {
-            let found = numbers::fit(from, to).or_else(|| texts::fit(from, to));
+            let found = numbers::fit(from, to).or_else(|| texts::fit(from, to, own));
             found.or_else(|| times::fit(from, to, own))?
         }
     })

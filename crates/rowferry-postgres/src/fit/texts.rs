@@ -5,7 +5,8 @@ use rowferry_core::{CanonicalType, JsonFlavor, ValueLimits};
 
 use super::{Fit, TEXT, numbers};
 
-pub(super) fn fit(from: &CanonicalType, to: &PgType) -> Option<Fit> {
+/// `own` = values come from PostgreSQL, whose JSON is valid.
+pub(super) fn fit(from: &CanonicalType, to: &PgType, own: bool) -> Option<Fit> {
     use CanonicalType as C;
     use PgType as P;
     Some(match (from, to) {
@@ -14,17 +15,25 @@ pub(super) fn fit(from: &CanonicalType, to: &PgType) -> Option<Fit> {
             Fit::checked("one of the target's labels", ValueLimits::Labels(labels.clone()))
                 .with_options(["text"])
         }
+        (C::Json { flavor: JsonFlavor::Text }, P::Json) if !own => Fit {
+            rule: Some("valid JSON".to_owned()),
+            limits: ValueLimits::Json { nul: true },
+            ..Fit::exact().with_options(["text"])
+        },
         (C::Json { flavor }, P::Json) => Fit::exact_if(*flavor == JsonFlavor::Text),
         (C::Json { flavor: JsonFlavor::PgJsonb }, P::Jsonb) | (C::Uuid, P::Uuid) => Fit::exact(),
         (C::Json { flavor: JsonFlavor::Mysql }, P::Jsonb) => {
-            Fit::checked("no \\u0000 and no lone surrogates", ValueLimits::Any)
-                .with_options(["json", "text"])
+            let limits = ValueLimits::Json { nul: false };
+            Fit::checked("no \\u0000 and no lone surrogates", limits).with_options(["json", "text"])
         }
         (C::Json { flavor: JsonFlavor::Text } | C::Text { .. }, P::Jsonb) => {
-            Fit::lossy("spacing, order of keys and all but the last of equal keys are lost")
-                .with_options(["json", "text"])
+            let lost = "spacing, order of keys and all but the last of equal keys are lost";
+            let limits = ValueLimits::Json { nul: false };
+            Fit { limits, ..Fit::lossy(lost).with_options(["json", "text"]) }
         }
-        (C::Text { .. }, P::Json) => Fit::checked("valid json", ValueLimits::Any),
+        (C::Text { .. }, P::Json) => {
+            Fit::checked("valid JSON", ValueLimits::Json { nul: true }).with_options(["text"])
+        }
         (C::Text { .. }, P::Uuid) => {
             Fit::checked("a uuid in lower case with hyphens", ValueLimits::Any)
         }
