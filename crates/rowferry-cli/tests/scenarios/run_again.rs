@@ -139,8 +139,7 @@ fn one_failing_table_of_three_leaves_the_others() {
     with_each_target(|pair| {
         pair.rows(500);
         pair.source.exec(
-            "create table strange (id bigint primary key, place point); \
-             insert into strange values (1, '(1,2)'); \
+            "create view strange as select i as id, 1 / (i - 1) as place from generate_series(1, 3) i; \
              create table u (id bigint primary key); insert into u select generate_series(1, 7)",
         );
         let told = pair.copy(&["--table", "strange,u"]).expect(1);
@@ -149,7 +148,7 @@ fn one_failing_table_of_three_leaves_the_others() {
             (&report["status"], &report["totals"]["failed"]),
             (&"partial".into(), &1.into())
         );
-        assert!(told.stderr.contains("place"), "the column is not named: {}", told.stderr);
+        assert!(told.stderr.contains("strange"), "the table is not named: {}", told.stderr);
         assert_eq!(pair.count(), "500");
         assert_eq!(pair.target.value("select count(*) from u"), "7");
     });
