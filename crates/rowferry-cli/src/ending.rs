@@ -2,8 +2,8 @@
 
 use rowferry_engine::RunReport;
 
-use crate::args::OutputFormat;
 use crate::failure::Failure;
+use crate::flags::OutputFormat;
 use crate::{json, report_error};
 
 /// What is left to do when everything else is done and closed.

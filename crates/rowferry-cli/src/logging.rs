@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{LogFormat, Talk};
+use crate::flags::{LogFormat, Talk};
 use crate::out::LogWriter;
 
 /// Starts logging. Only our own crates may say more than warnings: a driver's debug line may quote

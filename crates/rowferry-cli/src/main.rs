@@ -15,6 +15,7 @@ mod context;
 mod ending;
 mod exit;
 mod failure;
+mod flags;
 mod history;
 mod job_file;
 mod json;

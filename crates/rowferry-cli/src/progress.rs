@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rowferry_engine::{RunStatus, TableReport};
 use rowferry_runtime::Task;
 
-use crate::args::ProgressWord;
+use crate::flags::ProgressWord;
 use crate::{out, summary, units};
 
 /// Distance of two plain lines about one table: rare enough for a log, often enough to be trusted.

@@ -9,9 +9,9 @@ use rowferry_engine::{JobEnds, RunContext, RunReport, RunStatus, TableReport, ru
 use rowferry_ledger::{JobLock, RunRow};
 use rowferry_runtime::{ComputePool, Task};
 
-use crate::args::OnLocked;
 use crate::context::{context, cores};
 use crate::failure::{Failure, Result};
+use crate::flags::OnLocked;
 use crate::history::History;
 use crate::observer::RunObserver;
 use crate::progress::Progress;

@@ -8,11 +8,11 @@ use rowferry_config::glob_match;
 use rowferry_core::{Cast, Consistency, Job, Mode, OnBadRow, Settings, TableRef, WriteMode};
 use rowferry_engine::RunOptions;
 
-use crate::args::{
+use crate::failure::{Failure, Result};
+use crate::flags::{
     ConsistencyWord, Control, Limits, ModeWord, OnLocked, OutputFormat, ProgressWord, RunOutput,
     Shape, TableNames, WriteWord,
 };
-use crate::failure::{Failure, Result};
 use crate::units::Workers;
 use crate::{job_file, state_path};
 

@@ -4,9 +4,10 @@ use rowferry_core::{CheckLine, Endpoint};
 use rowferry_runtime::ComputePool;
 use serde::Serialize;
 
-use crate::args::{CheckArgs, OutputFormat};
+use crate::args::CheckArgs;
 use crate::block_on::block_on;
 use crate::failure::Result;
+use crate::flags::OutputFormat;
 use crate::{context, exit, job_file, out, registry, report_error, settle, summary};
 
 /// One end of a job and what was found there.

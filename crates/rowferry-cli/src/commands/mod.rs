@@ -11,9 +11,10 @@ mod status;
 mod tables;
 mod worker;
 
-use crate::args::{Cli, Command, Later, OutputFormat};
+use crate::args::{Cli, Command, Later};
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
+use crate::flags::OutputFormat;
 
 /// Runs the command that was asked for.
 pub(crate) fn dispatch(cli: Cli) -> Ending {

@@ -7,11 +7,12 @@ use rowferry_core::Job;
 use rowferry_engine::plan_job;
 use rowferry_runtime::{CancellationToken, ComputePool};
 
-use crate::args::{CopyArgs, OutputFormat, PlanArgs, RunArgs};
+use crate::args::{CopyArgs, PlanArgs, RunArgs};
 use crate::block_on::block_on;
 use crate::context::{context, cores};
 use crate::ending::Ending;
 use crate::failure::Result;
+use crate::flags::OutputFormat;
 use crate::observer::Silent;
 use crate::plan_view::JobView;
 use crate::settle::Request;

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use rowferry_engine::{RunReport, RunStatus};
 
-use crate::args::{OutputFormat, RunArgs};
+use crate::args::RunArgs;
 use crate::block_on::block_on;
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
+use crate::flags::OutputFormat;
 use crate::json::ReportFile;
 use crate::session::{JobEnding, Session};
 use crate::settle::{self, Request};

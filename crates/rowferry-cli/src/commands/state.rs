@@ -8,11 +8,12 @@ use rowferry_ledger::StreamRow;
 use rowferry_runtime::ComputePool;
 use serde::Serialize;
 
-use crate::args::{Output, OutputFormat, StateAction, StatePlace};
+use crate::args::{StateAction, StatePlace};
 use crate::block_on::block_on;
 use crate::context::cores;
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
+use crate::flags::{Output, OutputFormat};
 use crate::history::History;
 use crate::{exit, job_file, out, registry, state_path, summary, units};
 

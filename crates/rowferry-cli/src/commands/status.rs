@@ -2,9 +2,10 @@
 
 use rowferry_ledger::RunRow;
 
-use crate::args::{OutputFormat, StatusArgs};
+use crate::args::StatusArgs;
 use crate::block_on::block_on;
 use crate::failure::Result;
+use crate::flags::OutputFormat;
 use crate::history::{History, PastRun};
 use crate::{exit, out, state_path, summary, units};
 

@@ -3,9 +3,10 @@
 use rowferry_core::TableListing;
 use rowferry_runtime::ComputePool;
 
-use crate::args::{OutputFormat, TablesArgs};
+use crate::args::TablesArgs;
 use crate::block_on::block_on;
 use crate::failure::Result;
+use crate::flags::OutputFormat;
 use crate::{context, exit, job_file, out, registry, summary, units};
 
 pub(super) fn run(args: &TablesArgs) -> Result<u8> {

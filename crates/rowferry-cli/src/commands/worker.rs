@@ -11,10 +11,11 @@ use rowferry_core::Job;
 use rowferry_engine::RunReport;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Control, OutputFormat, Shape, WorkerArgs};
+use crate::args::WorkerArgs;
 use crate::block_on::block_on;
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
+use crate::flags::{Control, OutputFormat, Shape};
 use crate::json::ReportFile;
 use crate::session::{JobEnding, Session};
 use crate::settle::{self, Request};
