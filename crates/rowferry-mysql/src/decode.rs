@@ -9,13 +9,12 @@ use arrow_array::builder::{
     UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_buffer::i256;
 use arrow_schema::{ArrowError, Field, Schema};
 use mysql_async::{Row, Value};
 use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Result};
 
-use crate::row_name;
 use crate::types::Native;
+use crate::value_forms::{Broken, clock, days, decimal128, decimal256, floats, narrow, utf8, uuid};
 
 /// Storage of the zero date in `Date32`.
 const ZERO_DATE: i32 = i32::MIN + 1;
@@ -250,139 +249,20 @@ pub(crate) fn by_number(labels: &[String]) -> bool {
     labels.iter().any(String::is_empty)
 }
 
-/// What is wrong with a value.
-struct Broken {
-    reason: &'static str,
-    /// Another meaning of the column could hold it.
-    unrepresentable: bool,
-}
-
-impl Broken {
-    const fn value(reason: &'static str) -> Self {
-        Self { reason, unrepresentable: true }
-    }
-}
-
-impl From<&'static str> for Broken {
-    fn from(reason: &'static str) -> Self {
-        Self { reason, unrepresentable: false }
-    }
-}
-
-fn narrow<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T, &'static str> {
-    const OTHER: &str = "the server sent a number out of its type's range";
-    match value {
-        Value::Int(value) => T::try_from(*value).map_err(|_range| OTHER),
-        Value::UInt(value) => T::try_from(*value).map_err(|_range| OTHER),
-        Value::NULL
-        | Value::Bytes(_)
-        | Value::Float(_)
-        | Value::Double(_)
-        | Value::Date(..)
-        | Value::Time(..) => Err(OTHER),
-    }
-}
-
-/// Appends floats of four bytes each, least byte first; `None` when some are left over.
-fn floats(bytes: &[u8], to: &mut Float32Builder) -> Option<()> {
-    let (floats, rest) = bytes.as_chunks::<4>();
-    for float in floats {
-        to.append_value(f32::from_le_bytes(*float));
-    }
-    rest.is_empty().then_some(())
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, &'static str> {
-    std::str::from_utf8(bytes).map_err(|_invalid| "the server sent a text that is not utf-8")
-}
-
-/// The unscaled integer of `-12.340`; the server always sends the declared fraction digits.
-fn decimal128(text: &[u8]) -> Option<i128> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        rest => (false, rest),
-    };
-    // Eighteen digits fit whatever they are; 9999999999999999999 does not.
-    let value = if digits.len() <= 18 {
-        let mut value = 0_i64;
-        for digit in digits.iter().filter(|digit| **digit != b'.') {
-            value = value * 10 + i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
-        }
-        i128::from(value)
-    } else {
-        let mut value = 0_i128;
-        for digit in digits.iter().filter(|digit| **digit != b'.') {
-            let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-            value = value.checked_mul(10)?.checked_add(digit.into())?;
-        }
-        value
-    };
-    Some(if negative { -value } else { value })
-}
-
-fn decimal256(text: &[u8]) -> Option<i256> {
-    let digits: String = std::str::from_utf8(text).ok()?.replace('.', "");
-    i256::from_string(&digits)
-}
-
-/// Days since 1970-01-01; `None` for the zero date.
-fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, Broken> {
-    if (year, month, day) == (0, 0, 0) {
-        return Ok(None);
-    }
-    if month == 0 || day == 0 {
-        return Err(Broken::value("a date without month or day has no equal in other types"));
-    }
-    // The servers' year 0 has no 29th of February, so their calendar is not that of other engines.
-    if year == 0 {
-        return Err(Broken::value("a date of the year 0 has no equal in other types"));
-    }
-    // A server that allows invalid dates keeps a 31st of February.
-    if day > days_in_month(year, month) {
-        return Err(Broken::value("a day that its month does not have has no equal elsewhere"));
-    }
-    let (month, day) = (i64::from(month), i64::from(day));
-    let year = i64::from(year) - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Ok(Some(era * 146_097 + day_of_era - 719_468))
-}
-
-const fn days_in_month(year: u16, month: u8) -> u8 {
-    let leaps = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    match month {
-        2 if leaps => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-fn clock(hour: u8, minute: u8, second: u8, micros: u32) -> i64 {
-    let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
-    seconds * 1_000_000 + i64::from(micros)
-}
-
-fn uuid(text: &[u8]) -> Option<[u8; 16]> {
-    let mut uuid = [0_u8; 16];
-    let mut digits = text.iter().filter(|byte| **byte != b'-');
-    for byte in &mut uuid {
-        let mut digit = || char::from(*digits.next()?).to_digit(16);
-        let (high, low) = (digit()?, digit()?);
-        *byte = u8::try_from(high << 4 | low).ok()?;
-    }
-    digits.next().is_none().then_some(uuid)
+/// Where each of the named columns stands; `None` when one is not read.
+fn place_of_each(columns: &[Column], names: &[String]) -> Option<Vec<(usize, Column)>> {
+    names
+        .iter()
+        .map(|name| columns.iter().cloned().enumerate().find(|(_, column)| column.name == *name))
+        .collect()
 }
 
 /// Rows on their way into a batch.
 pub(crate) struct BatchBuilder {
     schema: Arc<Schema>,
     names: Vec<String>,
-    /// Names and places of the key columns that are read.
-    key: Vec<(String, usize)>,
+    /// Places of the key columns, and the columns; none where they are not all read.
+    key: Vec<(usize, Column)>,
     cells: Vec<Cells>,
     rows: usize,
     bytes: usize,
@@ -408,13 +288,7 @@ impl BatchBuilder {
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
             names: columns.iter().map(|column| column.name.clone()).collect(),
-            key: key
-                .iter()
-                .filter_map(|name| {
-                    let place = columns.iter().position(|column| column.name == *name)?;
-                    Some((name.clone(), place))
-                })
-                .collect(),
+            key: place_of_each(columns, key).unwrap_or_default(),
             cells,
             rows: 0,
             bytes: 0,
@@ -434,10 +308,9 @@ impl BatchBuilder {
                 Err(Broken { reason, unrepresentable }) => {
                     let name = self.names.get(index).map_or("", String::as_str);
                     let place = self.rows_before + self.rows as u64;
-                    let row = row_name::of_row(row, &self.key, place);
                     let code =
                         if unrepresentable { "unrepresentable" } else { "value-not-representable" };
-                    let message = format!("column {name:?}, {row}: {reason}");
+                    let message = format!("column {name:?}, row {place} of the chunk: {reason}");
                     let next = if matches!(cells, Cells::Enum(_) | Cells::EnumNumber(..)) {
                         "Correct the row in the source, or leave the column out: nothing under \
                          `casts` can tell the error value from an empty text."
@@ -448,14 +321,29 @@ impl BatchBuilder {
                              `casts` `{name}: \"text\"`."
                         )
                     };
-                    return Err(ConnectorError::new(ErrorClass::Data, code, message)
+                    let error = ConnectorError::new(ErrorClass::Data, code, message)
                         .with_column(name)
-                        .with_next(next));
+                        .with_next(next);
+                    return Err(match self.key_of(row) {
+                        Some(key) => error.with_key(key),
+                        None => error,
+                    });
                 }
             }
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// The key of a row whose other columns cannot all be read.
+    fn key_of(&self, row: &Row) -> Option<RecordBatch> {
+        let cell = |(place, column): &(usize, Column)| {
+            let mut cells = Cells::of(column, column.canonical.as_ref()?, 1)?;
+            cells.push(row.as_ref(*place)?).ok()?;
+            Some((column.name.clone(), cells.finish()))
+        };
+        let key: Option<Vec<_>> = self.key.iter().map(cell).collect();
+        RecordBatch::try_from_iter(key.filter(|key| !key.is_empty())?).ok()
     }
 
     pub(crate) const fn rows(&self) -> usize {
@@ -484,44 +372,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn decimals_are_read_to_the_last_digit() {
-        for text in [
-            "0",
-            "-0.01",
-            "999999999999999999",
-            "9999999999999999999",
-            "-9999999999999999999",
-            "-99999999999999999999999999999999999999",
-            "1234567890123456.789",
-        ] {
-            let digits = text.replace('.', "");
-            assert_eq!(decimal128(text.as_bytes()), digits.parse().ok(), "{text}");
-            assert_eq!(decimal256(text.as_bytes()), i256::from_string(&digits), "{text}");
-        }
-    }
-
-    #[test]
-    fn dates_of_no_calendar_are_not_counted_in_days() {
-        let days =
-            |year, month, day| days(year, month, day).map_err(|broken| broken.unrepresentable);
-        assert_eq!(days(0, 0, 0), Ok(None));
-        assert_eq!(days(1970, 1, 1), Ok(Some(0)));
-        assert_eq!(days(1, 1, 1), Ok(Some(-719_162)));
-        assert_eq!(days(2024, 2, 29), Ok(Some(19_782)));
-        for (year, month, day) in [
-            (2024, 2, 0),
-            (2024, 0, 1),
-            (0, 1, 1),
-            (0, 0, 1),
-            (2023, 2, 29),
-            (1900, 2, 29),
-            (2024, 4, 31),
-        ] {
-            assert_eq!(days(year, month, day), Err(true), "{year}-{month}-{day}");
-        }
-    }
 
     fn columns() -> Vec<Column> {
         let labels = vec!["a".to_owned(), String::new()];

@@ -28,7 +28,6 @@ mod publish;
 mod quarantine;
 mod read;
 mod relations;
-mod row_name;
 mod rules;
 mod session;
 mod shape;
@@ -38,6 +37,7 @@ mod source;
 mod sql;
 mod staging;
 mod types;
+mod value_forms;
 mod write;
 
 pub use sink::MysqlSink;
