@@ -1,6 +1,6 @@
 //! Every direction, every kind of key: what arrives is what was sent.
 
-use rowferry_testkit::Engine::{self, Mariadb, Mysql, Postgres, Sqlite};
+use rowferry_testkit::Engine;
 
 use crate::dump::{assert_same, dump};
 use crate::ends::database;
@@ -52,13 +52,7 @@ fn tables_arrive_equal(from: Engine, to: Engine) {
     }
 }
 
-macro_rules! directions {
-    ($($name:ident: $from:expr => $to:expr;)*) => {
-        $(#[test] fn $name() { tables_arrive_equal($from, $to); })*
-    };
-}
-
-directions! {
+every_direction! { tables_arrive_equal:
     postgres_to_postgres: Postgres => Postgres;
     postgres_to_mariadb: Postgres => Mariadb;
     postgres_to_mysql: Postgres => Mysql;

@@ -8,6 +8,9 @@
     reason = "what stands beside a test may stop it and print; the lint knows only test functions"
 )]
 
+#[macro_use]
+mod every_direction;
+
 mod directions;
 mod dotnet;
 mod dotnet_defects;

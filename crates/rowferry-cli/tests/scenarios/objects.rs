@@ -146,13 +146,7 @@ fn indexes(target: &Database) -> usize {
     target.query(list).len()
 }
 
-macro_rules! directions {
-    ($($name:ident: $from:expr => $to:expr;)*) => {
-        $(#[test] fn $name() { objects_arrive($from, $to); })*
-    };
-}
-
-directions! {
+every_direction! { objects_arrive:
     from_postgres_to_postgres: Postgres => Postgres;
     from_postgres_to_mariadb: Postgres => Mariadb;
     from_postgres_to_mysql: Postgres => Mysql;

@@ -171,27 +171,4 @@ impl Table {
     }
 }
 
-macro_rules! directions {
-    ($($name:ident: $from:expr => $to:expr;)*) => {
-        $(#[test] fn $name() { direction($from, $to); })*
-    };
-}
-
-directions! {
-    postgres_to_postgres: Postgres => Postgres;
-    postgres_to_mariadb: Postgres => Mariadb;
-    postgres_to_mysql: Postgres => Mysql;
-    postgres_to_sqlite: Postgres => Sqlite;
-    mariadb_to_postgres: Mariadb => Postgres;
-    mariadb_to_mariadb: Mariadb => Mariadb;
-    mariadb_to_mysql: Mariadb => Mysql;
-    mariadb_to_sqlite: Mariadb => Sqlite;
-    mysql_to_postgres: Mysql => Postgres;
-    mysql_to_mariadb: Mysql => Mariadb;
-    mysql_to_mysql: Mysql => Mysql;
-    mysql_to_sqlite: Mysql => Sqlite;
-    sqlite_to_postgres: Sqlite => Postgres;
-    sqlite_to_mariadb: Sqlite => Mariadb;
-    sqlite_to_mysql: Sqlite => Mysql;
-    sqlite_to_sqlite: Sqlite => Sqlite;
-}
+every_direction!(direction);

@@ -1,0 +1,34 @@
+//! One test for each direction between two engines.
+
+/// Tests named `SOURCE_to_TARGET`, each of which calls a function with both engines: all sixteen,
+/// or those that are listed.
+macro_rules! every_direction {
+    ($test:ident) => {
+        every_direction! { $test:
+            postgres_to_postgres: Postgres => Postgres;
+            postgres_to_mariadb: Postgres => Mariadb;
+            postgres_to_mysql: Postgres => Mysql;
+            postgres_to_sqlite: Postgres => Sqlite;
+            mariadb_to_postgres: Mariadb => Postgres;
+            mariadb_to_mariadb: Mariadb => Mariadb;
+            mariadb_to_mysql: Mariadb => Mysql;
+            mariadb_to_sqlite: Mariadb => Sqlite;
+            mysql_to_postgres: Mysql => Postgres;
+            mysql_to_mariadb: Mysql => Mariadb;
+            mysql_to_mysql: Mysql => Mysql;
+            mysql_to_sqlite: Mysql => Sqlite;
+            sqlite_to_postgres: Sqlite => Postgres;
+            sqlite_to_mariadb: Sqlite => Mariadb;
+            sqlite_to_mysql: Sqlite => Mysql;
+            sqlite_to_sqlite: Sqlite => Sqlite;
+        }
+    };
+    ($test:ident: $($name:ident: $from:ident => $to:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                $test(rowferry_testkit::Engine::$from, rowferry_testkit::Engine::$to);
+            }
+        )*
+    };
+}
