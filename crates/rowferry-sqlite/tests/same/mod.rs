@@ -102,8 +102,8 @@ const VALUES: [&str; 16] = [
     "x'00ff'",
 ];
 
-#[tokio::test]
-async fn every_class_in_every_declared_type() {
+/// Columns of every declared type, and a row of each value in all of them, behind a key.
+fn declared_and_values() -> (Vec<String>, Vec<String>) {
     let columns: Vec<String> = DECLARED
         .iter()
         .enumerate()
@@ -114,6 +114,12 @@ async fn every_class_in_every_declared_type() {
         .enumerate()
         .map(|(id, value)| format!("({id}{})", format!(", {value}").repeat(DECLARED.len())))
         .collect();
+    (columns, rows)
+}
+
+#[tokio::test]
+async fn every_class_in_every_declared_type() {
+    let (columns, rows) = declared_and_values();
     for end in ["", " without rowid"] {
         let files = Files::with(&format!(
             "create table t (id int primary key not null, {}){end}; insert into t values {}",
@@ -132,16 +138,7 @@ async fn every_class_in_every_declared_type() {
 /// Where rows have to be looked at on the way, columns with strays are read as what they hold.
 #[tokio::test]
 async fn every_class_also_travels_in_batches() {
-    let columns: Vec<String> = DECLARED
-        .iter()
-        .enumerate()
-        .map(|(index, declared)| format!("c{index} {declared}"))
-        .collect();
-    let rows: Vec<String> = VALUES
-        .iter()
-        .enumerate()
-        .map(|(id, value)| format!("({id}{})", format!(", {value}").repeat(DECLARED.len())))
-        .collect();
+    let (columns, rows) = declared_and_values();
     let files = Files::with(&format!(
         "create table t (id integer primary key, {}); insert into t values {}",
         columns.join(", "),
