@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use rowferry_core::{
     Begun, CanonicalType, Chunk, ChunkNo, ChunkSpec, ChunkTotals, Claim, ClaimStart, Column,
-    ColumnPlan, ColumnWish, Consistency, Coverage, Cutter, Endpoint, EndpointKind, Fingerprint,
-    KeyColumn, KeyColumns, LoadInto, Mode, Prepared, ReadSpec, ReplaceMode, Result, Secret, Sink,
-    Source, StreamLock, StreamSpec, TablePlan, TableRef, TableSchema, WriteMode,
+    ColumnPlan, ColumnWish, Consistency, Coverage, Cutter, Endpoint, ErrorClass, Fingerprint,
+    KeyColumn, KeyColumns, LoadInto, Mode, Prepared, ReadSpec, ReplaceMode, Result, Sink, Source,
+    StreamLock, StreamSpec, TablePlan, TableRef, TableSchema, WriteMode,
 };
 use rowferry_mysql::{MysqlSink, MysqlSource};
 use rowferry_runtime::ComputePool;
@@ -15,13 +16,7 @@ use rowferry_runtime::ComputePool;
 use crate::servers::Server;
 
 pub(crate) fn endpoint(server: &Server, database: &str) -> Endpoint {
-    let mut endpoint = Endpoint::empty(EndpointKind::Mysql);
-    "127.0.0.1".clone_into(&mut endpoint.host);
-    endpoint.port = server.port;
-    "root".clone_into(&mut endpoint.user);
-    endpoint.password = Some(Secret::new(""));
-    database.clone_into(&mut endpoint.database);
-    endpoint
+    server.endpoint(database)
 }
 
 pub(crate) fn pool() -> ComputePool {
@@ -154,11 +149,20 @@ impl Copy {
         })
     }
 
+    /// Waits for a lock that was dropped a moment ago: the server lets go of it when it notices.
     pub(crate) async fn claim(
         &self,
         start: ClaimStart,
     ) -> Result<(Box<dyn StreamLock>, Claim, Prepared)> {
-        let mut lock = self.sink.lock(&self.plan.stream).await?;
+        let patience = Instant::now() + Duration::from_secs(10);
+        let mut lock = loop {
+            match self.sink.lock(&self.plan.stream).await {
+                Err(error) if error.class == ErrorClass::Busy && Instant::now() < patience => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                other => break other?,
+            }
+        };
         lock.state().await?;
         let claim = lock.claim(start).await?;
         let prepared = lock.prepare(&self.plan, &claim).await?;

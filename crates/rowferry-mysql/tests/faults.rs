@@ -70,7 +70,6 @@ async fn swallowing_proxy(port: u16, armed: Arc<AtomicBool>) -> u16 {
 
 #[test]
 fn a_lost_answer_to_commit_never_doubles_a_chunk() {
-    let _alone = servers::SETTINGS.lock();
     for server in servers::all() {
         let database = server.database("lost_answer");
         server.sql(&database, ROWS);
@@ -78,7 +77,7 @@ fn a_lost_answer_to_commit_never_doubles_a_chunk() {
             let armed = Arc::new(AtomicBool::new(false));
             let direct = endpoint(server, &database);
             let mut through = direct.clone();
-            through.port = swallowing_proxy(server.port, Arc::clone(&armed)).await;
+            through.port = swallowing_proxy(direct.port, Arc::clone(&armed)).await;
             let mut wanted = Wanted::full("t", "u", &["id"]);
             (wanted.write, wanted.load) = (WriteMode::Append, LoadInto::Target);
             let copy = Copy::plan(&direct, &through, &wanted).await.unwrap();

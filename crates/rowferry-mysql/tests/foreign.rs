@@ -81,8 +81,7 @@ fn columns() -> Vec<(Column, ArrayRef)> {
 
 #[test]
 fn values_of_other_databases_arrive_by_load_and_by_insert() {
-    let _alone = servers::SETTINGS.lock();
-    for server in servers::all() {
+    for server in servers::alone() {
         for load in ["1", "0"] {
             let database = server.database(&format!("foreign_{load}"));
             server.sql(&database, "create table t (id int primary key)");
@@ -196,8 +195,7 @@ fn decimals() -> ArrayRef {
 
 #[test]
 fn casts_put_values_where_the_user_wants_them() {
-    let _alone = servers::SETTINGS.lock();
-    for server in servers::all() {
+    for server in servers::alone() {
         // The first is a type of MariaDB, the second of MySQL.
         let there = |cast: &str| {
             (cast != "inet6" || server.name == "mariadb")

@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::string_slice,
     reason = "all of this is a test, also where no attribute says so"
 )]

@@ -110,8 +110,7 @@ fn catalogue(server: &Server, database: &str, table: &str) -> String {
 
 #[test]
 fn a_table_of_every_own_type_is_the_same_on_the_other_side() {
-    let _alone = servers::SETTINGS.lock();
-    for server in servers::all() {
+    for server in servers::alone() {
         for load in ["1", "0"] {
             let database = server.database(&format!("own_{load}"));
             let (create, names) = table(server);
@@ -137,8 +136,7 @@ fn a_table_of_every_own_type_is_the_same_on_the_other_side() {
 
 #[test]
 fn dates_without_a_month_are_read_as_text_and_stay_as_they_are() {
-    let _alone = servers::SETTINGS.lock();
-    for server in servers::all() {
+    for server in servers::alone() {
         for load in ["1", "0"] {
             let database = server.database(&format!("partial_{load}"));
             server.sql(
@@ -227,7 +225,6 @@ fn upserts_carry_the_own_types_too() {
 
 #[test]
 fn what_one_fork_alone_has_arrives_in_the_other() {
-    let _alone = servers::SETTINGS.lock();
     let servers = servers::all();
     for from in &servers {
         for to in servers.iter().filter(|to| to.name != from.name) {

@@ -1,27 +1,35 @@
-//! Throw-away MariaDB and MySQL servers of this test binary, on free loopback ports.
+//! MariaDB and MySQL, with the database's own client as the oracle.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-/// Held by a test that changes a setting of a whole server, or that no such change may meet.
-pub(crate) static SETTINGS: Mutex<()> = Mutex::new(());
+use rowferry_core::{Endpoint, Secret};
 
-/// A running server. It ends with the test process.
+/// A running server.
 pub(crate) struct Server {
-    pub(crate) port: u16,
-    /// Database client that speaks to it.
+    /// `mariadb` or `mysql`.
     pub(crate) name: &'static str,
+    server: &'static rowferry_testkit::Server,
 }
 
 impl Server {
+    /// Leaked: tests hold it as long as they like.
+    fn of(server: &'static rowferry_testkit::Server) -> &'static Self {
+        Box::leak(Box::new(Self { name: server.engine().word(), server }))
+    }
+
+    /// Where a database of it is found, by a user who may do everything.
+    pub(crate) fn endpoint(&self, database: &str) -> Endpoint {
+        Endpoint { database: database.to_owned(), ..self.server.maintenance().endpoint() }
+    }
+
     /// Runs SQL with the client of the database itself and returns its tab-separated rows.
     pub(crate) fn sql(&self, database: &str, statements: &str) -> String {
+        let at = self.endpoint(database);
         let output = Command::new("mariadb")
-            .args(["--no-defaults", "-h127.0.0.1", "-uroot", "--skip-ssl", "-N", "-B", "--raw"])
+            .args(["--no-defaults", "--skip-ssl", "-N", "-B", "--raw"])
             .args(["--default-character-set=utf8mb4", "--binary-as-hex"])
-            .arg(format!("-P{}", self.port))
+            .args(["-h", &at.host, "-P", &at.port.to_string(), "-u", &at.user])
+            .env("MYSQL_PWD", at.password.as_ref().map(Secret::reveal).unwrap_or_default())
             .args(["-e", statements, database])
             .output()
             .unwrap();
@@ -41,137 +49,16 @@ impl Server {
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Starts a server that ends, and takes its folder along, when this process ends: its keeper waits
-/// for the end of a pipe that only we hold open.
-fn keep(command: &[String], folder: &Path, server: Server) -> Option<Server> {
-    let script = r#"folder="$1"; shift; "$@" >/dev/null 2>&1 & pid=$!
-        cat >/dev/null; kill -9 $pid; wait $pid; rm -rf "$folder""#;
-    let mut keeper = Command::new("sh")
-        .args(["-c", script, "keeper"])
-        .arg(folder)
-        .args(command)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    // Our end of the pipe must outlive every test.
-    std::mem::forget(keeper.stdin.take());
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_mins(1) {
-        let up = Command::new("mariadb")
-            .args(["--no-defaults", "-h127.0.0.1", "-uroot", "--skip-ssl", "-e", "select 1"])
-            .arg(format!("-P{}", server.port))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-        if up {
-            return Some(server);
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    None
-}
-
-fn start_mariadb() -> Option<Server> {
-    let folder = PathBuf::from(format!("/tmp/rowferry-mariadb-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).ok()?;
-    let data = folder.join("data");
-    let installed = Command::new("mariadb-install-db")
-        .args(["--no-defaults", "--user=root", "--auth-root-authentication-method=normal"])
-        .args(["--skip-test-db", "--skip-name-resolve"])
-        .arg(format!("--datadir={}", data.display()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .ok()?;
-    if !installed.success() {
-        return None;
-    }
-    let port = free_port();
-    let command = [
-        "/usr/sbin/mariadbd".to_owned(),
-        "--no-defaults".to_owned(),
-        "--user=root".to_owned(),
-        "--bind-address=127.0.0.1".to_owned(),
-        "--local-infile=1".to_owned(),
-        "--innodb-flush-log-at-trx-commit=0".to_owned(),
-        "--innodb-buffer-pool-size=256M".to_owned(),
-        format!("--port={port}"),
-        format!("--datadir={}", data.display()),
-        format!("--socket={}", folder.join("sock").display()),
-        format!("--pid-file={}", folder.join("pid").display()),
-    ];
-    keep(&command, &folder, Server { port, name: "mariadb" })
-}
-
-fn start_mysql() -> Option<Server> {
-    let root = std::env::var("ROWFERRY_MYSQL_ROOT").unwrap_or_else(|_| "/opt/mysql9".to_owned());
-    let inside = format!("/tmp/rowferry-mysql-{}", std::process::id());
-    let folder = PathBuf::from(format!("{root}{inside}"));
-    std::fs::create_dir_all(&folder).ok()?;
-    let mysqld = [
-        "chroot".to_owned(),
-        root,
-        "/usr/sbin/mysqld".to_owned(),
-        "--no-defaults".to_owned(),
-        "--user=root".to_owned(),
-        format!("--datadir={inside}/data"),
-    ];
-    let made = Command::new("sh")
-        .args(["-c", r#"exec "$@" --initialize-insecure"#, "initialise"])
-        .args(&mysqld)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .ok()?;
-    if !made.success() {
-        return None;
-    }
-    let port = free_port();
-    let settings = [
-        "--bind-address=127.0.0.1".to_owned(),
-        "--local-infile=1".to_owned(),
-        "--mysqlx=0".to_owned(),
-        "--innodb-flush-log-at-trx-commit=0".to_owned(),
-        "--innodb-buffer-pool-size=256M".to_owned(),
-        format!("--port={port}"),
-        format!("--socket={inside}/sock"),
-        format!("--pid-file={inside}/pid"),
-    ];
-    let command: Vec<String> = mysqld.into_iter().chain(settings).collect();
-    keep(&command, &folder, Server { port, name: "mysql" })
-}
-
-fn required() -> bool {
-    let set = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
-    set("CI", "true") || set("ROWFERRY_REQUIRE_DBS", "1")
-}
-
-fn once(
-    cell: &'static OnceLock<Option<Server>>,
-    name: &str,
-    start: fn() -> Option<Server>,
-) -> Option<&'static Server> {
-    let server = cell.get_or_init(start).as_ref();
-    if server.is_none() {
-        assert!(!required(), "{name} could not be started");
-        println!("skipped: {name} (no server binary that starts)");
-    }
-    server
-}
-
-/// All servers that can be started here.
+/// All servers that can be had here.
 pub(crate) fn all() -> Vec<&'static Server> {
-    static MARIADB: OnceLock<Option<Server>> = OnceLock::new();
-    static MYSQL: OnceLock<Option<Server>> = OnceLock::new();
-    [once(&MARIADB, "mariadb", start_mariadb), once(&MYSQL, "mysql", start_mysql)]
+    [rowferry_testkit::mariadb(), rowferry_testkit::mysql()]
         .into_iter()
         .flatten()
+        .map(Server::of)
         .collect()
+}
+
+/// Servers of this test alone, for one that changes their settings.
+pub(crate) fn alone() -> Vec<&'static Server> {
+    rowferry_testkit::mysqls_alone().into_iter().map(Server::of).collect()
 }

@@ -55,7 +55,6 @@ fn rows_set_aside_are_there_with_their_chunk_and_told_once() {
                 let rest = "7\t{\"id\":1}\tb\tvalue-not-representable\tat most 20 characters\t1";
                 assert!(found.contains(&format!("{run}\t{rest}")), "{found}");
                 drop(lock);
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             }
             let stream = copy.plan.stream.stream_id.clone();
             copy.sink.forget(None, &stream).await.unwrap();

@@ -33,8 +33,7 @@ const DUMP: &str = "select id,i8,u8,i16,u16,i24,u24,i32,u32,u64,flag,f+0e0,d,dec
 
 #[test]
 fn every_type_arrives_exactly_from_each_fork_in_each() {
-    let _alone = servers::SETTINGS.lock();
-    let servers = servers::all();
+    let servers = servers::alone();
     for from in &servers {
         for to in &servers {
             for load in ["1", "0"] {

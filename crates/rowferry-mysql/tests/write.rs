@@ -118,7 +118,6 @@ fn upserts_meet_the_right_rows_both_ways() {
 
 #[test]
 fn a_dropped_writer_leaves_nothing_and_a_durable_chunk_is_found() {
-    let _alone = servers::SETTINGS.lock();
     for server in servers::all() {
         let database = server.database("settle");
         server.sql(
@@ -161,7 +160,6 @@ fn a_dropped_writer_leaves_nothing_and_a_durable_chunk_is_found() {
 
 #[test]
 fn a_claim_ends_the_writers_of_the_owner_before() {
-    let _alone = servers::SETTINGS.lock();
     for server in servers::all() {
         let database = server.database("fence");
         server.sql(
@@ -188,7 +186,6 @@ fn a_claim_ends_the_writers_of_the_owner_before() {
             writer.write(reader.next().await.unwrap().unwrap()).await.unwrap();
             // The lock is lost while the writer is frozen; another process takes over.
             drop(lock);
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             let (_lock, claim, taken) = other.claim(ClaimStart::Continue).await.unwrap();
             assert_eq!(claim.epoch, prepared.epoch + 1);
             let totals = ChunkTotals { rows_read: 1, rows_written: 1, ..ChunkTotals::default() };
@@ -226,7 +223,6 @@ fn an_interrupted_swap_is_finished_by_the_next_run() {
                 ),
             );
             drop(lock);
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             let (mut lock, _, prepared) = copy.claim(ClaimStart::Continue).await.unwrap();
             assert!(!prepared.staging_lost);
             assert_eq!(lock.seal(&prepared).await.unwrap().rows, Some(1));

@@ -43,4 +43,4 @@ pub use faults::{Fault, Faults};
 pub use faulty_sink::FaultySink;
 pub use faulty_source::FaultySource;
 pub use proxy::{Cut, Proxy};
-pub use server::{Engine, Server, mariadb, mysql, postgres, sqlite};
+pub use server::{Engine, Server, mariadb, mysql, mysqls_alone, postgres, sqlite};

@@ -93,6 +93,16 @@ pub fn mysql() -> Option<&'static Server> {
     MYSQL.get_or_init(|| obtain(Engine::Mysql, mysqld::launch_mysql)).as_ref()
 }
 
+/// A MariaDB and a MySQL of the calling test alone, whose settings it may change; those that cannot
+/// be had are left out after a `skipped:` line. They end with the process.
+pub fn mysqls_alone() -> Vec<&'static Server> {
+    [(Engine::Mariadb, mysqld::launch_mariadb as fn() -> _), (Engine::Mysql, mysqld::launch_mysql)]
+        .into_iter()
+        .filter_map(|(engine, launch)| given(engine, launch()))
+        .map(|server| &*Box::leak(Box::new(server)))
+        .collect()
+}
+
 /// A SQLite database: the file `NAME.db` in `folder`, made by the first statement.
 pub fn sqlite(folder: &Path, name: &str) -> Database {
     Database::sqlite(folder.join(format!("{name}.db")))
@@ -104,6 +114,11 @@ fn obtain(engine: Engine, launch: fn() -> Result<Server, Reason>) -> Option<Serv
         Some(url) => Server::shared(engine, &url),
         None => launch(),
     };
+    given(engine, server)
+}
+
+/// The server, or a `skipped:` line; panics in a run that requires one.
+fn given(engine: Engine, server: Result<Server, Reason>) -> Option<Server> {
     match server {
         Ok(server) => Some(server),
         Err(reason) => {
