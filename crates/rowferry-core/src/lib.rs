@@ -51,7 +51,7 @@ pub use plan::{
 pub use predicate::{Comparison, Literal, Predicate};
 pub use sink::{
     Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink, StreamLock,
-    TargetTable,
+    TargetTable, Tried,
 };
 pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,

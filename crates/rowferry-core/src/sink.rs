@@ -6,13 +6,14 @@
 
 use std::fmt;
 
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Chunk, ChunkTotals, Claim, ClaimStart, ColumnChoice, ColumnWish, ForeignKey, LoadInto, Payload,
-    PlanProblem, Receipt, RejectedRow, ReplaceMode, Result, StreamSpec, StreamState, TablePlan,
-    TableRef, TableSchema, WireFormat, WriteMode,
+    Chunk, ChunkTotals, Claim, ClaimStart, ColumnChoice, ColumnWish, ConnectorError, ForeignKey,
+    LoadInto, Payload, PlanProblem, Receipt, RejectedRow, ReplaceMode, Result, StreamSpec,
+    StreamState, TablePlan, TableRef, TableSchema, WireFormat, WriteMode,
 };
 
 /// A table found in the target.
@@ -219,11 +220,31 @@ pub trait StreamLock: Send {
     async fn heartbeat(&mut self) -> Result<()>;
 }
 
+/// What became of rows that were tried.
+#[derive(Debug)]
+pub enum Tried {
+    /// All of them are in the transaction.
+    Written,
+    /// None of them is, for this reason: one or more of them broke a rule.
+    Refused(ConnectorError),
+}
+
 /// One chunk being written, in one target transaction. Dropping it leaves no visible row.
+///
+/// A chunk is written by [`Self::write`] alone or by [`Self::try_write`] alone.
 #[async_trait]
 pub trait ChunkWriter: Send {
     /// Hands over rows. Returns when the writer can take more: the backpressure.
     async fn write(&mut self, payload: Payload) -> Result<()>;
+
+    /// Writes `batch` behind a savepoint, so that a refusal leaves the transaction as it was: the
+    /// rows that a server does not take are found by halves. Every rule of the target that is not
+    /// put off to the end of the transaction is applied before it returns.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is not about the rows, as [`Self::write`]. The writer is then of no use.
+    async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried>;
 
     /// Writes rows that were set aside into `_rowferry_quarantine`, in the chunk's transaction.
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()>;

@@ -14,7 +14,7 @@ use rowferry_core::{
 use rowferry_runtime::{Backoff, spawn};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::copy_chunk::{ChunkCopier, Copied, CopyError};
+use crate::copy_chunk::{ChunkCopier, Copied, CopyError, Manner};
 use crate::retry::Patience;
 use crate::tally::Tally;
 use crate::views::Views;
@@ -179,19 +179,24 @@ impl Attempts {
     async fn copy(&self, chunk: &Chunk) -> Result<Copied> {
         let mut backoff = Backoff::default();
         let (mut number, mut view) = self.views.current().await;
-        let mut settle = false;
+        let mut manner = Manner::default();
         loop {
             let lane = self.copier.lane();
-            let failed = match self.copier.copy(chunk, &lane, &view, settle).await {
+            let failed = match self.copier.copy(chunk, &lane, &view, manner).await {
                 Ok(copied) => return Ok(copied),
                 Err(failed) => failed,
             };
-            settle = true;
+            manner.settle = true;
             if self.copier.widen(&failed, &lane) {
                 continue;
             }
             if failed.error().retry_now {
                 tracing::info!(error = %failed.error(), "the writer changed its way, reading again");
+                continue;
+            }
+            if !manner.sift && self.copier.may_sift(&failed) {
+                manner.sift = true;
+                tracing::info!(error = %failed.error(), "the target refuses rows, looking for them");
                 continue;
             }
             let lost_view = matches!(&failed, CopyError::Read(_));

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_array::RecordBatch;
 use rowferry_core::{
     Begun, Chunk, ChunkReader, ChunkTotals, ChunkWriter, ConnectorError, Digest, ErrorClass,
     KeyTuple, OnBadRow, Payload, Receipt, RejectedRow, Result, Settings, Snapshot, TablePlan,
@@ -15,6 +16,7 @@ use rowferry_runtime::{BytePermit, spawn};
 use tokio::sync::mpsc;
 
 use crate::lane::Lane;
+use crate::sieve::sift;
 use crate::transform::Transform;
 use crate::values::Changes;
 use crate::{JobEnds, RunContext};
@@ -49,25 +51,36 @@ pub(crate) struct Copied {
     pub(crate) changes: Changes,
 }
 
-/// Which end an error came from: a lost read view can be opened again, a lost writer cannot help it.
+/// Where an error came from: a lost read view can be opened again, a lost writer cannot help it.
 #[derive(Debug)]
 pub(crate) enum CopyError {
     Read(ConnectorError),
+    /// Found between the ends: by a kernel, or by counting.
+    Rows(ConnectorError),
     Write(ConnectorError),
 }
 
 impl CopyError {
     pub(crate) fn error(&self) -> &ConnectorError {
         match self {
-            Self::Read(error) | Self::Write(error) => error,
+            Self::Read(error) | Self::Rows(error) | Self::Write(error) => error,
         }
     }
 
     pub(crate) fn into_error(self) -> ConnectorError {
         match self {
-            Self::Read(error) | Self::Write(error) => error,
+            Self::Read(error) | Self::Rows(error) | Self::Write(error) => error,
         }
     }
+}
+
+/// How one attempt at a chunk is made.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// An earlier attempt may have committed it.
+    pub(crate) settle: bool,
+    /// An earlier attempt met rows that the target refuses: look for them.
+    pub(crate) sift: bool,
 }
 
 /// What the reading task hands over.
@@ -127,15 +140,21 @@ impl ChunkCopier {
         true
     }
 
-    /// Copies `chunk` once. `settle` is set when an earlier attempt may have committed it.
+    /// Whether rows that the target refused can be looked for and set aside.
+    pub(crate) fn may_sift(&self, failed: &CopyError) -> bool {
+        matches!(failed, CopyError::Write(error) if error.class == ErrorClass::Data)
+            && self.settings.on_bad_row != OnBadRow::Fail
+    }
+
+    /// Copies `chunk` once.
     pub(crate) async fn copy(
         &self,
         chunk: &Chunk,
         lane: &Lane,
         snapshot: &Arc<dyn Snapshot>,
-        settle: bool,
+        manner: Manner,
     ) -> Result<Copied, CopyError> {
-        let begun = self.ends.sink.begin(chunk, &lane.prepared, settle).await;
+        let begun = self.ends.sink.begin(chunk, &lane.prepared, manner.settle).await;
         let mut writer = match begun.map_err(CopyError::Write)? {
             Begun::AlreadyDurable(receipt) => {
                 return Ok(Copied { receipt, changes: Changes::new() });
@@ -143,8 +162,8 @@ impl ChunkCopier {
             Begun::Writer(writer) => writer,
         };
         let reader = snapshot.read(chunk, &lane.read).await.map_err(CopyError::Read)?;
-        let (totals, changes) = self.pump(reader, lane, writer.as_mut()).await?;
-        assert_counted(chunk, &totals).map_err(CopyError::Write)?;
+        let (totals, changes) = self.pump(reader, lane, writer.as_mut(), manner.sift).await?;
+        assert_counted(chunk, &totals).map_err(CopyError::Rows)?;
         let receipt = writer.commit(totals).await.map_err(CopyError::Write)?;
         Ok(Copied { receipt, changes })
     }
@@ -154,6 +173,7 @@ impl ChunkCopier {
         reader: Box<dyn ChunkReader>,
         lane: &Lane,
         writer: &mut dyn ChunkWriter,
+        sift: bool,
     ) -> Result<(ChunkTotals, Changes), CopyError> {
         let (items, mut incoming) = mpsc::channel(PREFETCH_PAYLOADS);
         let budget = self.context.budget.clone();
@@ -170,16 +190,20 @@ impl ChunkCopier {
                     let done = transform
                         .apply(payload, &self.context.compute)
                         .await
-                        .map_err(CopyError::Write)?;
+                        .map_err(CopyError::Rows)?;
                     totals.duplicates += done.duplicates;
                     self.set_aside(&done.rejected, writer, &mut totals).await?;
-                    self.hand_over(done.payload, lane, writer, &mut totals).await?;
+                    let payload = done.payload;
+                    let refused = self.hand_over(payload, lane, writer, &mut totals, sift).await?;
+                    transform.take_back(refused).map_err(CopyError::Rows)?;
                 }
                 Item::End { last_key, digest } => {
                     drop(reading);
                     let held_back = transform.finish(&self.context.compute).await;
-                    for payload in held_back.map_err(CopyError::Write)? {
-                        self.hand_over(payload, lane, writer, &mut totals).await?;
+                    for payload in held_back.map_err(CopyError::Rows)? {
+                        let refused =
+                            self.hand_over(payload, lane, writer, &mut totals, sift).await?;
+                        transform.take_back(refused).map_err(CopyError::Rows)?;
                     }
                     totals.last_key = last_key;
                     totals.digest = digest.or_else(|| transform.digest());
@@ -204,7 +228,7 @@ impl ChunkCopier {
         }
         totals.rows_rejected += rows.len() as u64;
         let so_far = self.rejected.load(Ordering::Relaxed) + totals.rows_rejected;
-        self.check_rejects(so_far).map_err(CopyError::Write)?;
+        self.check_rejects(so_far).map_err(CopyError::Rows)?;
         writer.reject(rows).await.map_err(CopyError::Write)
     }
 
@@ -229,19 +253,23 @@ impl ChunkCopier {
         ))
     }
 
-    /// Counts a payload and hands it to the writer.
+    /// Counts a payload and hands it to the writer; the rows of it that were set aside, one by one.
     async fn hand_over(
         &self,
         payload: Payload,
         lane: &Lane,
         writer: &mut dyn ChunkWriter,
         totals: &mut ChunkTotals,
-    ) -> Result<(), CopyError> {
+        sift: bool,
+    ) -> Result<Vec<RecordBatch>, CopyError> {
         let (rows, bytes) = (payload.rows(), payload.bytes());
         let before = totals.rows_written;
         totals.rows_written += rows;
         totals.bytes += bytes;
         self.context.observer.rows_moved(&self.plan.source.table.to_string(), rows, bytes);
+        if let (true, Payload::Batch(batch)) = (sift, &payload) {
+            return self.sift(batch, lane, writer, totals).await;
+        }
         // Shares the arrays; only read again when the writer refuses a value.
         let written = match &payload {
             Payload::Batch(batch) => Some(batch.clone()),
@@ -250,7 +278,31 @@ impl ChunkCopier {
         writer.write(payload).await.map_err(|error| {
             let written = written.as_ref().map(|batch| (batch, before));
             CopyError::Write(lane.rules.explain(error, written))
-        })
+        })?;
+        Ok(Vec::new())
+    }
+
+    /// Writes the rows of `batch` that the target takes and sets the others aside.
+    async fn sift(
+        &self,
+        batch: &RecordBatch,
+        lane: &Lane,
+        writer: &mut dyn ChunkWriter,
+        totals: &mut ChunkTotals,
+    ) -> Result<Vec<RecordBatch>, CopyError> {
+        let so_far = self.rejected.load(Ordering::Relaxed) + totals.rows_rejected;
+        let allowed = match self.settings.on_bad_row {
+            OnBadRow::Quarantine { max_rejects } => max_rejects.saturating_sub(so_far),
+            OnBadRow::Fail => 0,
+        };
+        let refused = sift(writer, batch, allowed).await.map_err(CopyError::Write)?;
+        // Numbers count the rows of the chunk that got as far as the writer.
+        let first = totals.rows_written + totals.rows_rejected - batch.num_rows() as u64;
+        let rows: Result<Vec<RejectedRow>> =
+            refused.iter().map(|refused| lane.rules.refused(batch, refused, first)).collect();
+        totals.rows_written -= refused.len() as u64;
+        self.set_aside(&rows.map_err(CopyError::Rows)?, writer, totals).await?;
+        Ok(refused.iter().map(|refused| batch.slice(refused.row, 1)).collect())
     }
 }
 

@@ -25,6 +25,7 @@ mod outcome;
 mod planner;
 mod report;
 mod retry;
+mod sieve;
 mod start;
 mod table_run;
 mod tally;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use rowferry_core::{
     ConnectorError, Digest, Duplicates, ErrorClass, Payload, RejectedRow, Result, TablePlan,
 };
@@ -117,6 +118,18 @@ impl Transform {
             payloads.push(Payload::Batch(batch));
         }
         Ok(payloads)
+    }
+
+    /// Takes rows that were transformed and then refused out of the digest.
+    pub(crate) fn take_back(&mut self, refused: Vec<RecordBatch>) -> Result<()> {
+        for row in refused {
+            let row = digest_rows(&row).map_err(kernel_failed)?;
+            if let Some(digest) = &mut self.digest {
+                digest.count -= row.count;
+                digest.sum = digest.sum.wrapping_sub(row.sum);
+            }
+        }
+        Ok(())
     }
 
     /// Digest of all batches so far; `None` when rows passed in wire form.

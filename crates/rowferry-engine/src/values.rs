@@ -20,6 +20,8 @@ use rowferry_kernels::{
     Applied, KernelError, KeyPart, Misfit, convert, keep_rows, misfits, normalize, row_key,
 };
 
+use crate::sieve::RefusedRow;
+
 /// Slug of values that a target column cannot hold.
 const DOES_NOT_FIT: &str = "value-does-not-fit";
 
@@ -181,6 +183,30 @@ impl ValueRules {
             column: self.columns.get(bad.position).map(|column| column.target.name.clone()),
             code: DOES_NOT_FIT.to_owned(),
             rule: bad.misfit.rule.words().to_owned(),
+        })
+    }
+
+    /// A row of `batch`, as it was written, that the target refused; the batch's first row is number
+    /// `first` of its chunk.
+    pub(crate) fn refused(
+        &self,
+        batch: &RecordBatch,
+        refused: &RefusedRow,
+        first: u64,
+    ) -> Result<RejectedRow> {
+        let key = if self.key_written.is_empty() {
+            (first + refused.row as u64).to_string()
+        } else {
+            row_key(batch, &self.key_written, refused.row).map_err(kernel_failed)?
+        };
+        let reason = &refused.reason;
+        // What an end found itself is said in its message, which may hold the key.
+        let rule = reason.server.as_deref().unwrap_or(reason.code);
+        Ok(RejectedRow {
+            key,
+            column: reason.column.as_deref().map(str::to_owned),
+            code: reason.code.to_owned(),
+            rule: rule.to_owned(),
         })
     }
 

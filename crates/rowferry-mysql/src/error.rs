@@ -7,7 +7,7 @@ use rowferry_core::{ConnectorError, ErrorClass};
 /// <https://dev.mysql.com/doc/mysql-errors/9.0/en/server-error-reference.html>
 const QUOTING: &[u16] = &[
     1062, 1169, 1216, 1217, 1264, 1265, 1292, 1300, 1366, 1406, 1411, 1416, 1451, 1452, 1525, 1526,
-    1557, 1586, 1761, 1762, 3140, 3141, 3144, 3156, 3819, 4025,
+    1557, 1586, 1644, 1761, 1762, 3140, 3141, 3144, 3156, 3819, 4025,
 ];
 
 /// The error of an attempt: `attempt` is lowercase and names the object.
@@ -153,6 +153,8 @@ fn meaning(code: u16) -> (ErrorClass, &'static str, Option<&'static str>) {
         1062 | 1586 | 1169 => (Data, "duplicate-key", None),
         1048 | 1364 => (Data, "null-not-allowed", None),
         1216 | 1217 | 1451 | 1452 | 3819 | 4025 => (Data, "constraint", None),
+        // SIGNAL, the way of a trigger to say no.
+        1644 => (Data, "refused-by-trigger", None),
         1264 | 1265 | 1292 | 1300 | 1366 | 1406 | 1411 | 1416 | 3140 | 3141 | 3144 | 3156
         | 1761 | 1762 => (Data, "value-not-accepted", None),
         _ => (Setup, "server-error", None),

@@ -14,6 +14,8 @@
 //! rolls back, and the session is never used again; after a deadlock the next statement would
 //! otherwise start a transaction of its own.
 
+mod sift;
+
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -25,7 +27,7 @@ use mysql_async::prelude::Queryable as _;
 use rowferry_codec::mysql_text::{TextEncoder, TextError, TextForm};
 use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
-    Prepared, Receipt, RejectedRow, Result, TableRef, WriteMode,
+    Prepared, Receipt, RejectedRow, Result, TableRef, Tried, WriteMode,
 };
 use rowferry_runtime::{RuntimeError, Task};
 use tokio::sync::mpsc;
@@ -123,6 +125,8 @@ enum Way {
     Load(Option<Load>),
     /// Multi-row INSERT statements.
     Insert,
+    /// As `Insert`, each batch behind a savepoint and at once in its table.
+    Trial,
 }
 
 struct Load {
@@ -356,10 +360,12 @@ impl MysqlWriter {
         self.end_load().await?;
         let attempt = self.attempt();
         let (progress, prepared, rows) = (self.progress.clone(), self.prepared.clone(), self.rows);
+        let tried = matches!(self.way, Way::Trial);
         let rejected = std::mem::take(&mut self.rejected);
         let session = self.session()?;
         if let Some(merge) = &session.merge
             && rows > 0
+            && !tried
         {
             merge.run(&mut session.conn, &prepared, rows, &attempt).await?;
         }
@@ -415,9 +421,14 @@ impl ChunkWriter for MysqlWriter {
         match self.way {
             Way::Load(_) => self.load(batch).await?,
             Way::Insert => self.insert(batch).await?,
+            Way::Trial => return Err(ConnectorError::bug("rows were written after a trial")),
         }
         self.rows += rows;
         Ok(())
+    }
+
+    async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried> {
+        self.try_rows(batch).await
     }
 
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {

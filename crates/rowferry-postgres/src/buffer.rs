@@ -17,6 +17,8 @@ pub(crate) struct Moving {
     pub(crate) delete: Option<String>,
     /// Inserts or merges.
     pub(crate) insert: String,
+    /// Empties the buffer within a transaction.
+    pub(crate) empty: String,
 }
 
 /// A buffer: its name, the statement that makes it and those that empty it into the table.
@@ -101,9 +103,13 @@ pub(crate) async fn buffer(
         let way = merge_way(session, prepared).await?;
         merging(prepared, way, &cells, insert, &name)
     } else {
-        Moving { delete: None, insert }
+        Moving { delete: None, insert, empty: empty(&name) }
     };
     Ok(Some(Buffer { name, create, moving }))
+}
+
+fn empty(buffer: &str) -> String {
+    format!("truncate table {buffer}")
 }
 
 fn merging(
@@ -128,6 +134,7 @@ fn merging(
             Moving {
                 delete: None,
                 insert: format!("{insert} on conflict ({key}) do update set {set}"),
+                empty: empty(buffer),
             }
         }
         Merge::DeleteInsert => {
@@ -141,7 +148,7 @@ fn merging(
                 sql::table(&prepared.target),
                 equal.join(" and ")
             );
-            Moving { delete: Some(delete), insert }
+            Moving { delete: Some(delete), insert, empty: empty(buffer) }
         }
     }
 }

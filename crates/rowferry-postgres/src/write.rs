@@ -12,17 +12,20 @@
 //! committed leaves no row. A commit without an answer is of class `Unknown`; [`WriterPool::settle`]
 //! finds out what became of it before the chunk may be tried again.
 
+mod sift;
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::SinkExt as _;
 use rowferry_codec::pgcopy::{Rewrite, Tuples};
 use rowferry_core::{
     Chunk, ChunkTotals, ChunkWriter, ColumnPlan, ConnectorError, ErrorClass, Payload, Prepared,
-    Receipt, RejectedRow, Result, WireFormat,
+    Receipt, RejectedRow, Result, Tried, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 use tokio_postgres::{Client, CopyInSink, Statement};
@@ -224,6 +227,8 @@ pub(crate) struct PgChunkWriter {
 struct Open {
     writing: Writing,
     copying: Option<Copying>,
+    /// Whether the transaction has begun.
+    begun: bool,
 }
 
 /// A COPY under way.
@@ -248,7 +253,7 @@ impl PgChunkWriter {
             progress,
             chunk: chunk.clone(),
             prepared: prepared.clone(),
-            open: Some(Open { writing, copying: None }),
+            open: Some(Open { writing, copying: None, begun: false }),
             rows: 0,
             rejected: Vec::new(),
         })
@@ -323,7 +328,7 @@ impl PgChunkWriter {
 #[async_trait]
 impl ChunkWriter for PgChunkWriter {
     async fn write(&mut self, payload: Payload) -> Result<()> {
-        let Open { mut writing, copying } = self.take_open()?;
+        let Open { mut writing, copying, begun } = self.take_open()?;
         let rows = payload.rows();
         let form = match &payload {
             Payload::Wire { format: WireFormat::PgCopyBinary, .. } => Form::Wire,
@@ -335,14 +340,19 @@ impl ChunkWriter for PgChunkWriter {
         let mut copying = match copying {
             Some(copying) if copying.form == form => copying,
             Some(_) => return Err(ConnectorError::bug("rows changed their form within a chunk")),
+            None if begun => return Err(ConnectorError::bug("rows were written after a trial")),
             None => self.start(&mut writing, form).await?,
         };
         for bytes in self.pieces(&copying.path, payload).await? {
             self.send(&mut copying, bytes).await?;
         }
         self.rows += rows;
-        self.open = Some(Open { writing, copying: Some(copying) });
+        self.open = Some(Open { writing, copying: Some(copying), begun: true });
         Ok(())
+    }
+
+    async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried> {
+        self.try_rows(batch).await
     }
 
     /// Kept until the COPY is over: the connection speaks nothing else meanwhile.
@@ -352,16 +362,11 @@ impl ChunkWriter for PgChunkWriter {
     }
 
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
-        let Open { writing, copying } = self.take_open()?;
+        let Open { writing, copying, begun } = self.take_open()?;
         let client = &writing.session.client;
-        if let Some(mut copying) = copying {
-            self.send(&mut copying, ChunkEncoder::trailer()).await?;
-            let copied = copying.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
-            self.count("copied", copied)?;
-            if let Some(moving) = &copying.path.moving {
-                self.move_on(client, moving).await?;
-            }
-        } else {
+        if let Some(copying) = copying {
+            self.end_copy(&writing.session, copying, self.rows).await?;
+        } else if !begun {
             // No row came: only the receipt is written.
             writing.session.set_busy(true);
             client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
@@ -382,26 +387,37 @@ impl ChunkWriter for PgChunkWriter {
 }
 
 impl PgChunkWriter {
+    /// Ends a COPY of `rows` rows; those in a buffer go on into the table.
+    async fn end_copy(&self, session: &Session, mut copying: Copying, rows: u64) -> Result<()> {
+        self.send(&mut copying, ChunkEncoder::trailer()).await?;
+        let copied = copying.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
+        self.count("copied", copied, rows)?;
+        match &copying.path.moving {
+            Some(moving) => self.move_on(&session.client, moving, rows).await,
+            None => Ok(()),
+        }
+    }
+
     /// Moves the rows of the buffer into the table.
-    async fn move_on(&self, client: &Client, moving: &Moving) -> Result<()> {
+    async fn move_on(&self, client: &Client, moving: &Moving, rows: u64) -> Result<()> {
         if let Some(delete) = &moving.delete {
             client.execute_typed(delete, &[]).await.map_err(failed(self.attempt()))?;
         }
         let moved =
             client.execute_typed(&moving.insert, &[]).await.map_err(failed(self.attempt()))?;
-        self.count("merged", moved)
+        self.count("merged", moved, rows)
     }
 
-    fn count(&self, word: &str, counted: u64) -> Result<()> {
-        if counted == self.rows {
+    fn count(&self, word: &str, counted: u64, rows: u64) -> Result<()> {
+        if counted == rows {
             return Ok(());
         }
         Err(ConnectorError::new(
             ErrorClass::Data,
             "rows-differ",
             format!(
-                "{counted} of {} rows of chunk {} were {word} into table {}",
-                self.rows, self.chunk.no.0, self.prepared.target
+                "{counted} of {rows} rows of chunk {} were {word} into table {}",
+                self.chunk.no.0, self.prepared.target
             ),
         )
         .with_next("Look for triggers or rules on the target that swallow rows."))

@@ -15,10 +15,11 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, Payload, Prepared, Receipt,
-    RejectedRow, Result, WireFormat,
+    Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, Payload, Prepared, Receipt,
+    RejectedRow, Result, Tried, WireFormat,
 };
 
 use crate::database::{Database, Turn, Writing};
@@ -27,6 +28,7 @@ use crate::load::Loading;
 use crate::progress;
 use crate::quarantine;
 use crate::receipts;
+use rusqlite::Connection;
 
 /// A chunk being written.
 pub(crate) struct SqliteWriter {
@@ -124,6 +126,32 @@ fn start(writing: &mut Writing, prepared: &Prepared) -> Result<()> {
     progress::check_epoch(&writing.connection, prepared).map(|_phase| ())
 }
 
+/// The statements of the chunk, made with its first rows.
+fn loading(
+    known: Option<Arc<Loading>>,
+    connection: &Connection,
+    prepared: &Prepared,
+) -> Result<Arc<Loading>> {
+    known.map_or_else(|| Loading::of(connection, prepared).map(Arc::new), Ok)
+}
+
+/// A constraint that rolls the whole transaction back takes the savepoint with it: that is an error.
+fn behind_savepoint(connection: &Connection, work: impl FnOnce() -> Result<()>) -> Result<Tried> {
+    let say = |statement| {
+        connection
+            .execute_batch(statement)
+            .map_err(|error| failed("could not try rows behind a savepoint", error))
+    };
+    say("savepoint tried")?;
+    match work() {
+        Ok(()) => say("release tried").map(|()| Tried::Written),
+        Err(error) if error.class == ErrorClass::Data => {
+            say("rollback to tried; release tried").map(|()| Tried::Refused(error))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 #[async_trait]
 impl ChunkWriter for SqliteWriter {
     async fn write(&mut self, payload: Payload) -> Result<()> {
@@ -132,10 +160,7 @@ impl ChunkWriter for SqliteWriter {
         let loading = self
             .step(move |writing, prepared| {
                 let connection = &writing.connection;
-                let loading = match known {
-                    Some(loading) => loading,
-                    None => Arc::new(Loading::of(connection, prepared)?),
-                };
+                let loading = loading(known, connection, prepared)?;
                 match payload {
                     Payload::Batch(batch) => {
                         loading.insert_batch(connection, prepared, &batch)?;
@@ -152,6 +177,25 @@ impl ChunkWriter for SqliteWriter {
             .await?;
         self.loading = Some(loading);
         Ok(())
+    }
+
+    async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried> {
+        let (known, rows) = (self.loading.clone(), batch.num_rows() as u64);
+        let (loading, tried) = self
+            .step(move |writing, prepared| {
+                let connection = &writing.connection;
+                let loading = loading(known, connection, prepared)?;
+                let tried = behind_savepoint(connection, || {
+                    loading.insert_batch(connection, prepared, &batch)
+                })?;
+                Ok((loading, tried))
+            })
+            .await?;
+        self.loading = Some(loading);
+        if matches!(tried, Tried::Written) {
+            self.rows += rows;
+        }
+        Ok(tried)
     }
 
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {

@@ -4,7 +4,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
     Chunk, ChunkTotals, ChunkWriter, ConnectorError, LoadInto, Payload, Prepared, Receipt,
-    RejectedRow, Result, WriteMode,
+    RejectedRow, Result, Tried, WriteMode,
 };
 
 use crate::memory_state::Shared;
@@ -40,6 +40,11 @@ impl ChunkWriter for MemoryWriter {
                 Err(ConnectorError::bug("a memory sink was handed wire bytes it never accepted"))
             }
         }
+    }
+
+    /// Memory takes every row.
+    async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried> {
+        self.write(Payload::Batch(batch)).await.map(|()| Tried::Written)
     }
 
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, ChunkTotals, ChunkWriter, ColumnChoice, ColumnPlan, ColumnWish,
     ErrorClass, ForeignKey, Payload, PlanProblem, Prepared, Receipt, RejectedRow, Result, Sink,
-    StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, Tried, WireFormat,
 };
 
 use crate::faults::{Fault, Faults, scripted};
@@ -98,6 +99,12 @@ impl ChunkWriter for FaultyWriter {
         self.fault.before_payload(self.payloads).await?;
         self.payloads += 1;
         self.inner.write(payload).await
+    }
+
+    async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried> {
+        self.fault.before_payload(self.payloads).await?;
+        self.payloads += 1;
+        self.inner.try_write(batch).await
     }
 
     async fn reject(&mut self, rows: &[RejectedRow]) -> Result<()> {

@@ -30,6 +30,7 @@ mod random;
 mod ride;
 mod round_trip;
 mod run_again;
+mod set_aside;
 mod start_at_once;
 mod types_page;
 
