@@ -77,7 +77,7 @@ fn cast(doc: &mut Document<'_>, node: &Node) -> Option<Cast> {
 /// A type alone.
 fn plain(doc: &mut Document<'_>, node: &Node) -> Option<Cast> {
     let cast = cast(doc, node)?;
-    if cast.to.is_some() && cast.otherwise == Policy::Strict {
+    if cast.to.is_some() && cast.epoch.is_none() && cast.otherwise == Policy::Strict {
         return Some(cast);
     }
     let error = ConfigError::new("bad-value", "`types` holds types alone");
@@ -87,6 +87,6 @@ fn plain(doc: &mut Document<'_>, node: &Node) -> Option<Cast> {
 
 /// A cast to a type in the target's words.
 pub(crate) fn to_type(from: &str, declared: String) -> TypeCast {
-    let cast = Cast { to: Some(CastTarget::Type(declared)), otherwise: Policy::Strict };
+    let cast = Cast { to: Some(CastTarget::Type(declared)), ..Cast::default() };
     TypeCast { from: from.to_owned(), cast }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Epoch;
+
 /// The type that a column is to have in the target.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -35,10 +37,13 @@ pub enum Policy {
     SkipRow,
 }
 
-/// A cast as written in a job file: `TYPE`, `else POLICY`, or `TYPE else POLICY`. `text` and
-/// `bytes` alone stand for the target's own widest types.
+/// A cast as written in a job file: `epoch=UNIT`, `TYPE` and `else POLICY`, each of which may be
+/// left out. `text` and `bytes` alone stand for the target's own widest types.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Cast {
+    /// The numbers of the column count time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
     /// Target type; `None` = the one that would have been chosen.
     pub to: Option<CastTarget>,
     /// What becomes of values that do not fit.
@@ -73,13 +78,20 @@ impl FromStr for Cast {
             Some(policy) => ("", policy),
             None => text.split_once(" else ").unwrap_or((text, "strict")),
         };
+        let (epoch, to) = match to.trim().strip_prefix("epoch=") {
+            None => (None, to),
+            Some(rest) => {
+                let (unit, to) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+                (Some(unit.parse()?), to)
+            }
+        };
         let to = match to.trim() {
             "" => None,
             "text" => Some(CastTarget::Text),
             "bytes" => Some(CastTarget::Bytes),
             other => Some(CastTarget::Type(other.to_owned())),
         };
-        let cast = Self { to, otherwise: otherwise.trim().parse()? };
+        let cast = Self { epoch, to, otherwise: otherwise.trim().parse()? };
         if text.is_empty() { Err("a cast is empty".to_owned()) } else { Ok(cast) }
     }
 }
@@ -129,11 +141,15 @@ impl fmt::Display for Policy {
 
 impl fmt::Display for Cast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.to, &self.otherwise) {
-            (Some(to), Policy::Strict) => write!(f, "{to}"),
-            (Some(to), policy) => write!(f, "{to} else {policy}"),
-            (None, policy) => write!(f, "else {policy}"),
+        let words = [
+            self.epoch.map(|epoch| format!("epoch={epoch}")),
+            self.to.as_ref().map(ToString::to_string),
+        ];
+        let mut words: Vec<String> = words.into_iter().flatten().collect();
+        if words.is_empty() || self.otherwise != Policy::Strict {
+            words.push(format!("else {}", self.otherwise));
         }
+        f.write_str(&words.join(" "))
     }
 }
 
@@ -152,12 +168,18 @@ mod tests {
             "text else replace:?",
             "else skip_row",
             "else strict",
+            "epoch=s",
+            "epoch=ms datetime(3)",
+            "epoch=julian else null",
+            "epoch=us text else skip_row",
         ] {
             let cast: Cast = text.parse().unwrap();
             assert_eq!(cast.to_string(), text);
             assert_eq!(cast.to_string().parse(), Ok(cast));
         }
-        for wrong in ["", "else", "else nul", "date else later"] {
+        for wrong in
+            ["", "else", "else nul", "date else later", "epoch=", "epoch=h", "epoch=ss date"]
+        {
             let read = wrong.parse::<Cast>();
             assert!(read.is_err() || wrong == "else", "{wrong}: {read:?}");
         }

@@ -16,6 +16,7 @@ mod cut;
 #[cfg(test)]
 mod cut_tests;
 mod endpoint;
+mod epoch;
 mod error;
 mod expression;
 mod expression_parser;
@@ -37,6 +38,7 @@ pub use chunk::{Chunk, ChunkNo, ChunkTotals, Digest, Receipt, RejectedRow};
 pub use coverage::{CHUNK_NO_STEP, Coverage, Hole};
 pub use cut::{ChunkSpec, Cutter, KeyProbe};
 pub use endpoint::{Endpoint, EndpointKind, Secret, TlsMode};
+pub use epoch::Epoch;
 pub use error::{ConnectorError, ErrorClass, Result};
 pub use expression::{Dialect, Expression};
 pub use fidelity::{ColumnChoice, ColumnWish, Fidelity};
@@ -58,6 +60,6 @@ pub use source::{
 };
 pub use stream::{Claim, ClaimStart, Fingerprint, Phase, StreamSpec, StreamState};
 pub use table::{
-    CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType,
+    CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType, Seen,
     TableRef, TableSchema, TypeDefinition, Untranslated,
 };

@@ -169,6 +169,17 @@ pub struct Column {
     pub collation: Option<String>,
     /// Comment.
     pub comment: Option<String>,
+    /// What the source saw of its values, where the declaration leaves their class open.
+    pub seen: Option<Seen>,
+}
+
+/// What was seen of values whose declaration says too little.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Seen {
+    /// Lowercase, for messages: how many of each class, with the key of one of each.
+    pub words: String,
+    /// Casts that would give such values a meaning, likeliest first.
+    pub casts: Vec<String>,
 }
 
 impl Column {
@@ -190,6 +201,7 @@ impl Column {
             expression: None,
             collation: None,
             comment: None,
+            seen: None,
         }
     }
 }

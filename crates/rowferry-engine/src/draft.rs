@@ -1,7 +1,7 @@
 //! One plan in the making.
 
 use rowferry_core::{
-    CanonicalType, Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode,
+    Column, ColumnChoice, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode,
     PlanProblem, Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable,
     ValueLimits, WriteMode, nearest,
 };
@@ -9,7 +9,7 @@ use rowferry_core::{
 use crate::expand::TableTask;
 use crate::fingerprint::{Ingredients, fingerprint, stream_id};
 use crate::keys::{Identity, is_nullable};
-use crate::{JobEnds, RunContext, foreign_keys};
+use crate::{JobEnds, RunContext, epochs, foreign_keys};
 
 /// One plan in the making: each step adds what it finds wrong and goes on, so that the user sees
 /// all problems at once.
@@ -236,7 +236,7 @@ impl Draft<'_> {
             let in_key = identity.columns.contains(&column.name);
             target.schema.column(&name).is_some_and(|existing| {
                 let wish = self.wish(column, &name, Some(existing), in_key);
-                ends.sink.plan_column(&wish).is_ok()
+                chosen_column(&wish, ends).is_ok()
             })
         })
     }
@@ -300,22 +300,19 @@ impl Draft<'_> {
             return None;
         }
         let in_key = identity.columns.contains(&column.name);
-        // What was seen is for the user and no comment of the target.
-        let asked = Column {
-            comment: column.comment.clone().filter(|_| seen_of(column).is_none()),
-            ..column.clone()
-        };
-        let wish = self.wish(&asked, &name, existing, in_key);
-        match ends.sink.plan_column(&wish) {
+        let wish = self.wish(column, &name, existing, in_key);
+        match chosen_column(&wish, ends) {
             Ok(choice) => {
                 let mut plan = ColumnPlan::new(column.clone(), choice);
+                plan.epoch = wish.cast.and_then(|cast| cast.epoch);
                 plan.policy = wish.cast.map(|cast| cast.otherwise.clone()).unwrap_or_default();
                 self.check_policy(&plan, in_key);
                 Some(plan)
             }
             Err(mut problem) => {
-                if let Some(seen) = seen_of(column) {
-                    problem.message = format!("{}; {seen}", problem.message);
+                if let Some(seen) = &column.seen {
+                    problem.message = format!("{}; {}", problem.message, seen.words);
+                    problem.casts = seen.casts.iter().cloned().chain(problem.casts).collect();
                 }
                 self.problems.push(problem);
                 None
@@ -433,8 +430,10 @@ fn renamed(entry: &TableJob, name: &str) -> String {
     }
 }
 
-/// What the source saw of a column whose cells are of several classes, said in its comment.
-fn seen_of(column: &Column) -> Option<&str> {
-    let mixed = column.canonical == Some(CanonicalType::Variant);
-    column.comment.as_deref().filter(|_| mixed)
+/// What the sink says of a column; of one whose numbers count time, what it says of instants.
+fn chosen_column(wish: &ColumnWish<'_>, ends: &JobEnds) -> Result<ColumnChoice, PlanProblem> {
+    match wish.cast.and_then(|cast| cast.epoch) {
+        Some(epoch) => epochs::choice(wish, epoch, ends),
+        None => ends.sink.plan_column(wish),
+    }
 }

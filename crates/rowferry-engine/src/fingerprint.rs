@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rowferry_core::{
-    ColumnPlan, Fingerprint, KeyColumns, LoadInto, Mode, Predicate, TableRef, WriteMode,
+    ColumnPlan, Fingerprint, KeyColumns, LoadInto, Mode, Policy, Predicate, TableRef, WriteMode,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -47,10 +47,18 @@ pub(crate) fn fingerprint(from: &Ingredients<'_>) -> Fingerprint {
         .map(|column| {
             // The target's type is left out: once its table exists, the server may spell it
             // otherwise than the statement that made it.
-            format!(
+            let mut text = format!(
                 "{} {} -> {}",
                 column.source.name, column.source.native.declared, column.target.name
-            )
+            );
+            // Half a table of one meaning and half of another is nobody's wish.
+            if let Some(epoch) = column.epoch {
+                text.push_str(&format!(" epoch={epoch}"));
+            }
+            if column.policy != Policy::Strict {
+                text.push_str(&format!(" else {}", column.policy));
+            }
+            text
         })
         .collect();
     let cut_by = from.cut_by.map_or_else(

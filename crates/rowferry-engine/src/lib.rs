@@ -11,6 +11,7 @@
 mod chunk_loop;
 mod copy_chunk;
 mod draft;
+mod epochs;
 mod expand;
 mod fingerprint;
 mod foreign_keys;

@@ -17,7 +17,8 @@ use rowferry_core::{
     Settings, TablePlan, ValueLimits,
 };
 use rowferry_kernels::{
-    Applied, KernelError, KeyPart, Misfit, convert, keep_rows, misfits, normalize, row_key,
+    Applied, KernelError, KeyPart, Misfit, convert, from_epoch, keep_rows, misfits, normalize,
+    row_key,
 };
 
 use crate::sieve::RefusedRow;
@@ -146,7 +147,10 @@ impl ValueRules {
             };
             let mut unconverted = Vec::new();
             if let (Some(from), Some(to)) = (&column.source.canonical, &column.converted) {
-                let converted = convert(array, from, to)?;
+                let converted = match column.epoch {
+                    Some(epoch) => from_epoch(array, from, epoch, to)?,
+                    None => convert(array, from, to)?,
+                };
                 (*array, unconverted) = (converted.array, converted.misfits);
                 *field = to.field(field.name()).into();
             }

@@ -89,6 +89,22 @@ async fn values_that_become_null_are_counted() {
 }
 
 #[tokio::test]
+async fn numbers_that_count_time_become_instants() {
+    let spoiled = Spoiled::rows(500).with_nan_every(200);
+    let world = world(spoiled, MemorySink::new(), "ratio: epoch=s else skip_row");
+    let report = world.run().await;
+    assert_eq!((report.status, report.exit_code), (RunStatus::Degraded, 0));
+    assert_eq!(rejected(&world.target).len(), 2);
+    let batches = world.target.batches(&TableRef::bare("rows"));
+    let expected = CanonicalType::Instant { digits: 6 }.arrow();
+    for batch in &batches {
+        assert_eq!(*batch.column_by_name("ratio").unwrap().data_type(), expected);
+    }
+    let refused = self::world(Spoiled::rows(1), MemorySink::new(), "name: epoch=s").run().await;
+    assert_eq!(failure(&refused, "rows").1, 78);
+}
+
+#[tokio::test]
 async fn left_out_rows_are_named_and_make_the_run_degraded() {
     let spoiled = Spoiled::rows(500).with_nan_every(200);
     let world = world(spoiled, finite(), "ratio: else skip_row");

@@ -178,6 +178,7 @@ fn column(
         expression,
         collation,
         comment: comment.filter(|comment| !comment.is_empty()),
+        seen: None,
         name,
     })
 }

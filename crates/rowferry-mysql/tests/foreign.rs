@@ -29,6 +29,7 @@ fn column(name: &str, canonical: CanonicalType) -> Column {
         expression: None,
         collation: None,
         comment: None,
+        seen: None,
     }
 }
 

@@ -175,6 +175,7 @@ fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Column {
         expression,
         collation: row.get(9),
         comment: row.get(10),
+        seen: None,
     }
 }
 

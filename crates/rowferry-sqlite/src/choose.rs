@@ -130,15 +130,6 @@ fn words(wish: &ColumnWish<'_>, target: &CastTarget) -> Result<String, PlanProbl
         CastTarget::Bytes => return Ok("BLOB".to_owned()),
         CastTarget::Type(declared) => declared.trim(),
     };
-    if declared.starts_with("epoch=") {
-        return Err(problem(
-            wish,
-            "not-supported-yet",
-            format!("the cast {declared:?} is not supported yet"),
-            "Cast the column to an integer or a real type, which keeps the numbers.",
-        )
-        .with_casts(["integer", "real", "text"]));
-    }
     // SQLite takes any words for a type, and turns `string` into numbers.
     if canonical(declared).is_none() {
         return Err(problem(
@@ -261,6 +252,7 @@ fn new_column(wish: &ColumnWish<'_>, native: NativeType) -> Column {
         expression: source.expression.clone().filter(|_| same_engine),
         collation: source.collation.clone().filter(|_| same_engine),
         comment: None,
+        seen: None,
         native,
     }
 }
@@ -358,7 +350,6 @@ mod tests {
             (C::Interval, "duration_text", "V duration_text as duration(6)"),
             (C::DecimalText, "decimal_text(9,2) else null", "V decimal_text(9,2)"),
             (C::Date, "integer", "cast-does-not-fit"),
-            (text(), "epoch=s", "not-supported-yet"),
             (text(), "string", "unknown-type"),
         ] {
             let engine = if canonical == C::Variant { ENGINE } else { "postgres" };

@@ -3,9 +3,9 @@
 //! Only classes and strict forms are looked at, and only in so many rows that no scan is needed.
 //! The rest of the table is checked cell by cell while it is read, so a wrong conclusion here is an
 //! error at a row and never a changed value. Cells of several classes stay what they are
-//! ([`CanonicalType::Variant`]); then the column's comment says what was seen.
+//! ([`CanonicalType::Variant`]); then the column says what was seen.
 
-use rowferry_core::{CanonicalType, Column, TableSchema};
+use rowferry_core::{CanonicalType, Column, Epoch, Seen, TableSchema};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
@@ -39,18 +39,20 @@ pub(crate) fn decide(connection: &Connection, schema: &mut TableSchema) -> rusql
         .chain(key.iter().map(String::as_str));
     let text =
         format!("select {} from {} limit {ROWS}", quote_list(names), quote(&schema.table.name));
-    let mut seen: Vec<Seen> = undecided.iter().map(|_| Seen::default()).collect();
+    let mut seen: Vec<Cells> = undecided.iter().map(|_| Cells::default()).collect();
     let mut statement = connection.prepare(&text)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        for (index, seen) in seen.iter_mut().enumerate() {
-            seen.add(row.get_ref(index)?, || example(row, undecided.len(), &key));
+        for (index, cells) in seen.iter_mut().enumerate() {
+            cells.add(row.get_ref(index)?, || example(row, undecided.len(), &key));
         }
     }
-    for (index, seen) in undecided.iter().zip(&seen) {
+    for (index, cells) in undecided.iter().zip(&seen) {
         if let Some(column) = schema.columns.get_mut(*index) {
-            let meaning = seen.meaning(column);
-            column.comment = (meaning == CanonicalType::Variant).then(|| seen.histogram());
+            let meaning = cells.meaning(column);
+            let open = meaning == CanonicalType::Variant;
+            column.seen =
+                open.then(|| Seen { words: cells.histogram(), casts: cells.casts(column) });
             column.canonical = Some(meaning);
         }
     }
@@ -88,7 +90,7 @@ const CLASSES: [&str; 4] = ["integer", "real", "text", "blob"];
 
 /// What the first rows hold in one column.
 #[derive(Debug, Default)]
-struct Seen {
+struct Cells {
     counts: [u64; 4],
     examples: [Option<String>; 4],
     /// Cells that are not in each form, in the order of [`Form`].
@@ -110,7 +112,7 @@ enum Form {
     Uuid,
 }
 
-impl Seen {
+impl Cells {
     fn add(&mut self, cell: ValueRef<'_>, example: impl FnOnce() -> Option<String>) {
         let class = match cell {
             ValueRef::Null => return,
@@ -217,6 +219,26 @@ impl Seen {
         }
     }
 
+    /// Numbers in a column that was declared to hold dates count something; nobody can see what.
+    fn casts(&self, column: &Column) -> Vec<String> {
+        let temporal = matches!(
+            column.canonical,
+            Some(
+                CanonicalType::Date
+                    | CanonicalType::Timestamp { .. }
+                    | CanonicalType::Instant { .. }
+            )
+        );
+        let [integers, reals, texts, blobs] = self.counts;
+        let units: &[Epoch] = match (integers > 0, reals > 0) {
+            _ if !temporal || texts + blobs > 0 => &[],
+            (true, false) => &[Epoch::Seconds, Epoch::Milliseconds, Epoch::Microseconds],
+            (_, true) => &[Epoch::Julian, Epoch::Seconds],
+            (false, false) => &[],
+        };
+        units.iter().map(|unit| format!("epoch={unit}")).collect()
+    }
+
     /// `3 integer (id = 1), 1 text (id = 4)`.
     fn histogram(&self) -> String {
         let classes: Vec<String> = CLASSES
@@ -243,7 +265,7 @@ mod tests {
     use super::*;
     use crate::types::ENGINE;
 
-    fn decided(declared: &str, values: &str) -> (CanonicalType, Option<String>) {
+    fn decided(declared: &str, values: &str) -> (CanonicalType, Option<Seen>) {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(&format!(
@@ -266,7 +288,7 @@ mod tests {
         };
         decide(&connection, &mut schema).unwrap();
         let column = schema.columns.pop().unwrap();
-        (column.canonical.unwrap(), column.comment)
+        (column.canonical.unwrap(), column.seen)
     }
 
     #[test]
@@ -310,11 +332,20 @@ mod tests {
 
     #[test]
     fn a_mixture_is_said_with_one_key_of_each_class() {
-        let (_, comment) = decided("", "(1), ('x'), (2)");
+        let (_, seen) = decided("", "(1), ('x'), (2)");
         assert_eq!(
-            comment.as_deref(),
-            Some("cells of the first 1000 rows: 2 integer (id = 1), 1 text (id = 2)")
+            seen.unwrap().words,
+            "cells of the first 1000 rows: 2 integer (id = 1), 1 text (id = 2)"
         );
         assert_eq!(decided("", "(1)").1, None);
+    }
+
+    #[test]
+    fn numbers_among_dates_may_count_time() {
+        let casts = |declared, values| decided(declared, values).1.unwrap().casts.join(" ");
+        assert_eq!(casts("datetime", "(1700000000)"), "epoch=s epoch=ms epoch=us");
+        assert_eq!(casts("date", "(2460000.5), (1)"), "epoch=julian epoch=s");
+        assert_eq!(casts("date", "(1), ('2024-01-01')"), "");
+        assert_eq!(casts("", "(1), ('x')"), "");
     }
 }

@@ -92,6 +92,7 @@ impl Recipe {
             expression: None,
             collation: None,
             comment: None,
+            seen: None,
         }
     }
 }

@@ -22,6 +22,9 @@ pub(crate) enum Kind {
     Duration,
     Stamp,
     Instant,
+    /// A number that counts time in SQLite, an instant there: seconds since 1970, or Julian days
+    /// where it has a fraction.
+    Epoch,
     Uuid,
     /// By value: order of members, spaces and spelling of numbers do not count.
     Json,
@@ -54,6 +57,7 @@ impl Kind {
             "duration" => Self::Duration,
             "stamp" => Self::Stamp,
             "instant" => Self::Instant,
+            "epoch" => Self::Epoch,
             "uuid" => Self::Uuid,
             "json" => Self::Json,
             "list" => Self::List,
@@ -75,7 +79,7 @@ impl Kind {
                 }
                 Self::Bytes => format!("encode({column}, 'hex')"),
                 Self::Flag => format!("{column}::integer"),
-                Self::Instant => format!("timezone('UTC', {column})"),
+                Self::Instant | Self::Epoch => format!("timezone('UTC', {column})"),
                 Self::Float => format!("{column}::float8"),
                 Self::Bits => format!(
                     "case when pg_typeof({column})::text like 'bit%' then 'b' else '' end || {column}::text"
@@ -114,7 +118,8 @@ impl Kind {
                 | Self::Time
                 | Self::Duration
                 | Self::Stamp
-                | Self::Instant => column.to_owned(),
+                | Self::Instant
+                | Self::Epoch => column.to_owned(),
             },
             Engine::Sqlite => {
                 let text = match self {
@@ -125,6 +130,11 @@ impl Kind {
                     | Self::Own
                     | Self::List
                     | Self::Set => format!("lower(hex({column}))"),
+                    Self::Epoch => format!(
+                        "case typeof({column}) when 'real' \
+                         then strftime('%Y-%m-%d %H:%M:%f', {column}) \
+                         else strftime('%Y-%m-%d %H:%M:%f', {column}, 'unixepoch') end"
+                    ),
                     // SQLite 3.40 prints the largest doubles wrong in the last digit; bits cannot be.
                     Self::Float => format!("'x' || hex(ieee754_to_blob({column}))"),
                     Self::Decimal | Self::Money => format!(
@@ -171,7 +181,7 @@ impl Kind {
             Self::Decimal | Self::Money => decimal(field),
             Self::Time => short_fraction(field).to_owned(),
             Self::Duration => duration(field),
-            Self::Stamp | Self::Instant => stamp(field),
+            Self::Stamp | Self::Instant | Self::Epoch => stamp(field),
             Self::Uuid => field.trim_start_matches(['\\', 'x']).replace('-', "").to_lowercase(),
             Self::Json => json_form::of_hex(field, false),
             Self::List => json_form::of_hex(field, true),
