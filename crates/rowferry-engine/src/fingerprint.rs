@@ -1,6 +1,7 @@
 //! Identity of a stream and the fields that must not change while it is unfinished.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use rowferry_core::{
     ColumnPlan, Fingerprint, KeyColumns, LoadInto, Mode, Policy, Predicate, TableRef, WriteMode,
@@ -53,10 +54,10 @@ pub(crate) fn fingerprint(from: &Ingredients<'_>) -> Fingerprint {
             );
             // Half a table of one meaning and half of another is nobody's wish.
             if let Some(epoch) = column.epoch {
-                text.push_str(&format!(" epoch={epoch}"));
+                write!(text, " epoch={epoch}").unwrap_or_default();
             }
             if column.policy != Policy::Strict {
-                text.push_str(&format!(" else {}", column.policy));
+                write!(text, " else {}", column.policy).unwrap_or_default();
             }
             text
         })

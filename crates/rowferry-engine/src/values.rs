@@ -267,9 +267,7 @@ impl ValueRules {
         before: u64,
         position: usize,
     ) -> Option<String> {
-        let (first_key, _, _) = self.key_written.first().filter(|_| self.show_keys)?;
-        // Some sinks know the key themselves.
-        if error.message.contains(&format!("{first_key} = ")) {
+        if self.key_written.is_empty() || !self.show_keys {
             return None;
         }
         let row = if let Some(row) = error.row {

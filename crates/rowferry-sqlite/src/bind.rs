@@ -16,7 +16,6 @@ use rusqlite::Statement;
 use rusqlite::types::{Null, ValueRef};
 
 use crate::affinity::{Affinity, looks_numeric};
-use crate::cells::shown;
 use crate::fit::Binding;
 use crate::{decimal, iso, period, wire};
 
@@ -72,11 +71,6 @@ impl<'a> Parameter<'a> {
             return Err(NotBound::Misfit("a number beyond what the column holds"));
         }
         Ok(statement.raw_bind_parameter(index, integer)?)
-    }
-
-    /// The value of `row` for a message about a key; `None` for types that no key should have.
-    pub(crate) fn shown(&self, row: usize) -> Option<String> {
-        self.values.shown(row)
     }
 }
 
@@ -263,48 +257,6 @@ impl<'a> Values<'a> {
             }
         };
         bound.map(|()| None)
-    }
-
-    /// The value of `row` for a message about a key; `None` for types that no key should have.
-    fn shown(&self, row: usize) -> Option<String> {
-        if self.array().is_null(row) {
-            return Some("null".to_owned());
-        }
-        match self {
-            Self::Int8(array) => Some(array.value(row).to_string()),
-            Self::Int16(array) => Some(array.value(row).to_string()),
-            Self::Int32(array) => Some(array.value(row).to_string()),
-            Self::Int64(array) => Some(array.value(row).to_string()),
-            Self::UInt8(array) => Some(array.value(row).to_string()),
-            Self::UInt16(array) => Some(array.value(row).to_string()),
-            Self::UInt32(array) => Some(array.value(row).to_string()),
-            Self::UInt64(array, _) => Some(array.value(row).to_string()),
-            Self::DecimalText(array, _)
-            | Self::Text(array)
-            | Self::GuardedText(array)
-            | Self::JsonText(array) => Some(format!("{:?}", array.value(row))),
-            Self::Variant(array, _) => wire::cell_of_variant(array.value(row)).map(shown),
-            Self::Sixteen(array, Binding::UuidText) => {
-                let mut text = String::new();
-                write_uuid(&mut text, array.value(row));
-                Some(text)
-            }
-            Self::Date(array) => {
-                let mut text = String::new();
-                iso::write_date(&mut text, array.value(row));
-                Some(text)
-            }
-            Self::Boolean(_)
-            | Self::Float32(_)
-            | Self::Float64(_)
-            | Self::Decimal128(..)
-            | Self::Decimal256(..)
-            | Self::Binary(_)
-            | Self::Sixteen(..)
-            | Self::Time(..)
-            | Self::Duration(..)
-            | Self::Timestamp { .. } => None,
-        }
     }
 
     fn array(&self) -> &'a dyn Array {

@@ -38,6 +38,7 @@ mod publish;
 mod quarantine;
 mod read;
 mod receipts;
+mod row_key;
 mod sink;
 mod snapshot;
 mod source;

@@ -7,12 +7,11 @@ use rusqlite::{Connection, Statement};
 
 use crate::affinity::Affinity;
 use crate::bind::{NotBound, Parameter, bind_cell};
-use crate::cells::shown;
 use crate::describe;
 use crate::error::{data, failed, setup};
 use crate::fit::binding;
 use crate::sql::{quote, quote_list};
-use crate::wire;
+use crate::{row_key, wire};
 
 /// How rows meet the rows that are there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,12 +74,13 @@ impl Loading {
         })
     }
 
-    /// Inserts rows by their meaning.
+    /// Inserts rows by their meaning; the first of them is number `first` of its chunk.
     pub(crate) fn insert_batch(
         &self,
         connection: &Connection,
         prepared: &Prepared,
         batch: &RecordBatch,
+        first: u64,
     ) -> Result<()> {
         let values = parameters(prepared, batch)?;
         let mut statements = self.prepare(connection, prepared)?;
@@ -91,7 +91,7 @@ impl Loading {
                     Some(value) => value.bind(statement, index, row, &mut text),
                     None => Ok(()),
                 },
-                |position| values.get(position).and_then(|value| value.shown(row)),
+                |error| error.with_row(first + row as u64),
             )?;
         }
         Ok(())
@@ -118,7 +118,14 @@ impl Loading {
                 |statement, index, position, affinity| {
                     bind_cell(statement, index, cell(position), affinity)
                 },
-                |position| Some(shown(cell(position))),
+                |error| {
+                    let column = |at: &usize| Some((&prepared.columns.get(*at)?.source, cell(*at)));
+                    let key: Option<Vec<_>> = self.keys.iter().map(column).collect();
+                    match key.and_then(row_key::of_cells) {
+                        Some(key) => error.with_key(key),
+                        None => error,
+                    }
+                },
             )?;
             count += 1;
         }
@@ -155,25 +162,25 @@ struct Statements<'a> {
 }
 
 impl Statements<'_> {
-    /// Writes one row. `bind` binds the value at a position to a parameter, `shown` is that value
-    /// for a message about its row.
+    /// Writes one row. `bind` binds the value at a position to a parameter, `named` adds to an error
+    /// which row it was.
     fn run(
         &mut self,
         mut bind: impl FnMut(&mut Statement<'_>, usize, usize, Affinity) -> Result<(), NotBound>,
-        shown: impl Fn(usize) -> Option<String>,
+        named: impl Fn(ConnectorError) -> ConnectorError,
     ) -> Result<()> {
         let Self { insert, delete, loading, prepared } = self;
         let refused = |error| write_failed(prepared, error);
         if let Some(delete) = delete {
             for (index, position) in loading.keys.iter().enumerate() {
                 bind(delete, index + 1, *position, Affinity::None)
-                    .map_err(|error| not_bound(prepared, loading, *position, error, &shown))?;
+                    .map_err(|error| not_bound(prepared, *position, error, &named))?;
             }
             delete.raw_execute().map_err(refused)?;
         }
         for (index, written) in loading.written.iter().enumerate() {
             bind(insert, index + 1, written.position, written.affinity)
-                .map_err(|error| not_bound(prepared, loading, written.position, error, &shown))?;
+                .map_err(|error| not_bound(prepared, written.position, error, &named))?;
         }
         if insert.raw_execute().map_err(refused)? == 1 {
             return Ok(());
@@ -185,32 +192,25 @@ impl Statements<'_> {
     }
 }
 
-/// The error of a value that was not bound, with the key of its row.
+/// The error of a value that was not bound, with its row.
 fn not_bound(
     prepared: &Prepared,
-    loading: &Loading,
     position: usize,
     error: NotBound,
-    shown: &impl Fn(usize) -> Option<String>,
+    named: impl FnOnce(ConnectorError) -> ConnectorError,
 ) -> ConnectorError {
     let found = match error {
         NotBound::Refused(error) => return write_failed(prepared, error),
         NotBound::Misfit(found) => found,
     };
-    let name = |index: usize| prepared.columns.get(index).map_or("", |c| c.target.name.as_str());
-    let key: Vec<String> = loading
-        .keys
-        .iter()
-        .filter_map(|key| Some(format!("{} = {}", name(*key), shown(*key)?)))
-        .collect();
-    let at = if key.is_empty() { String::new() } else { format!(" at {}", key.join(", ")) };
-    let column = name(position);
-    data(
+    let column = prepared.columns.get(position).map_or("", |c| c.target.name.as_str());
+    let error = data(
         "value-does-not-fit",
-        format!("column {column:?} of target table {} got {found}{at}", prepared.target),
+        format!("column {column:?} of target table {} got {found}", prepared.target),
     )
     .with_next("Correct the row in the source, cast the column under `casts`, or leave it out with `exclude`.")
-    .with_column(column)
+    .with_column(column);
+    named(error)
 }
 
 fn parameters<'a>(prepared: &Prepared, batch: &'a RecordBatch) -> Result<Vec<Parameter<'a>>> {

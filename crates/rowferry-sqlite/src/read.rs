@@ -16,19 +16,19 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use rowferry_core::{
-    Chunk, ChunkReader, ConnectorError, Digest, KeyColumns, KeyRange, KeyTuple, Payload, ReadSpec,
-    Result, WireFormat,
+    Chunk, ChunkReader, Column, ConnectorError, Digest, KeyColumns, KeyRange, KeyTuple, Payload,
+    ReadSpec, Result, WireFormat,
 };
 use rowferry_runtime::Task;
 use rusqlite::{Connection, Row};
 use tokio::sync::mpsc;
 
-use crate::cells::{Cells, Misfit, shown};
+use crate::cells::{Cells, Misfit};
 use crate::chunks::one_key;
 use crate::error::{data, failed};
 use crate::snapshot::Lease;
 use crate::sql::{self, Query};
-use crate::wire;
+use crate::{row_key, wire};
 
 /// Batches that wait between the thread and the reader: one being taken, one being made.
 const BATCHES_WAITING: usize = 2;
@@ -65,8 +65,8 @@ struct ChunkRead {
     open_end: Option<(KeyColumns, Option<KeyTuple>)>,
     shape: Shape,
     names: Vec<String>,
-    /// Positions of the key's columns among those read, for naming a row.
-    key_positions: Vec<usize>,
+    /// The key's columns among those read, and their positions, for naming a row.
+    key: Vec<(usize, Column)>,
     batch_bytes: usize,
     batch_rows: usize,
     own_view: bool,
@@ -168,9 +168,10 @@ impl ChunkRead {
             KeyRange::Span { key, .. } | KeyRange::NullKeys { key } => (Some(key), None),
             KeyRange::Whole | KeyRange::Blocks { .. } => (None, None),
         };
-        let position = |name: &String| spec.columns.iter().position(|c| c.name == *name);
-        let key_positions =
-            key.map(|key| key.names().iter().filter_map(position).collect()).unwrap_or_default();
+        let place = |name: &String| {
+            spec.columns.iter().cloned().enumerate().find(|(_, column)| column.name == *name)
+        };
+        let key = key.map(|key| key.names().iter().filter_map(place).collect()).unwrap_or_default();
         let shape = Shape::of(spec)?;
         Ok(Self {
             table,
@@ -178,7 +179,7 @@ impl ChunkRead {
             open_end,
             shape,
             names: spec.columns.iter().map(|column| column.name.clone()).collect(),
-            key_positions,
+            key,
             batch_bytes: usize::try_from(spec.batch_bytes).unwrap_or(usize::MAX).max(1),
             batch_rows: usize::try_from(spec.batch_rows).unwrap_or(usize::MAX).max(1),
             own_view,
@@ -274,26 +275,23 @@ impl ChunkRead {
     fn misfit(&self, index: usize, misfit: &Misfit, row: &Row<'_>) -> ConnectorError {
         let column = self.names.get(index).map_or("", String::as_str);
         let table = &self.table;
-        let key: Vec<String> = self
-            .key_positions
-            .iter()
-            .filter_map(|position| {
-                let name = self.names.get(*position)?;
-                Some(format!("{name} = {}", shown(row.get_ref(*position).ok()?)))
-            })
-            .collect();
-        let at = if key.is_empty() { String::new() } else { format!(" at {}", key.join(", ")) };
-        data(
+        let error = data(
             "unrepresentable",
             format!(
-                "column {column:?} of table {table} holds {}{at} where {} was expected",
+                "column {column:?} of table {table} holds {} where {} was expected",
                 misfit.found, misfit.expected
             ),
         )
         .with_next(
             "Correct the row, cast the column under `casts`, or leave it out with `exclude`.",
         )
-        .with_column(column)
+        .with_column(column);
+        let cells: Option<Vec<_>> =
+            self.key.iter().map(|(at, column)| Some((column, row.get_ref(*at).ok()?))).collect();
+        match cells.and_then(row_key::of_cells) {
+            Some(key) => error.with_key(key),
+            None => error,
+        }
     }
 }
 

@@ -155,6 +155,7 @@ fn behind_savepoint(connection: &Connection, work: impl FnOnce() -> Result<()>) 
 #[async_trait]
 impl ChunkWriter for SqliteWriter {
     async fn write(&mut self, payload: Payload) -> Result<()> {
+        let first = self.rows;
         self.rows += payload.rows();
         let known = self.loading.clone();
         let loading = self
@@ -163,7 +164,7 @@ impl ChunkWriter for SqliteWriter {
                 let loading = loading(known, connection, prepared)?;
                 match payload {
                     Payload::Batch(batch) => {
-                        loading.insert_batch(connection, prepared, &batch)?;
+                        loading.insert_batch(connection, prepared, &batch, first)?;
                     }
                     Payload::Wire { format: WireFormat::SqliteCells, bytes, rows } => {
                         loading.insert_cells(connection, prepared, &bytes, rows)?;
@@ -181,12 +182,13 @@ impl ChunkWriter for SqliteWriter {
 
     async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried> {
         let (known, rows) = (self.loading.clone(), batch.num_rows() as u64);
+        let first = self.rows;
         let (loading, tried) = self
             .step(move |writing, prepared| {
                 let connection = &writing.connection;
                 let loading = loading(known, connection, prepared)?;
                 let tried = behind_savepoint(connection, || {
-                    loading.insert_batch(connection, prepared, &batch)
+                    loading.insert_batch(connection, prepared, &batch, first)
                 })?;
                 Ok((loading, tried))
             })

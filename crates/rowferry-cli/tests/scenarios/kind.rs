@@ -121,44 +121,47 @@ impl Kind {
                 | Self::Instant
                 | Self::Epoch => column.to_owned(),
             },
-            Engine::Sqlite => {
-                let text = match self {
-                    Self::Text
-                    | Self::Char
-                    | Self::Bytes
-                    | Self::Json
-                    | Self::Own
-                    | Self::List
-                    | Self::Set => format!("lower(hex({column}))"),
-                    Self::Epoch => format!(
-                        "case typeof({column}) when 'real' \
-                         then strftime('%Y-%m-%d %H:%M:%f', {column}) \
-                         else strftime('%Y-%m-%d %H:%M:%f', {column}, 'unixepoch') end"
-                    ),
-                    // SQLite 3.40 prints the largest doubles wrong in the last digit; bits cannot be.
-                    Self::Float => format!("'x' || hex(ieee754_to_blob({column}))"),
-                    Self::Decimal | Self::Money => format!(
-                        "case typeof({column}) when 'real' then 'x' || hex(ieee754_to_blob({column})) \
-                         else {column} end"
-                    ),
-                    Self::Uuid | Self::Bits => format!(
-                        "case typeof({column}) when 'blob' then 'x' || hex({column}) else {column} end"
-                    ),
-                    Self::Cell => format!(
-                        "typeof({column}) || ' ' || case typeof({column}) when 'real' \
-                         then hex(ieee754_to_blob({column})) else hex({column}) end"
-                    ),
-                    Self::Int
-                    | Self::Flag
-                    | Self::Date
-                    | Self::Time
-                    | Self::Duration
-                    | Self::Stamp
-                    | Self::Instant => column.to_owned(),
-                };
-                format!("case when {column} is null then null else {text} end")
-            }
+            Engine::Sqlite => self.of_cells(column),
         }
+    }
+
+    /// [`Self::expression`] for SQLite, whose cells have a class of their own.
+    fn of_cells(self, column: &str) -> String {
+        let text = match self {
+            Self::Text
+            | Self::Char
+            | Self::Bytes
+            | Self::Json
+            | Self::Own
+            | Self::List
+            | Self::Set => format!("lower(hex({column}))"),
+            Self::Epoch => format!(
+                "case typeof({column}) when 'real' \
+                 then strftime('%Y-%m-%d %H:%M:%f', {column}) \
+                 else strftime('%Y-%m-%d %H:%M:%f', {column}, 'unixepoch') end"
+            ),
+            // SQLite 3.40 prints the largest doubles wrong in the last digit; bits cannot be.
+            Self::Float => format!("'x' || hex(ieee754_to_blob({column}))"),
+            Self::Decimal | Self::Money => format!(
+                "case typeof({column}) when 'real' then 'x' || hex(ieee754_to_blob({column})) \
+                 else {column} end"
+            ),
+            Self::Uuid | Self::Bits => format!(
+                "case typeof({column}) when 'blob' then 'x' || hex({column}) else {column} end"
+            ),
+            Self::Cell => format!(
+                "typeof({column}) || ' ' || case typeof({column}) when 'real' \
+                 then hex(ieee754_to_blob({column})) else hex({column}) end"
+            ),
+            Self::Int
+            | Self::Flag
+            | Self::Date
+            | Self::Time
+            | Self::Duration
+            | Self::Stamp
+            | Self::Instant => column.to_owned(),
+        };
+        format!("case when {column} is null then null else {text} end")
     }
 
     /// The one form of a text that [`Self::expression`] gave.
