@@ -221,7 +221,8 @@ impl ColumnView {
             Some(plan) => plan.fidelity.letter(),
             None => 'X',
         };
-        let policy = plan.map(|plan| &plan.policy).filter(|policy| **policy != Policy::Strict);
+        let policy =
+            plan.map(|plan| &plan.cast.otherwise).filter(|policy| **policy != Policy::Strict);
         Self {
             name: source.name.clone(),
             source_type: source.native.declared.clone(),

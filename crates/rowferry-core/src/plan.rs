@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CanonicalType, Column, ColumnChoice, Epoch, Fidelity, ForeignKey, KeyColumns, Policy,
-    Predicate, StreamSpec, TableRef, TableSchema, ValueLimits,
+    CanonicalType, Cast, Column, ColumnChoice, Fidelity, ForeignKey, KeyColumns, Predicate,
+    StreamSpec, TableRef, TableSchema, ValueLimits,
 };
 
 /// What a run makes of the target.
@@ -86,9 +86,6 @@ pub struct ColumnPlan {
     pub target: Column,
     /// How values arrive.
     pub fidelity: Fidelity,
-    /// The numbers of the source count time: they become instants, or wall clocks in UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<Epoch>,
     /// The meaning that values are converted to before they are written.
     pub converted: Option<CanonicalType>,
     /// What is checked or lost, for plans and messages.
@@ -97,16 +94,17 @@ pub struct ColumnPlan {
     pub options: Vec<String>,
     /// What the target column holds.
     pub limits: ValueLimits,
-    /// What becomes of values beyond the limits.
-    pub policy: Policy,
+    /// What the user asked for: the type is chosen already, what numbers count and what becomes of
+    /// values beyond the limits are still to be done.
+    pub cast: Cast,
 }
 
 impl ColumnPlan {
     /// `source` goes where `choice` says; values that do not fit stop the table.
     pub fn new(source: Column, choice: ColumnChoice) -> Self {
         let ColumnChoice { column: target, fidelity, converted, rule, options, limits } = choice;
-        let policy = Policy::Strict;
-        Self { source, target, fidelity, epoch: None, converted, rule, options, limits, policy }
+        let cast = Cast::default();
+        Self { source, target, fidelity, converted, rule, options, limits, cast }
     }
 
     /// The meaning of the values that the sink is given; `None` only for a column without one.

@@ -1,9 +1,9 @@
 //! One plan in the making.
 
 use rowferry_core::{
-    Column, ColumnChoice, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode,
-    PlanProblem, Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable,
-    ValueLimits, WriteMode, nearest,
+    Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem,
+    Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, ValueLimits,
+    WriteMode, nearest,
 };
 
 use crate::expand::TableTask;
@@ -236,7 +236,7 @@ impl Draft<'_> {
             let in_key = identity.columns.contains(&column.name);
             target.schema.column(&name).is_some_and(|existing| {
                 let wish = self.wish(column, &name, Some(existing), in_key);
-                chosen_column(&wish, ends).is_ok()
+                epochs::choice(&wish, ends).is_ok()
             })
         })
     }
@@ -301,11 +301,10 @@ impl Draft<'_> {
         }
         let in_key = identity.columns.contains(&column.name);
         let wish = self.wish(column, &name, existing, in_key);
-        match chosen_column(&wish, ends) {
+        match epochs::choice(&wish, ends) {
             Ok(choice) => {
                 let mut plan = ColumnPlan::new(column.clone(), choice);
-                plan.epoch = wish.cast.and_then(|cast| cast.epoch);
-                plan.policy = wish.cast.map(|cast| cast.otherwise.clone()).unwrap_or_default();
+                plan.cast = wish.cast.cloned().unwrap_or_default();
                 self.check_policy(&plan, in_key);
                 Some(plan)
             }
@@ -322,7 +321,7 @@ impl Draft<'_> {
 
     /// Refuses a policy that would break the table, or could never be applied.
     fn check_policy(&mut self, column: &ColumnPlan, in_key: bool) {
-        let policy = &column.policy;
+        let policy = &column.cast.otherwise;
         let changes = !matches!(policy, Policy::Strict | Policy::SkipRow);
         let why = if changes && in_key {
             "the column identifies rows, so its values cannot be changed"
@@ -427,13 +426,5 @@ fn renamed(entry: &TableJob, name: &str) -> String {
         Some(name) => name.clone(),
         None if entry.lower_names => name.to_lowercase(),
         None => name.to_owned(),
-    }
-}
-
-/// What the sink says of a column; of one whose numbers count time, what it says of instants.
-fn chosen_column(wish: &ColumnWish<'_>, ends: &JobEnds) -> Result<ColumnChoice, PlanProblem> {
-    match wish.cast.and_then(|cast| cast.epoch) {
-        Some(epoch) => epochs::choice(wish, epoch, ends),
-        None => ends.sink.plan_column(wish),
     }
 }

@@ -9,8 +9,15 @@ use rowferry_core::{
 
 use crate::JobEnds;
 
-/// Where the instants that `wish.source` counts go.
-pub(crate) fn choice(
+/// What the sink says of a column; of one whose numbers count time, what it says of instants.
+pub(crate) fn choice(wish: &ColumnWish<'_>, ends: &JobEnds) -> Result<ColumnChoice, PlanProblem> {
+    match wish.cast.and_then(|cast| cast.epoch) {
+        Some(epoch) => instants(wish, epoch, ends),
+        None => ends.sink.plan_column(wish),
+    }
+}
+
+fn instants(
     wish: &ColumnWish<'_>,
     epoch: Epoch,
     ends: &JobEnds,

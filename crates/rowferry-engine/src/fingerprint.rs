@@ -53,11 +53,11 @@ pub(crate) fn fingerprint(from: &Ingredients<'_>) -> Fingerprint {
                 column.source.name, column.source.native.declared, column.target.name
             );
             // Half a table of one meaning and half of another is nobody's wish.
-            if let Some(epoch) = column.epoch {
+            if let Some(epoch) = column.cast.epoch {
                 write!(text, " epoch={epoch}").unwrap_or_default();
             }
-            if column.policy != Policy::Strict {
-                write!(text, " else {}", column.policy).unwrap_or_default();
+            if column.cast.otherwise != Policy::Strict {
+                write!(text, " else {}", column.cast.otherwise).unwrap_or_default();
             }
             text
         })

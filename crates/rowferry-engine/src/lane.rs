@@ -7,12 +7,13 @@
 use std::sync::Arc;
 
 use rowferry_core::{
-    CanonicalType, ColumnPlan, ColumnWish, Prepared, ReadSpec, Settings, TablePlan, WireFormat,
+    CanonicalType, Cast, ColumnPlan, ColumnWish, Prepared, ReadSpec, Settings, TablePlan,
+    WireFormat,
 };
 
 use crate::copy_chunk::PAYLOADS_IN_FLIGHT;
 use crate::values::ValueRules;
-use crate::{JobEnds, RunContext};
+use crate::{JobEnds, RunContext, epochs};
 
 /// Largest payload asked of a reader: 2 MiB keep an encoder's buffers in cache.
 const PAYLOAD_BYTES_MAX: u64 = 2 << 20;
@@ -63,16 +64,16 @@ impl Lane {
             name: &planned.target.name,
             existing: Some(&planned.target),
             in_key: self.plan.key.contains(&planned.target.name),
-            cast: None,
+            cast: Some(&planned.cast).filter(|cast| **cast != Cast::default()),
         };
-        let choice = ends.sink.plan_column(&wish).ok()?;
+        let choice = epochs::choice(&wish, ends).ok()?;
         let words = format!(
             "column {column} has values beyond {}; it is read as {} from here on",
             narrow.name(),
             source.canonical.as_ref().map_or_else(String::new, CanonicalType::name),
         );
         let mut wider = ColumnPlan::new(source, choice);
-        wider.policy = planned.policy.clone();
+        wider.cast = planned.cast.clone();
         let mut plan = TablePlan::clone(&self.plan);
         let mut prepared = Prepared::clone(&self.prepared);
         for columns in [&mut plan.columns, &mut prepared.columns] {

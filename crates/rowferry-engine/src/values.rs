@@ -65,7 +65,7 @@ impl ValueRules {
                 // A server that refuses such texts says neither row nor column.
                 || matches!(column.limits, ValueLimits::Json { .. })
                 || column.limits != ValueLimits::Any
-                    && (set_aside || column.policy != Policy::Strict)
+                    && (set_aside || column.cast.otherwise != Policy::Strict)
         };
         let positions = plan.columns.iter().enumerate();
         let asking = positions.filter(|(_, column)| asks(column)).map(|(at, _)| at).collect();
@@ -147,14 +147,14 @@ impl ValueRules {
             };
             let mut unconverted = Vec::new();
             if let (Some(from), Some(to)) = (&column.source.canonical, &column.converted) {
-                let converted = match column.epoch {
+                let converted = match column.cast.epoch {
                     Some(epoch) => from_epoch(array, from, epoch, to)?,
                     None => convert(array, from, to)?,
                 };
                 (*array, unconverted) = (converted.array, converted.misfits);
                 *field = to.field(field.name()).into();
             }
-            let done = normalize(array, unconverted, &column.limits, &column.policy)?;
+            let done = normalize(array, unconverted, &column.limits, &column.cast.otherwise)?;
             *array = done.array;
             add(changes, column, &done.applied);
             bad.extend(done.misfits.into_iter().map(|misfit| Bad { misfit, position }));
@@ -166,7 +166,7 @@ impl ValueRules {
     }
 
     fn may_leave_out(&self, bad: &Bad) -> bool {
-        let policy = self.columns.get(bad.position).map(|column| &column.policy);
+        let policy = self.columns.get(bad.position).map(|column| &column.cast.otherwise);
         self.set_aside || policy == Some(&Policy::SkipRow)
     }
 
@@ -320,7 +320,7 @@ impl ValueRules {
 
 fn add(changes: &mut Changes, column: &ColumnPlan, applied: &Applied) {
     for (rule, count) in applied {
-        let key = (column.source.name.clone(), rule.words(), column.policy.to_string());
+        let key = (column.source.name.clone(), rule.words(), column.cast.otherwise.to_string());
         *changes.entry(key).or_default() += count;
     }
 }

@@ -12,10 +12,11 @@
 //! | uuid | 16 bytes, and back |
 //! | date | timestamp at midnight |
 //! | time, interval without months and days | duration, and back |
-//! | cell of any class | integer, float, text, bytes of its own class |
+//! | cell of any class | integer, text, bytes of its own class; a number as float or decimal, where no digit is lost |
 //!
 //! A wall clock never becomes an instant, nor the other way round: nobody said in which zone.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow_array::{
@@ -181,7 +182,11 @@ fn primitives<T: arrow_array::ArrowPrimitiveType>(
 }
 
 fn texts(array: &ArrayRef, from: &C) -> Result<Converted, KernelError> {
-    let append = text_form::text_of(array.as_ref(), from)?;
+    Ok(written(array, text_form::text_of(array.as_ref(), from)?))
+}
+
+/// What `append` writes of each row that is not null.
+fn written(array: &ArrayRef, append: impl Fn(usize, &mut String) -> Result<(), Rule>) -> Converted {
     // A guess: most texts of numbers and times have about 16 bytes.
     let mut builder = StringBuilder::with_capacity(array.len(), array.len() * 16);
     let mut text = String::new();
@@ -200,7 +205,7 @@ fn texts(array: &ArrayRef, from: &C) -> Result<Converted, KernelError> {
             }
         }
     }
-    Ok(Converted { array: Arc::new(builder.finish()), misfits })
+    Converted { array: Arc::new(builder.finish()), misfits }
 }
 
 fn bytes<'a>(rows: impl Iterator<Item = Option<Result<&'a [u8], Rule>>>) -> Converted {
@@ -291,15 +296,18 @@ fn float_of_integers(array: &ArrayRef, from: &C) -> Result<Converted, KernelErro
     let whole = exact::convert(array, from, &C::Int64)?.ok_or_else(|| no_way(from, &C::Float64))?;
     let numbers = whole.array.as_primitive::<t::Int64Type>();
     let mut converted = primitives::<t::Float64Type>(&whole.array, |row| {
-        let number = numbers.value(row);
-        #[expect(clippy::cast_precision_loss, reason = "a loss is looked for in the next line")]
-        let float = number as f64;
-        // Written out, a double that lost a digit reads otherwise than the integer.
-        if format!("{float:.0}") == number.to_string() { Ok(float) } else { Err(Rule::Digits) }
+        exact_double(numbers.value(row)).ok_or(Rule::Digits)
     });
     converted.misfits.extend(whole.misfits);
     converted.misfits.sort_unstable();
     Ok(converted)
+}
+
+fn exact_double(number: i64) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a loss is looked for in the next line")]
+    let float = number as f64;
+    // Written out, a double that lost a digit reads otherwise than the integer.
+    (format!("{float:.0}") == number.to_string()).then_some(float)
 }
 
 fn midnight(days: i32) -> Result<i64, Rule> {
@@ -334,8 +342,23 @@ fn cells(array: &ArrayRef, to: &C) -> Option<Converted> {
         })),
         C::Float64 => Some(primitives::<t::Float64Type>(array, |row| match cell(row)? {
             Cell::Real(value) => Ok(value),
-            Cell::Integer(_) | Cell::Text(_) | Cell::Blob(_) => Err(Rule::Class),
+            Cell::Integer(value) => exact_double(value).ok_or(Rule::Digits),
+            Cell::Text(_) | Cell::Blob(_) => Err(Rule::Class),
         })),
+        C::DecimalText => {
+            let digits = |row: usize, out: &mut String| {
+                match cell(row)? {
+                    Cell::Integer(value) => write!(out, "{value}").unwrap_or_default(),
+                    Cell::Real(value) if value.is_nan() => return Err(Rule::Nan),
+                    Cell::Real(value) if value.is_infinite() => return Err(Rule::Infinite),
+                    // Zero has no sign here.
+                    Cell::Real(value) => write!(out, "{}", value + 0.0).unwrap_or_default(),
+                    Cell::Text(_) | Cell::Blob(_) => return Err(Rule::Class),
+                }
+                Ok(())
+            };
+            Some(written(array, digits))
+        }
         C::Binary { .. } => Some(bytes(values.iter().map(|value| {
             value.map(|value| match variant::cell(value)? {
                 Cell::Blob(value) => Ok(value),

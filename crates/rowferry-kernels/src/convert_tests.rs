@@ -331,12 +331,45 @@ fn cells_keep_their_class() {
     let done = converted(cells.clone(), &C::Variant, &TEXT);
     let words: Vec<_> = done.array.as_string::<i32>().iter().collect();
     assert_eq!(words, [Some("7"), Some("1.5"), Some("seven"), None]);
-    for (to, misfits) in
-        [(C::Int64, [1, 2, 3].as_slice()), (C::Float64, &[0, 2, 3]), (BYTES, &[0, 1])]
+    for (to, misfits) in [(C::Int64, [1, 2, 3].as_slice()), (C::Float64, &[2, 3]), (BYTES, &[0, 1])]
     {
         let done = converted(cells.clone(), &C::Variant, &to);
         let rows: Vec<_> = done.misfits.iter().map(|misfit| misfit.row).collect();
         assert_eq!(rows, misfits, "{}", to.name());
+    }
+}
+
+proptest! {
+    #[test]
+    fn cells_that_are_numbers_keep_their_digits(
+        cells in vec(prop_oneof![any::<i64>().prop_map(Ok), any::<f64>().prop_map(Err)], 1..40),
+    ) {
+        let bytes = cells.iter().map(|cell| match cell {
+            Ok(integer) => [&[1], &integer.to_be_bytes()[..]].concat(),
+            Err(real) => [&[2], &real.to_be_bytes()[..]].concat(),
+        });
+        let array = BinaryArray::from_iter_values(bytes);
+        let decimals = converted(array.clone(), &C::Variant, &C::DecimalText);
+        let floats = converted(array, &C::Variant, &C::Float64);
+        for (row, cell) in cells.iter().enumerate() {
+            let digits = decimals.array.as_string::<i32>().value(row);
+            let float = floats.array.as_primitive::<Float64Type>().value(row);
+            match cell {
+                Ok(integer) => {
+                    prop_assert_eq!(digits, integer.to_string());
+                    if floats.array.is_valid(row) {
+                        prop_assert_eq!(format!("{float:.0}"), integer.to_string());
+                    }
+                }
+                Err(real) if real.is_finite() => {
+                    let back = digits.parse::<f64>().unwrap();
+                    prop_assert_eq!(back.to_bits(), (*real + 0.0).to_bits());
+                    prop_assert!(!digits.contains(['e', 'E']) && digits != "-0");
+                    prop_assert_eq!(float.to_bits(), real.to_bits());
+                }
+                Err(_) => prop_assert!(decimals.array.is_null(row)),
+            }
+        }
     }
 }
 

@@ -166,7 +166,7 @@ pub(crate) fn passes(known: &Known, plan: &ColumnPlan) -> bool {
     let source = &plan.source;
     source.native.engine == ENGINE
         && plan.converted.is_none()
-        && plan.policy == Policy::Strict
+        && plan.cast.otherwise == Policy::Strict
         && !is_narrower_enum(source.canonical.as_ref(), &plan.target)
         && verbatim(known, source)
             .is_ok_and(|native| native.stored() == plan.target.native.stored())
@@ -238,7 +238,7 @@ fn into(
             .words
             .pg_type(target)
             .and_then(|pg| fit(canonical, &pg, own))
-            .or_else(|| opaque(canonical, target, wish.cast.is_some()))
+            .or_else(|| opaque(canonical, target, wish.cast_target().is_some()))
     };
     let Some(mut found) = plain else { return Err(mismatch(wish, canonical, target)) };
     let written = found.converted.as_ref().unwrap_or(canonical);
@@ -246,7 +246,7 @@ fn into(
     if !same && ways::into_column(&known.words, written, target).is_none() {
         return Err(mismatch(wish, canonical, target));
     }
-    if found.fidelity == Fidelity::Lossy && wish.cast.is_none() {
+    if found.fidelity == Fidelity::Lossy && wish.cast_target().is_none() {
         return Err(PlanProblem::of_column(
             "lossy",
             &source.name,

@@ -86,11 +86,26 @@ pub(crate) fn fit(from: &CanonicalType, to: &PgType, own: bool) -> Option<Fit> {
         (C::List { .. }, P::Json) => Fit::checked("no NaN or infinity", ValueLimits::Any)
             .converted(C::Json { flavor: JsonFlavor::Text }),
         (_, P::Text | P::Varchar { .. } | P::Bpchar { .. }) => texts::characters(from, to, own),
+        (C::Variant, _) => cells(to)?,
         _ => {
             let found = numbers::fit(from, to).or_else(|| texts::fit(from, to, own));
             found.or_else(|| times::fit(from, to, own))?
         }
     })
+}
+
+/// Cells of any class in a column of one.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others hold no class of cells")]
+fn cells(to: &PgType) -> Option<Fit> {
+    let (class, rule) = match to {
+        PgType::Int2 | PgType::Int4 | PgType::Int8 => (CanonicalType::Int64, "integers alone"),
+        PgType::Float8 => (CanonicalType::Float64, "numbers that a double holds"),
+        PgType::Numeric { .. } => (CanonicalType::DecimalText, "finite numbers"),
+        PgType::Bytea => (CanonicalType::Binary { bytes: None, fixed: false }, "texts and blobs"),
+        _ => return None,
+    };
+    let found = fit(&class, to, false)?.and(rule);
+    Some(Fit { converted: found.converted.clone().or(Some(class)), ..found })
 }
 
 #[cfg(test)]
@@ -135,6 +150,9 @@ mod tests {
             (C::Json { flavor: JsonFlavor::Text }, P::Jsonb, false, Some('L')),
             (C::Interval, P::Interval { digits: 6 }, true, Some('E')),
             (C::Date, P::Int4, true, None),
+            (C::Variant, P::Int4, false, Some('V')),
+            (C::Variant, P::Numeric { precision_scale: None }, false, Some('V')),
+            (C::Variant, P::Date, false, None),
         ] {
             assert_eq!(letter(&from, &to, own), expected, "{} to {to}", from.name());
         }

@@ -106,7 +106,7 @@ impl Sink for SqliteSink {
             && columns.iter().all(|column| {
                 column.source.native.engine == ENGINE
                     && column.converted.is_none()
-                    && column.policy == Policy::Strict
+                    && column.cast.otherwise == Policy::Strict
                     && Affinity::of_native(&column.source.native)
                         == Affinity::of_native(&column.target.native)
             })

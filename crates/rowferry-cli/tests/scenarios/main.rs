@@ -32,6 +32,7 @@ mod round_trip;
 mod run_again;
 mod set_aside;
 mod start_at_once;
+mod stray;
 mod types_page;
 
 #[path = "../world.rs"]
