@@ -81,9 +81,14 @@ contestants=()
 [ -z "$before" ] || contestants+=(before)
 [ $peers = no ] || { install_sling; contestants+=(sling); }
 
+# Every second round the other way round: who goes first finds another machine than who follows.
+backwards=()
+for contestant in "${contestants[@]}"; do backwards=("$contestant" "${backwards[@]}"); done
 for round in $(seq "$repeat"); do
+  order=("${contestants[@]}")
+  [ $((round % 2)) = 1 ] || order=("${backwards[@]}")
   for direction in ${only//,/ }; do
-    for contestant in "${contestants[@]}"; do
+    for contestant in "${order[@]}"; do
       run_one "$contestant" "$direction" "$round"
     done
   done

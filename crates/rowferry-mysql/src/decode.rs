@@ -114,6 +114,7 @@ impl Cells {
     }
 
     /// Appends a value and returns its bytes; `Err` says what is wrong with it.
+    #[inline]
     fn push(&mut self, value: &Value) -> Result<usize, Broken> {
         match (self, value) {
             (cells, Value::NULL) => cells.push_null(),
@@ -128,10 +129,10 @@ impl Cells {
             (Self::Float32(to), Value::Float(value)) => to.append_value(*value),
             (Self::Float64(to), Value::Double(value)) => to.append_value(*value),
             (Self::Decimal128(to), Value::Bytes(text)) => {
-                to.append_value(decimal128(text).ok_or("a decimal came in an unknown form")?);
+                to.append_value(decimal128(text).ok_or(Broken::Decimal)?);
             }
             (Self::Decimal256(to), Value::Bytes(text)) => {
-                to.append_value(decimal256(text).ok_or("a decimal came in an unknown form")?);
+                to.append_value(decimal256(text).ok_or(Broken::Decimal)?);
             }
             (Self::Text(to), Value::Bytes(text)) => {
                 to.append_value(utf8(text)?);
@@ -139,7 +140,7 @@ impl Cells {
             }
             (Self::Enum(to), Value::Bytes(text)) => {
                 if text.is_empty() {
-                    return Err(Broken::value("the enum holds its error value, which is no label"));
+                    return Err(Broken::EnumError);
                 }
                 to.append_value(utf8(text)?);
                 return Ok(text.len() + 4);
@@ -147,8 +148,7 @@ impl Cells {
             (Self::EnumNumber(to, labels), Value::Int(_) | Value::UInt(_)) => {
                 let number: usize = narrow::<u16>(value)?.into();
                 let label = number.checked_sub(1).and_then(|index| labels.get(index));
-                let label = label
-                    .ok_or(Broken::value("the enum holds its error value, which is no label"))?;
+                let label = label.ok_or(Broken::EnumError)?;
                 to.append_value(label);
                 return Ok(label.len() + 4);
             }
@@ -163,7 +163,7 @@ impl Cells {
             }
             (Self::Date(to), Value::Date(year, month, day, ..)) => {
                 to.append_value(match days(*year, *month, *day)? {
-                    Some(days) => i32::try_from(days).map_err(|_range| "a date out of range")?,
+                    Some(days) => i32::try_from(days).map_err(|_range| Broken::Date)?,
                     None => ZERO_DATE,
                 });
             }
@@ -177,20 +177,20 @@ impl Cells {
                 let value = i64::from(*days)
                     .checked_mul(DAY_MICROS)
                     .and_then(|days| days.checked_add(clock(*hour, *minute, *second, *micros)))
-                    .ok_or("a time out of range")?;
+                    .ok_or(Broken::Time)?;
                 to.append_value(if *negative { -value } else { value });
             }
             (Self::Uuid(to), Value::Bytes(text)) => {
-                let uuid = uuid(text).ok_or("a uuid came in an unknown form")?;
-                to.append_value(uuid).map_err(|_width| "a uuid of another width")?;
+                let uuid = uuid(text).ok_or(Broken::Uuid)?;
+                to.append_value(uuid).map_err(|_width| Broken::Uuid)?;
                 return Ok(16);
             }
             (Self::Vector(to), Value::Bytes(bytes)) => {
-                floats(bytes, to.values()).ok_or("a vector came in an unknown form")?;
+                floats(bytes, to.values()).ok_or(Broken::Vector)?;
                 to.append(true);
                 return Ok(bytes.len() + 4);
             }
-            _ => return Err("the server sent another type than it described".into()),
+            _ => return Err(Broken::OtherType),
         }
         Ok(8)
     }
@@ -261,9 +261,11 @@ fn place_of_each(columns: &[Column], names: &[String]) -> Option<Vec<(usize, Col
 pub(crate) struct BatchBuilder {
     schema: Arc<Schema>,
     names: Vec<String>,
-    /// Places of the key columns, and the columns; none where they are not all read.
-    key: Vec<(usize, Column)>,
+    /// Where in a row the values of each builder stand.
+    places: Vec<usize>,
     cells: Vec<Cells>,
+    /// The key of a row alone; none where its columns are not all read.
+    key: Option<Box<Self>>,
     rows: usize,
     bytes: usize,
     /// Rows of finished batches, for messages.
@@ -275,9 +277,18 @@ impl BatchBuilder {
     ///
     /// `key` names the columns by which a bad row is told from others.
     pub(crate) fn new(columns: &[Column], key: &[String], rows: usize) -> Result<Self> {
-        let mut fields = Vec::with_capacity(columns.len());
-        let mut cells = Vec::with_capacity(columns.len());
-        for column in columns {
+        let placed: Vec<(usize, Column)> = columns.iter().cloned().enumerate().collect();
+        let mut builder = Self::at(&placed, rows)?;
+        if let Some(key) = place_of_each(columns, key).filter(|key| !key.is_empty()) {
+            builder.key = Some(Box::new(Self::at(&key, 1)?));
+        }
+        Ok(builder)
+    }
+
+    fn at(placed: &[(usize, Column)], rows: usize) -> Result<Self> {
+        let mut fields = Vec::with_capacity(placed.len());
+        let mut cells = Vec::with_capacity(placed.len());
+        for (_, column) in placed {
             let unmapped = || {
                 ConnectorError::bug(format!("column {:?} was planned without a type", column.name))
             };
@@ -287,9 +298,10 @@ impl BatchBuilder {
         }
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
-            names: columns.iter().map(|column| column.name.clone()).collect(),
-            key: place_of_each(columns, key).unwrap_or_default(),
+            names: placed.iter().map(|(_, column)| column.name.clone()).collect(),
+            places: placed.iter().map(|(place, _)| *place).collect(),
             cells,
+            key: None,
             rows: 0,
             bytes: 0,
             rows_before: 0,
@@ -298,52 +310,51 @@ impl BatchBuilder {
 
     /// Appends one row.
     pub(crate) fn push(&mut self, row: &Row) -> Result<()> {
-        for (index, cells) in self.cells.iter_mut().enumerate() {
-            let pushed = match row.as_ref(index) {
+        for (index, (place, cells)) in self.places.iter().zip(&mut self.cells).enumerate() {
+            // The only place where cells are pushed: with a second one the compiler no longer
+            // merges the two, which cost 7 % of the instructions of a whole copy.
+            let pushed = match row.as_ref(*place) {
                 Some(value) => cells.push(value),
-                None => Err(Broken::from("the server sent too few columns")),
+                None => Err(Broken::TooFewColumns),
             };
             match pushed {
                 Ok(bytes) => self.bytes += bytes,
-                Err(Broken { reason, unrepresentable }) => {
-                    let name = self.names.get(index).map_or("", String::as_str);
-                    let place = self.rows_before + self.rows as u64;
-                    let code =
-                        if unrepresentable { "unrepresentable" } else { "value-not-representable" };
-                    let message = format!("column {name:?}, row {place} of the chunk: {reason}");
-                    let next = if matches!(cells, Cells::Enum(_) | Cells::EnumNumber(..)) {
-                        "Correct the row in the source, or leave the column out: nothing under \
-                         `casts` can tell the error value from an empty text."
-                            .to_owned()
-                    } else {
-                        format!(
-                            "Correct the row in the source, or keep it as it is written: set under \
-                             `casts` `{name}: \"text\"`."
-                        )
-                    };
-                    let error = ConnectorError::new(ErrorClass::Data, code, message)
-                        .with_column(name)
-                        .with_next(next);
-                    return Err(match self.key_of(row) {
-                        Some(key) => error.with_key(key),
-                        None => error,
-                    });
-                }
+                Err(broken) => return Err(self.refused(index, broken, row)),
             }
         }
         self.rows += 1;
         Ok(())
     }
 
-    /// The key of a row whose other columns cannot all be read.
-    fn key_of(&self, row: &Row) -> Option<RecordBatch> {
-        let cell = |(place, column): &(usize, Column)| {
-            let mut cells = Cells::of(column, column.canonical.as_ref()?, 1)?;
-            cells.push(row.as_ref(*place)?).ok()?;
-            Some((column.name.clone(), cells.finish()))
+    #[cold]
+    fn refused(&mut self, index: usize, broken: Broken, row: &Row) -> ConnectorError {
+        let name = self.names.get(index).map_or("", String::as_str);
+        let place = self.rows_before + self.rows as u64;
+        let code =
+            if broken.is_unrepresentable() { "unrepresentable" } else { "value-not-representable" };
+        let message = format!("column {name:?}, row {place} of the chunk: {}", broken.reason());
+        let next = match self.cells.get(index) {
+            Some(Cells::Enum(_) | Cells::EnumNumber(..)) => {
+                "Correct the row in the source, or leave the column out: nothing under `casts` can \
+                 tell the error value from an empty text."
+                    .to_owned()
+            }
+            _ => format!(
+                "Correct the row in the source, or keep it as it is written: set under `casts` \
+                 `{name}: \"text\"`."
+            ),
         };
-        let key: Option<Vec<_>> = self.key.iter().map(cell).collect();
-        RecordBatch::try_from_iter(key.filter(|key| !key.is_empty())?).ok()
+        let error =
+            ConnectorError::new(ErrorClass::Data, code, message).with_column(name).with_next(next);
+        // Other columns may not be read, its own can.
+        let key = self.key.take().and_then(|mut key| {
+            key.push(row).ok()?;
+            key.finish().ok()
+        });
+        match key {
+            Some(key) => error.with_key(key),
+            None => error,
+        }
     }
 
     pub(crate) const fn rows(&self) -> usize {

@@ -4,36 +4,62 @@ use arrow_array::builder::Float32Builder;
 use arrow_buffer::i256;
 use mysql_async::Value;
 
-/// What is wrong with a value.
-pub(crate) struct Broken {
-    pub(crate) reason: &'static str,
-    /// Another meaning of the column could hold it.
-    pub(crate) unrepresentable: bool,
+/// What is wrong with a value. A word of its own, not a sentence: each value that is right is
+/// returned beside room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    Number,
+    Text,
+    Decimal,
+    Date,
+    Time,
+    Uuid,
+    Vector,
+    OtherType,
+    TooFewColumns,
+    EnumError,
+    PartialDate,
+    YearZero,
+    NoSuchDay,
 }
 
 impl Broken {
-    pub(crate) const fn value(reason: &'static str) -> Self {
-        Self { reason, unrepresentable: true }
+    /// In words: lowercase, no value.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Number => "the server sent a number out of its type's range",
+            Self::Text => "the server sent a text that is not utf-8",
+            Self::Decimal => "a decimal came in an unknown form",
+            Self::Date => "a date out of range",
+            Self::Time => "a time out of range",
+            Self::Uuid => "a uuid came in an unknown form",
+            Self::Vector => "a vector came in an unknown form",
+            Self::OtherType => "the server sent another type than it described",
+            Self::TooFewColumns => "the server sent too few columns",
+            Self::EnumError => "the enum holds its error value, which is no label",
+            Self::PartialDate => "a date without month or day has no equal in other types",
+            Self::YearZero => "a date of the year 0 has no equal in other types",
+            Self::NoSuchDay => "a day that its month does not have has no equal elsewhere",
+        }
+    }
+
+    /// Whether another meaning of the column could hold the value.
+    pub(crate) const fn is_unrepresentable(self) -> bool {
+        matches!(self, Self::EnumError | Self::PartialDate | Self::YearZero | Self::NoSuchDay)
     }
 }
 
-impl From<&'static str> for Broken {
-    fn from(reason: &'static str) -> Self {
-        Self { reason, unrepresentable: false }
-    }
-}
-
-pub(crate) fn narrow<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T, &'static str> {
-    const OTHER: &str = "the server sent a number out of its type's range";
+#[inline]
+pub(crate) fn narrow<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T, Broken> {
     match value {
-        Value::Int(value) => T::try_from(*value).map_err(|_range| OTHER),
-        Value::UInt(value) => T::try_from(*value).map_err(|_range| OTHER),
+        Value::Int(value) => T::try_from(*value).map_err(|_range| Broken::Number),
+        Value::UInt(value) => T::try_from(*value).map_err(|_range| Broken::Number),
         Value::NULL
         | Value::Bytes(_)
         | Value::Float(_)
         | Value::Double(_)
         | Value::Date(..)
-        | Value::Time(..) => Err(OTHER),
+        | Value::Time(..) => Err(Broken::Number),
     }
 }
 
@@ -46,11 +72,13 @@ pub(crate) fn floats(bytes: &[u8], to: &mut Float32Builder) -> Option<()> {
     rest.is_empty().then_some(())
 }
 
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, &'static str> {
-    std::str::from_utf8(bytes).map_err(|_invalid| "the server sent a text that is not utf-8")
+#[inline]
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Broken> {
+    std::str::from_utf8(bytes).map_err(|_invalid| Broken::Text)
 }
 
 /// The unscaled integer of `-12.340`; the server always sends the declared fraction digits.
+#[inline]
 pub(crate) fn decimal128(text: &[u8]) -> Option<i128> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -80,20 +108,21 @@ pub(crate) fn decimal256(text: &[u8]) -> Option<i256> {
 }
 
 /// Days since 1970-01-01; `None` for the zero date.
+#[inline]
 pub(crate) fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, Broken> {
     if (year, month, day) == (0, 0, 0) {
         return Ok(None);
     }
     if month == 0 || day == 0 {
-        return Err(Broken::value("a date without month or day has no equal in other types"));
+        return Err(Broken::PartialDate);
     }
     // The servers' year 0 has no 29th of February, so their calendar is not that of other engines.
     if year == 0 {
-        return Err(Broken::value("a date of the year 0 has no equal in other types"));
+        return Err(Broken::YearZero);
     }
     // A server that allows invalid dates keeps a 31st of February.
     if day > days_in_month(year, month) {
-        return Err(Broken::value("a day that its month does not have has no equal elsewhere"));
+        return Err(Broken::NoSuchDay);
     }
     let (month, day) = (i64::from(month), i64::from(day));
     let year = i64::from(year) - i64::from(month <= 2);
@@ -115,6 +144,7 @@ const fn days_in_month(year: u16, month: u8) -> u8 {
     }
 }
 
+#[inline]
 pub(crate) fn clock(hour: u8, minute: u8, second: u8, micros: u32) -> i64 {
     let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
     seconds * 1_000_000 + i64::from(micros)
@@ -154,8 +184,7 @@ mod tests {
 
     #[test]
     fn dates_of_no_calendar_are_not_counted_in_days() {
-        let days =
-            |year, month, day| days(year, month, day).map_err(|broken| broken.unrepresentable);
+        let days = |year, month, day| days(year, month, day).map_err(Broken::is_unrepresentable);
         assert_eq!(days(0, 0, 0), Ok(None));
         assert_eq!(days(1970, 1, 1), Ok(Some(0)));
         assert_eq!(days(1, 1, 1), Ok(Some(-719_162)));
