@@ -38,6 +38,10 @@ directions *args:
 kill *args:
     scripts/kill {{args}}
 
+# The whole matrix of faults; rewrites docs/reliability.md.
+reliability *args:
+    scripts/reliability {{args}}
+
 # Ten million damaged tuples through everything that reads COPY bytes, in release.
 mutations:
     ROWFERRY_MUTATIONS=10000000 cargo test --release -p rowferry-codec mutation -- --nocapture

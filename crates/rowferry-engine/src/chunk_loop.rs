@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use rowferry_core::{
     Chunk, ConnectorError, Cutter, ErrorClass, KeyColumns, KeyRange, KeyTuple, Result,
 };
-use rowferry_runtime::{Backoff, spawn};
+use rowferry_runtime::{Backoff, FailPoint, spawn};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::copy_chunk::{ChunkCopier, Copied, CopyError, Manner};
@@ -160,6 +160,7 @@ impl ChunkLoop {
         tally.durable(&receipt, changes);
         tally.snapshots = tally.snapshots.max(self.views.current().await.0);
         self.context.observer.chunk_durable(&self.copier.plan, self.run, &receipt).await?;
+        FailPoint::LedgerDone.reach();
         let more = receipt.totals.rows_rejected;
         let before = self.copier.rejected.fetch_add(more, Ordering::Relaxed);
         self.copier.check_rejects(before + more)

@@ -12,7 +12,7 @@ use rowferry_core::{
     Begun, Chunk, ChunkReader, ChunkTotals, ChunkWriter, ConnectorError, Digest, ErrorClass,
     KeyTuple, OnBadRow, Payload, Receipt, RejectedRow, Result, Settings, Snapshot, TablePlan,
 };
-use rowferry_runtime::{BytePermit, spawn};
+use rowferry_runtime::{BytePermit, FailPoint, spawn};
 use tokio::sync::mpsc;
 
 use crate::lane::Lane;
@@ -161,10 +161,13 @@ impl ChunkCopier {
             }
             Begun::Writer(writer) => writer,
         };
+        FailPoint::ChunkBegun.reach();
         let reader = snapshot.read(chunk, &lane.read).await.map_err(CopyError::Read)?;
         let (totals, changes) = self.pump(reader, lane, writer.as_mut(), manner.sift).await?;
         assert_counted(chunk, &totals).map_err(CopyError::Rows)?;
+        FailPoint::RowsDone.reach();
         let receipt = writer.commit(totals).await.map_err(CopyError::Write)?;
+        FailPoint::CommitAnswered.reach();
         Ok(Copied { receipt, changes })
     }
 
@@ -196,6 +199,7 @@ impl ChunkCopier {
                     let payload = done.payload;
                     let refused = self.hand_over(payload, lane, writer, &mut totals, sift).await?;
                     transform.take_back(refused).map_err(CopyError::Rows)?;
+                    FailPoint::RowsBegun.reach();
                 }
                 Item::End { last_key, digest } => {
                     drop(reading);

@@ -14,6 +14,8 @@ use rowferry_core::{
     Job, KeyTuple, LoadInto, Mode, Phase, Prepared, Receipt, Result, StreamState, TablePlan,
 };
 
+use rowferry_runtime::FailPoint;
+
 use crate::chunk_loop::ChunkLoop;
 use crate::copy_chunk::ChunkCopier;
 use crate::expand::TableTask;
@@ -90,7 +92,9 @@ impl TableRun {
         if self.tasks.len() == 1 {
             self.unlink().await?;
         }
+        FailPoint::BeforeLock.reach();
         let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
+        FailPoint::Locked.reach();
         let state = lock.state().await?;
         let start = self.decide(&plan, &lock, state.as_ref()).await?;
         let claim_start = match start {
@@ -120,6 +124,7 @@ impl TableRun {
         let started = Instant::now();
         let watermark = loaded.watermark.as_ref().map(Watermark::to_json);
         let published = loaded.lock.publish(&loaded.prepared, watermark.as_deref()).await?;
+        FailPoint::Published.reach();
         self.tally.phases.publish += started.elapsed().as_secs_f64();
         if published.rows_in_target.is_some() {
             self.tally.rows_in_target = published.rows_in_target;
@@ -239,7 +244,9 @@ impl TableRun {
         let mut again = true;
         loop {
             let claim = lock.claim(start.clone()).await?;
+            FailPoint::Claimed.reach();
             let prepared = Arc::new(lock.prepare(plan, &claim).await?);
+            FailPoint::Prepared.reach();
             if prepared.staging_lost && again {
                 self.start_over(plan, "its staging table is gone");
                 (start, again) = (anew(forgets), false);
@@ -292,12 +299,14 @@ impl TableRun {
             let copied = self.copy(&attempt).await;
             self.tally.phases.copy += started.elapsed().as_secs_f64();
             copied?;
+            FailPoint::ChunksDone.reach();
         } else {
             self.tally.watermark.clone_from(&attempt.previous);
         }
         self.guard(&attempt).await?;
         let sealing = Instant::now();
         let sealed = attempt.lock.seal(&attempt.prepared).await?;
+        FailPoint::Sealed.reach();
         self.tally.phases.index += sealing.elapsed().as_secs_f64();
         let expected = self.tally.rows_of_run();
         match sealed.rows {

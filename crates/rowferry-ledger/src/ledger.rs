@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rowferry_runtime::Owner;
+use rowferry_runtime::{FailPoint, Owner};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -168,6 +168,7 @@ impl Ledger {
                     let transaction = connection
                         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
                     work(&transaction)?;
+                    FailPoint::LedgerBegun.reach();
                     transaction.commit()
                 };
                 run(&mut store.connection)

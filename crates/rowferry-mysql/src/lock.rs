@@ -14,6 +14,7 @@ use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, Result,
     Sealed, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
 };
+use rowferry_runtime::FailPoint;
 
 use crate::config;
 use crate::holder::Holder;
@@ -102,7 +103,9 @@ impl MysqlLock {
 
     /// Runs one statement of the coordinator.
     pub(crate) async fn execute(&mut self, statement: &str, attempt: &str) -> Result<()> {
-        self.work()?.query_drop(statement).await.map_err(|error| error::of(error, attempt))
+        self.work()?.query_drop(statement).await.map_err(|error| error::of(error, attempt))?;
+        FailPoint::TableStatement.reach();
+        Ok(())
     }
 
     /// Raises the epoch in its own transaction, which waits for commits in flight.

@@ -8,7 +8,7 @@
 //! staging  target          then
 //! yes      yes   rename target to old, staging to target      (one statement, atomic)
 //! yes      no    rename staging to target
-//! no       yes   the rename is done: phase done, then drop old
+//! no       yes   the rename is done: drop old, then phase done
 //! ```
 //!
 //! Names carry the run. A rename that a frozen process sends late finds no staging table.
@@ -19,6 +19,8 @@ use rowferry_core::{
     ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, ReplaceMode, Result, Sealed,
     TableRef,
 };
+
+use rowferry_runtime::FailPoint;
 
 use crate::lock::{MysqlLock, still_ours};
 use crate::{columns, error, merge, sql, staging};
@@ -56,6 +58,7 @@ pub(crate) async fn seal(lock: &mut MysqlLock, prepared: &Prepared) -> Result<Se
     );
     lock.execute(&statement, &attempt).await?;
     lock.execute("commit", &attempt).await?;
+    FailPoint::IntentWritten.reach();
     let there = staging::exists(lock.work()?, &prepared.load_table).await?;
     if there {
         build_indexes(lock, prepared).await?;
@@ -116,7 +119,10 @@ async fn ddl(lock: &mut MysqlLock, statement: &str, attempt: &str) -> Result<()>
     let mut tries = 1;
     loop {
         match lock.work()?.query_drop(statement).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                FailPoint::TableStatement.reach();
+                return Ok(());
+            }
             Err(error) if error::is_code(&error, LOCK_TIMEOUT) && tries < DDL_TRIES => {
                 tracing::warn!(tries, "waiting for other sessions to leave the table");
                 tries += 1;
@@ -219,14 +225,15 @@ async fn swap(
             return Err(ConnectorError::bug(format!("{attempt}: the rename left no trace")));
         }
     }
-    begin_fenced(lock, prepared, attempt).await?;
-    let rows = finish(lock, prepared, watermark, attempt).await?;
+    // Before the phase is done: nobody looks behind a finished run.
     for table in staging::siblings(lock.work()?, &old).await? {
         if table != old || !prepared.keep_old {
             let statement = format!("drop table if exists {}", sql::table(&table));
             ddl(lock, &statement, attempt).await?;
         }
     }
+    begin_fenced(lock, prepared, attempt).await?;
+    let rows = finish(lock, prepared, watermark, attempt).await?;
     Ok(Published { rows_in_target: Some(rows) })
 }
 

@@ -29,7 +29,7 @@ use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
     Prepared, Receipt, RejectedRow, Result, TableRef, Tried, WriteMode,
 };
-use rowferry_runtime::{RuntimeError, Task};
+use rowferry_runtime::{FailPoint, RuntimeError, Task};
 use tokio::sync::mpsc;
 
 use crate::config::{self, Purpose, Server};
@@ -455,8 +455,10 @@ impl ChunkWriter for MysqlWriter {
         }
         let receipt = Receipt::of(&self.chunk, totals);
         self.seal(&receipt).await?;
+        FailPoint::ReceiptWritten.reach();
         let attempt = self.attempt();
-        if let Err(error) = self.session()?.conn.query_drop("commit").await {
+        let commit = self.session()?.conn.query_drop("commit");
+        if let Err(error) = FailPoint::CommitSent.reach_while(commit).await {
             // Even an error that the server sent leaves open what became of the transaction: it
             // may have been killed before or after. `begin` settles it.
             return Err(ConnectorError::new(ErrorClass::Unknown, "commit-unknown", attempt)

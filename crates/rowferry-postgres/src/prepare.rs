@@ -8,6 +8,7 @@ use rowferry_core::{
     Claim, ConnectorError, ErrorClass, LoadInto, Prepared, Result, TablePlan, TableRef,
     TypeDefinition, WriteMode,
 };
+use rowferry_runtime::FailPoint;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -131,6 +132,7 @@ pub(crate) async fn prepare(
         }
         for statement in create(plan, target, &prepared.load_table, target_exists) {
             client.batch_execute(&statement).await.map_err(failed(attempt()))?;
+            FailPoint::TableStatement.reach();
         }
         // A table that is loaded in place has its keys from the start.
         if prepared.load_table == *target {
@@ -150,7 +152,9 @@ pub(crate) async fn prepare(
             .await
             .map_err(failed(attempt()))?;
     }
+    FailPoint::TableStatement.reach();
     client.batch_execute("commit").await.map_err(failed(attempt()))?;
+    FailPoint::TableStatement.reach();
     prepared.staging_lost = lost;
     if plan.load == LoadInto::Target && plan.write == WriteMode::Upsert {
         check_upsert(session, &prepared).await?;

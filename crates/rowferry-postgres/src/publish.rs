@@ -17,6 +17,7 @@ use rowferry_core::{
     ConnectorError, Digest, ErrorClass, LoadInto, Phase, Prepared, Published, ReplaceMode, Result,
     Sealed, TableRef,
 };
+use rowferry_runtime::FailPoint;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -69,6 +70,7 @@ pub(crate) async fn seal(
         .await
         .map_err(failed(attempt()))?;
     client.batch_execute("commit").await.map_err(failed(attempt()))?;
+    FailPoint::IntentWritten.reach();
     if prepared.load == LoadInto::Target {
         return Ok(Sealed::default());
     }
@@ -120,7 +122,9 @@ fn part_name_of_key(prepared: &Prepared) -> String {
 }
 
 async fn run(client: &Client, statement: &str, attempt: &str, table: &TableRef) -> Result<()> {
-    client.batch_execute(statement).await.map_err(failed(format!("{attempt} table {table}")))
+    client.batch_execute(statement).await.map_err(failed(format!("{attempt} table {table}")))?;
+    FailPoint::TableStatement.reach();
+    Ok(())
 }
 
 /// [`shape::parts`] with names resolved by `pg_catalog` alone.
@@ -202,6 +206,7 @@ async fn publish_once(
         LoadInto::Target => {}
     }
     finish.advance_sequences(client, &prepared.target).await?;
+    FailPoint::TableStatement.reach();
     let done = format!(
         "update {} set phase = 'done', watermark = coalesce($2, watermark), rows = $3, \
              digest = $4, staging_name = null, updated_at = now() where stream_id = $1",
@@ -220,7 +225,9 @@ async fn publish_once(
         )
         .await
         .map_err(failed(attempt()))?;
-    client.batch_execute("commit").await.map_err(|error| commit_failed(attempt(), error))?;
+    FailPoint::TableStatement.reach();
+    let commit = FailPoint::TableStatement.reach_while(client.batch_execute("commit"));
+    commit.await.map_err(|error| commit_failed(attempt(), error))?;
     Ok(Published { rows_in_target: rows })
 }
 
@@ -342,6 +349,7 @@ async fn swap(client: &Client, prepared: &Prepared, finish: &Finish) -> Result<(
     };
     for statement in statements {
         client.batch_execute(&statement).await.map_err(failed(attempt()))?;
+        FailPoint::TableStatement.reach();
     }
     Ok(())
 }

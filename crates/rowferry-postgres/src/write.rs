@@ -27,7 +27,7 @@ use rowferry_core::{
     Chunk, ChunkTotals, ChunkWriter, ColumnPlan, ConnectorError, ErrorClass, Payload, Prepared,
     Receipt, RejectedRow, Result, Tried, WireFormat,
 };
-use rowferry_runtime::ComputePool;
+use rowferry_runtime::{ComputePool, FailPoint};
 use tokio_postgres::{Client, CopyInSink, Statement};
 
 use crate::buffer::{self, Moving};
@@ -377,7 +377,9 @@ impl ChunkWriter for PgChunkWriter {
         }
         let run = RunOf::prepared(&self.prepared);
         self.progress.write_receipt(client, &run, &self.chunk, &totals).await?;
-        client.batch_execute("commit").await.map_err(|error| {
+        FailPoint::ReceiptWritten.reach();
+        let commit = FailPoint::CommitSent.reach_while(client.batch_execute("commit"));
+        commit.await.map_err(|error| {
             commit_failed(format!("could not commit chunk {}", self.chunk.no.0), error)
         })?;
         writing.session.set_busy(false);

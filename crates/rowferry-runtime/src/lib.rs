@@ -9,6 +9,7 @@ mod backoff;
 mod budget;
 mod compute;
 mod error;
+mod failpoint;
 mod owner;
 mod task;
 
@@ -16,6 +17,7 @@ pub use backoff::Backoff;
 pub use budget::{ByteBudget, BytePermit};
 pub use compute::ComputePool;
 pub use error::RuntimeError;
+pub use failpoint::FailPoint;
 pub use owner::Owner;
 pub use task::{Task, spawn};
 pub use tokio_util::sync::CancellationToken;

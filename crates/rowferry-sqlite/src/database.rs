@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rowferry_core::{ErrorClass, Result};
-use rowferry_runtime::Owner;
+use rowferry_runtime::{FailPoint, Owner};
 use rusqlite::Connection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -74,7 +74,12 @@ impl Database {
             let _turn = turn;
             writing.begin()?;
             match work(writing) {
-                Ok(value) => writing.commit(attempt).map(|()| value),
+                Ok(value) => {
+                    FailPoint::TableStatement.reach();
+                    writing.commit(attempt)?;
+                    FailPoint::TableStatement.reach();
+                    Ok(value)
+                }
                 Err(error) => {
                     writing.roll_back();
                     Err(error)

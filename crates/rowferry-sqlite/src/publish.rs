@@ -16,6 +16,7 @@ use rowferry_core::{
     Claim, ConnectorError, LoadInto, Phase, Prepared, Published, ReplaceMode, Result, Sealed,
     TablePlan, TableRef, WriteMode,
 };
+use rowferry_runtime::FailPoint;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::count::Count;
@@ -147,6 +148,7 @@ fn prepare_staging(
     if !there {
         let statement = staging_statement(connection, plan, name)?;
         connection.execute_batch(&statement).map_err(refused)?;
+        FailPoint::TableStatement.reach();
     }
     progress::set_staging(connection, &plan.stream.stream_id, Some(name)).map_err(refused)?;
     Ok(lost)
@@ -234,7 +236,9 @@ pub(crate) fn publish(
         }
     }
     carry_numbering(connection, plan).map_err(refused)?;
+    FailPoint::TableStatement.reach();
     progress::set_done(connection, prepared, watermark).map_err(refused)?;
+    FailPoint::TableStatement.reach();
     Ok(Published { rows_in_target })
 }
 
@@ -312,9 +316,12 @@ fn swap(connection: &Connection, prepared: &Prepared, old: &str) -> rusqlite::Re
     } else {
         connection.execute_batch(&format!("drop table {}", quote(old)))?;
     }
+    FailPoint::TableStatement.reach();
     rename(connection, &prepared.load_table.name, old)?;
+    FailPoint::TableStatement.reach();
     for statement in attached {
         connection.execute_batch(&statement)?;
+        FailPoint::TableStatement.reach();
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use rowferry_core::{
     ConnectorError, Endpoint, ForeignKey, PlanProblem, Policy, Prepared, Published, Result, Sealed,
     Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
-use rowferry_runtime::ComputePool;
+use rowferry_runtime::{ComputePool, FailPoint};
 
 use crate::affinity::Affinity;
 use crate::choose;
@@ -264,6 +264,7 @@ impl StreamLock for SqliteLock {
                 publish::seal(&writing.connection, &prepared)
             })
             .await
+            .inspect(|_sealed| FailPoint::IntentWritten.reach())
     }
 
     async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published> {

@@ -28,6 +28,7 @@ use crate::load::Loading;
 use crate::progress;
 use crate::quarantine;
 use crate::receipts;
+use rowferry_runtime::FailPoint;
 use rusqlite::Connection;
 
 /// A chunk being written.
@@ -222,7 +223,10 @@ impl ChunkWriter for SqliteWriter {
         self.step(move |writing, prepared| {
             progress::check_epoch(&writing.connection, prepared)?;
             receipts::insert_receipt(&writing.connection, prepared, &receipt)?;
-            writing.commit(&format!("could not commit chunk {}", receipt.no.0))
+            FailPoint::ReceiptWritten.reach();
+            writing.commit(&format!("could not commit chunk {}", receipt.no.0))?;
+            FailPoint::CommitSent.reach();
+            Ok(())
         })
         .await?;
         self.turn = None;

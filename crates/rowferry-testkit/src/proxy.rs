@@ -2,7 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -21,14 +22,37 @@ pub enum Cut {
     AfterSent(u64),
     /// When the server has answered this many bytes since the proxy was started, all together.
     AfterAnswered(u64),
+    /// As `AfterSent`, for the one connection that sends that byte; others go on.
+    OnceSent(u64),
+    /// As `AfterAnswered`, for the one connection on which that byte is answered; others go on.
+    OnceAnswered(u64),
     /// Bytes are taken and never delivered, and nothing is closed.
     Blackhole,
+    /// The COMMIT of this number, counted from 1 since the proxy was started, reaches the server;
+    /// its answer is thrown away and its connection closed.
+    SwallowAnswer(u64),
+    /// The COMMIT of this number is kept back for so long, while its client finds the connection
+    /// closed at once; then it reaches the server.
+    HoldCommit(u64, Duration),
 }
+
+/// A COMMIT as one simple query of PostgreSQL, and as one command of MySQL.
+const COMMITS: [&[u8]; 2] = [b"Q\0\0\0\x0bcommit\0", b"\x07\0\0\0\x03commit"];
 
 #[derive(Debug, Default)]
 struct Counts {
     sent: AtomicU64,
     answered: AtomicU64,
+    commits: AtomicU64,
+}
+
+/// What becomes of some bytes.
+enum Verdict {
+    Deliver,
+    /// They are thrown away and the connection ends.
+    End,
+    /// The connection ends, and they are delivered later.
+    Later(Duration),
 }
 
 /// A running proxy. Dropping it closes all of its connections.
@@ -67,6 +91,11 @@ impl Proxy {
         self.counts.sent.load(Ordering::Relaxed)
     }
 
+    /// COMMITs that clients have sent.
+    pub fn commits(&self) -> u64 {
+        self.counts.commits.load(Ordering::Relaxed)
+    }
+
     /// Bytes that the server has answered.
     pub fn answered(&self) -> u64 {
         self.counts.answered.load(Ordering::Relaxed)
@@ -95,28 +124,61 @@ async fn accept(
             let Ok(server) = TcpStream::connect(upstream).await else { return };
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
+            let swallows = AtomicBool::new(false);
             // Whichever direction ends takes the other one with it.
             tokio::select! {
                 () = relay(from_client, to_server, cut.clone(), |bytes, cut| {
-                    let all = counts.sent.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                    matches!(cut, Cut::AfterSent(limit) if all >= limit)
+                    counts.of_client(bytes, cut, &swallows)
                 }) => {}
                 () = relay(from_server, to_client, cut, |bytes, cut| {
-                    let all = counts.answered.fetch_add(bytes, Ordering::Relaxed) + bytes;
-                    matches!(cut, Cut::AfterAnswered(limit) if all >= limit)
+                    counts.of_server(bytes, cut, &swallows)
                 }) => {}
             }
         }));
     }
 }
 
-/// Relays one direction until it ends or is cut. `is_over` counts bytes and says whether they were
-/// the last; those are not delivered any more.
+impl Counts {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are not about bytes of clients")]
+    fn of_client(&self, bytes: &[u8], cut: Cut, swallows: &AtomicBool) -> Verdict {
+        let more = bytes.len() as u64;
+        let all = self.sent.fetch_add(more, Ordering::Relaxed) + more;
+        let is_commit =
+            COMMITS.iter().any(|commit| bytes.windows(commit.len()).any(|found| found == *commit));
+        let commits = self.commits.fetch_add(is_commit.into(), Ordering::Relaxed) + 1;
+        match cut {
+            Cut::AfterSent(limit) if all >= limit => Verdict::End,
+            Cut::OnceSent(limit) if all >= limit && all - more < limit => Verdict::End,
+            Cut::SwallowAnswer(number) if is_commit && number == commits => {
+                swallows.store(true, Ordering::SeqCst);
+                Verdict::Deliver
+            }
+            Cut::HoldCommit(number, pause) if is_commit && number == commits => {
+                Verdict::Later(pause)
+            }
+            _ => Verdict::Deliver,
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are not about answers")]
+    fn of_server(&self, bytes: &[u8], cut: Cut, swallows: &AtomicBool) -> Verdict {
+        let more = bytes.len() as u64;
+        let all = self.answered.fetch_add(more, Ordering::Relaxed) + more;
+        let is_over = match cut {
+            Cut::AfterAnswered(limit) => all >= limit,
+            Cut::OnceAnswered(limit) => all >= limit && all - more < limit,
+            _ => false,
+        };
+        if is_over || swallows.load(Ordering::SeqCst) { Verdict::End } else { Verdict::Deliver }
+    }
+}
+
+/// Relays one direction until it ends or is cut. `judge` counts bytes and says what becomes of them.
 async fn relay(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut cut: watch::Receiver<Cut>,
-    is_over: impl Fn(u64, Cut) -> bool,
+    judge: impl Fn(&[u8], Cut) -> Verdict,
 ) {
     let mut buffer = vec![0; 16 << 10];
     loop {
@@ -129,10 +191,23 @@ async fn relay(
         };
         let Ok(length @ 1..) = read else { return };
         let now = *cut.borrow();
-        if is_over(length as u64, now) || now == Cut::Now {
+        let Some(bytes) = buffer.get(..length) else { return };
+        match judge(bytes, now) {
+            Verdict::End => return,
+            Verdict::Later(pause) => {
+                let bytes = bytes.to_vec();
+                // It owns the server's end, which stays open until then.
+                drop(spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    drop(to.write_all(&bytes).await);
+                }));
+                return;
+            }
+            Verdict::Deliver => {}
+        }
+        if now == Cut::Now {
             return;
         }
-        let Some(bytes) = buffer.get(..length) else { return };
         if now != Cut::Blackhole && to.write_all(bytes).await.is_err() {
             return;
         }

@@ -169,6 +169,7 @@ impl Ferry {
             }
         }
         assert_eq!(done, kills, "too few runs could be killed");
+        println!("faults: {kills}");
         self.finish(&durable);
     }
 

@@ -11,6 +11,10 @@
 #[macro_use]
 mod every_direction;
 
+#[cfg(feature = "failpoints")]
+mod boundaries;
+mod crossing;
+mod cuts;
 mod directions;
 mod dotnet;
 mod dotnet_defects;
@@ -22,6 +26,7 @@ mod kill;
 mod kind;
 mod late_commit;
 mod locked;
+mod lost_answers;
 mod matrix;
 mod mixed;
 mod objects;

@@ -39,6 +39,11 @@ pub(crate) fn fill(database: &Database, rows: u64) {
     database.exec(&script.replace("{rows}", &rows.to_string()));
 }
 
+/// Whether the whole matrix of faults was asked for, and not the small one of every test run.
+pub(crate) fn is_full() -> bool {
+    std::env::var("ROWFERRY_RELIABILITY").is_ok_and(|wanted| wanted == "full")
+}
+
 /// A number from the environment, for the large runs.
 pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| {

@@ -1,0 +1,88 @@
+//! A copy of one table whose way to one of its ends leads through a proxy.
+
+use std::net::SocketAddr;
+
+use rowferry_testkit::{Cut, Database, Engine, Proxy};
+
+use crate::dump::{assert_same, dump};
+use crate::ends::{database, wait_for_silence};
+use crate::mixed::{COLUMNS, fill};
+use crate::world::{Told, World};
+
+/// Which end lies behind the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    Source,
+    Target,
+}
+
+/// Both ends, with `t_bigint` in the source.
+pub(crate) struct Crossing {
+    source: Database,
+    pub(crate) target: Database,
+    expected: Vec<String>,
+    runtime: tokio::runtime::Runtime,
+    world: World,
+}
+
+/// Runs after the one that met the fault: as a scheduler would do after 69.
+const RESUMES: usize = 5;
+
+/// How a copy ended, and what went through the proxy.
+pub(crate) struct Crossed {
+    pub(crate) told: Told,
+    pub(crate) commits: u64,
+    pub(crate) sent: u64,
+    pub(crate) answered: u64,
+}
+
+impl Crossing {
+    /// `None` after a `skipped:` line.
+    pub(crate) fn new(from: Engine, to: Engine, rows: u64) -> Option<Self> {
+        let world = World::new();
+        let source = database(from, &world, "crossing_source")?;
+        let target = database(to, &world, "crossing_target")?;
+        fill(&source, rows);
+        let expected = dump(&source, "t_bigint", &COLUMNS);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        Some(Self { source, target, expected, runtime, world })
+    }
+
+    /// One copy into an empty target under `cut`, taken up again while it asks for that.
+    pub(crate) fn run(&self, via: Via, cut: Cut, words: &[&str]) -> Crossed {
+        for table in ["t_bigint", "_rowferry_chunk", "_rowferry_stream"] {
+            self.target.exec(&format!("drop table if exists {table}"));
+        }
+        let end = if via == Via::Source { &self.source } else { &self.target };
+        let port = end.endpoint().port;
+        let upstream = SocketAddr::from(([127, 0, 0, 1], port));
+        let proxy = self.runtime.block_on(Proxy::start(upstream));
+        proxy.set(cut);
+        let through =
+            end.url().replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{}", proxy.port()));
+        let (from, to) = match via {
+            Via::Source => (through, self.target.url()),
+            Via::Target => (self.source.url(), through),
+        };
+        let rest = ["--table", "t_bigint", "--output", "json"];
+        let command = [&["copy", &from, &to], &rest[..], words].concat();
+        let mut told = self.world.run(&[&command[..], &["--restart"]].concat());
+        for _ in 0..RESUMES {
+            if told.code != 69 {
+                break;
+            }
+            told = self.world.run(&command);
+        }
+        let (commits, sent, answered) = (proxy.commits(), proxy.sent(), proxy.answered());
+        Crossed { told, commits, sent, answered }
+    }
+
+    /// As [`Self::run`]; every row must have arrived, once.
+    pub(crate) fn arrives_once(&self, via: Via, cut: Cut, words: &[&str]) {
+        let told = self.run(via, cut, words).told;
+        assert_eq!(told.code, 0, "{cut:?} at the {via:?}: {told:?}");
+        wait_for_silence(&self.target);
+        let found = dump(&self.target, "t_bigint", &COLUMNS);
+        assert_same(&format!("{cut:?} at the {via:?}"), &self.expected, &found);
+    }
+}
