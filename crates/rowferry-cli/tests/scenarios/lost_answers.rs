@@ -41,28 +41,28 @@ fn a_commit_is_held(from: Engine, to: Engine) {
     println!("faults: 1");
 }
 
+/// Tests of all directions whose target is behind a socket.
+macro_rules! into_servers {
+    ($test:ident) => {
+        every_direction! { $test:
+            postgres_to_postgres: Postgres => Postgres;
+            postgres_to_mariadb: Postgres => Mariadb;
+            mariadb_to_postgres: Mariadb => Postgres;
+            mariadb_to_mariadb: Mariadb => Mariadb;
+            sqlite_to_postgres: Sqlite => Postgres;
+            sqlite_to_mariadb: Sqlite => Mariadb;
+        }
+    };
+}
+
 mod swallowed {
     use super::*;
 
-    every_direction! { answers_are_lost:
-        postgres_to_postgres: Postgres => Postgres;
-        postgres_to_mariadb: Postgres => Mariadb;
-        mariadb_to_postgres: Mariadb => Postgres;
-        mariadb_to_mariadb: Mariadb => Mariadb;
-        sqlite_to_postgres: Sqlite => Postgres;
-        sqlite_to_mariadb: Sqlite => Mariadb;
-    }
+    into_servers!(answers_are_lost);
 }
 
 mod held {
     use super::*;
 
-    every_direction! { a_commit_is_held:
-        postgres_to_postgres: Postgres => Postgres;
-        postgres_to_mariadb: Postgres => Mariadb;
-        mariadb_to_postgres: Mariadb => Postgres;
-        mariadb_to_mariadb: Mariadb => Mariadb;
-        sqlite_to_postgres: Sqlite => Postgres;
-        sqlite_to_mariadb: Sqlite => Mariadb;
-    }
+    into_servers!(a_commit_is_held);
 }

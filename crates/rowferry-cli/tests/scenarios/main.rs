@@ -37,6 +37,7 @@ mod round_trip;
 mod run_again;
 mod set_aside;
 mod start_at_once;
+mod starts;
 mod stray;
 mod types_page;
 

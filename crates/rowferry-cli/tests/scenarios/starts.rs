@@ -1,0 +1,61 @@
+//! Several starts of one job at the same moment, each from a machine of its own: one of them writes,
+//! the others are told to wait, and every row arrives once.
+//!
+//! Ten rounds for each kind of target; `ROWFERRY_RELIABILITY=full` makes two hundred.
+
+use std::process::Stdio;
+
+use rowferry_testkit::Engine;
+
+use crate::dump::{assert_same, dump};
+use crate::ends::database;
+use crate::mixed::{COLUMNS, fill, is_full};
+use crate::world::{World, wait};
+
+fn one_writes(from: Engine, to: Engine) {
+    let world = World::new();
+    let Some(source) = database(from, &world, "starts_source") else { return };
+    let Some(target) = database(to, &world, "starts_target") else { return };
+    fill(&source, 2_000);
+    let expected = dump(&source, "t_bigint", &COLUMNS);
+    let rounds: u64 = if is_full() { 200 } else { 10 };
+    println!("faults: {rounds}");
+    let (mut written, mut told_to_wait) = (0, 0);
+    for round in 0..rounds {
+        for table in ["t_bigint", "_rowferry_chunk", "_rowferry_stream"] {
+            target.exec(&format!("drop table if exists {table}"));
+        }
+        // From two to eight.
+        let machines: Vec<World> = (0..2 + round % 7).map(|_| World::new()).collect();
+        let starts: Vec<_> = machines
+            .iter()
+            .map(|machine| {
+                let (from, to) = (source.url(), target.url());
+                let words = ["copy", &from, &to, "--table", "t_bigint", "--write", "append"];
+                let rest = ["--chunk-rows", "200", "--run-key", "one", "--output", "json"];
+                let mut command = machine.command(&[&words[..], &rest].concat());
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+            })
+            .collect();
+        for start in starts {
+            let told = wait(start);
+            match told.code {
+                // A start after the end of the one that wrote finds the run key done.
+                0 => written += told.json()["totals"]["rows_written"].as_u64().unwrap(),
+                75 => told_to_wait += 1,
+                _ => panic!("round {round}: {told:?}"),
+            }
+        }
+        let found = dump(&target, "t_bigint", &COLUMNS);
+        assert_same(&format!("round {round}"), &expected, &found);
+    }
+    assert_eq!(written, 2_000 * rounds, "rows were written by more than one");
+    assert!(told_to_wait > 0, "no two starts met");
+}
+
+every_direction! { one_writes:
+    postgres_to_postgres: Postgres => Postgres;
+    postgres_to_mariadb: Postgres => Mariadb;
+    postgres_to_mysql: Postgres => Mysql;
+    postgres_to_sqlite: Postgres => Sqlite;
+}
