@@ -15,6 +15,7 @@ use rowferry_runtime::{Backoff, FailPoint, spawn};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::copy_chunk::{ChunkCopier, Copied, CopyError, Manner};
+use crate::lane::Lane;
 use crate::retry::Patience;
 use crate::tally::Tally;
 use crate::views::Views;
@@ -203,6 +204,9 @@ impl Attempts {
             let lost_view = matches!(&failed, CopyError::Read(_));
             let pause = backoff.next_pause();
             if !self.worth_another(&failed, lost_view, pause) {
+                if let Some(fenced) = self.overtaken(&failed, chunk, &lane).await {
+                    return Err(fenced);
+                }
                 let error = failed.into_error();
                 return Err(if lost_view { lane.rules.explain(error, None) } else { error });
             }
@@ -219,6 +223,22 @@ impl Attempts {
                 }
             }
         }
+    }
+
+    /// To a process that was frozen and overtaken, rows of its successor look like doubled keys: what
+    /// happened to it is said instead.
+    async fn overtaken(
+        &self,
+        failed: &CopyError,
+        chunk: &Chunk,
+        lane: &Lane,
+    ) -> Option<ConnectorError> {
+        let CopyError::Write(error) = failed else { return None };
+        if error.class != ErrorClass::Data {
+            return None;
+        }
+        let begun = self.copier.ends.sink.begin(chunk, &lane.prepared, true).await;
+        begun.err().filter(|error| error.class == ErrorClass::Fenced)
     }
 
     /// Blocks and whole reads hold in one view only, so without a key a lost view ends the table.

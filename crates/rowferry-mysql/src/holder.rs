@@ -1,24 +1,19 @@
 //! The session that holds a named lock and does nothing else.
 //!
-//! It is asked every ten seconds whether it still holds the lock, also while an index is built that
-//! takes an hour, and the server ends it after a minute of silence: a process that is frozen, or a
-//! machine that is gone, keeps nobody out for longer than that.
+//! It is asked several times in a [`lease`] whether it still holds the lock, also while an index is
+//! built that takes an hour, and the server ends it after a lease of silence.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use rowferry_core::Result;
-use rowferry_runtime::{Task, spawn};
+use rowferry_runtime::{Task, heartbeat, lease, spawn};
 use tokio::sync::Mutex;
 
 use crate::config;
 use crate::error;
-
-/// Distance of questions: a sixth of the silence after which the server ends the session.
-const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// Held as long as this value lives and [`Self::is_alive`].
 pub(crate) struct Holder {
@@ -32,7 +27,9 @@ pub(crate) struct Holder {
 impl Holder {
     /// Watches over `conn`, which holds the lock that the expression `name` names.
     pub(crate) async fn watch(mut conn: Conn, name: &str) -> Result<Self> {
-        conn.query_drop("set session wait_timeout = 60")
+        // In whole seconds, one at least.
+        let seconds = lease().as_secs().max(1);
+        conn.query_drop(format!("set session wait_timeout = {seconds}"))
             .await
             .map_err(|error| error::of(error, "could not set up the session of the lock"))?;
         let query = format!("select is_used_lock({name}) = connection_id()");
@@ -64,7 +61,7 @@ impl Drop for Holder {
 
 async fn beat(conn: Arc<Mutex<Option<Conn>>>, query: String, alive: Arc<AtomicBool>) {
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
+        tokio::time::sleep(heartbeat()).await;
         if !ask(&conn, &query).await {
             alive.store(false, Ordering::Relaxed);
             return;
@@ -76,6 +73,6 @@ async fn beat(conn: Arc<Mutex<Option<Conn>>>, query: String, alive: Arc<AtomicBo
 async fn ask(conn: &Mutex<Option<Conn>>, query: &str) -> bool {
     let mut conn = conn.lock().await;
     let Some(conn) = conn.as_mut() else { return false };
-    let answer = tokio::time::timeout(HEARTBEAT, conn.query_first::<Option<u8>, _>(query)).await;
+    let answer = tokio::time::timeout(heartbeat(), conn.query_first::<Option<u8>, _>(query)).await;
     matches!(answer, Ok(Ok(Some(Some(1)))))
 }

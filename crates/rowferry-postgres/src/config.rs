@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rowferry_core::{Endpoint, TlsMode};
+use rowferry_runtime::lease;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
@@ -72,9 +73,9 @@ const READ_SETTINGS: &str =
 const WRITE_SETTINGS: &str = "set idle_in_transaction_session_timeout = '5min'; \
      set default_transaction_isolation = 'read committed'";
 
-/// The heartbeat comes every ten seconds; a frozen owner loses the lock after a minute.
+/// A frozen owner loses the lock after a [`lease`], by the server's limits on idle sessions.
 const LOCK_SETTINGS: &str = "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; \
-     set tcp_keepalives_count = 3; set idle_in_transaction_session_timeout = '60s'";
+     set tcp_keepalives_count = 3";
 
 /// The statements that a new session runs first. `version` as in `server_version_num`.
 pub(crate) fn session_settings(purpose: Purpose, version: u32) -> String {
@@ -85,9 +86,19 @@ pub(crate) fn session_settings(purpose: Purpose, version: u32) -> String {
     };
     // Only version 14 and later can end a session that idles outside a transaction.
     let idle = match purpose {
-        Purpose::Lock if version >= 140_000 => "; set idle_session_timeout = '60s'",
-        Purpose::Read | Purpose::Write if version >= 140_000 => "; set idle_session_timeout = 0",
-        Purpose::Read | Purpose::Write | Purpose::Lock => "",
+        Purpose::Lock => {
+            let lease = lease().as_millis();
+            let limits = format!("; set idle_in_transaction_session_timeout = {lease}");
+            if version >= 140_000 {
+                format!("{limits}; set idle_session_timeout = {lease}")
+            } else {
+                limits
+            }
+        }
+        Purpose::Read | Purpose::Write if version >= 140_000 => {
+            "; set idle_session_timeout = 0".to_owned()
+        }
+        Purpose::Read | Purpose::Write => String::new(),
     };
     format!("{VALUE_SETTINGS}; {own}{idle}")
 }

@@ -20,7 +20,7 @@ use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, Phase, Prepared, Published, Result, Sealed,
     StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
 };
-use rowferry_runtime::{Task, spawn};
+use rowferry_runtime::{Task, heartbeat, spawn};
 use tokio_postgres::types::Type;
 
 use crate::config::Purpose;
@@ -31,8 +31,6 @@ use crate::session::{Connector, Session};
 use crate::write::WriterPool;
 use crate::{prepare, publish, sql};
 
-/// Distance of heartbeats: a sixth of the idle limit of the lock session.
-const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Tries to take a lock whose owner may just be leaving, …
 const LOCK_TRIES: u32 = 5;
 /// … at this distance: the server notices a closed socket within a second.
@@ -272,8 +270,9 @@ async fn take_locks(holder: &Session, spec: &StreamSpec, target: &TableRef) -> R
 /// Keeps the lock session from idling out, also while index builds take their time.
 async fn beat(holder: Arc<Session>, alive: Arc<AtomicBool>) {
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
-        let answer = tokio::time::timeout(HEARTBEAT, holder.client.batch_execute("select 1")).await;
+        tokio::time::sleep(heartbeat()).await;
+        let answer =
+            tokio::time::timeout(heartbeat(), holder.client.batch_execute("select 1")).await;
         if !matches!(answer, Ok(Ok(()))) {
             alive.store(false, Ordering::Relaxed);
             return;
@@ -366,7 +365,8 @@ impl StreamLock for PgStreamLock {
 
     async fn heartbeat(&mut self) -> Result<()> {
         self.check_alive()?;
-        let answer = tokio::time::timeout(HEARTBEAT, self.holder.client.batch_execute("select 1"));
+        let answer =
+            tokio::time::timeout(heartbeat(), self.holder.client.batch_execute("select 1"));
         match answer.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {

@@ -10,6 +10,7 @@ mod budget;
 mod compute;
 mod error;
 mod failpoint;
+mod lease;
 mod owner;
 mod task;
 
@@ -18,6 +19,7 @@ pub use budget::{ByteBudget, BytePermit};
 pub use compute::ComputePool;
 pub use error::RuntimeError;
 pub use failpoint::FailPoint;
+pub use lease::{heartbeat, lease};
 pub use owner::Owner;
 pub use task::{Task, spawn};
 pub use tokio_util::sync::CancellationToken;

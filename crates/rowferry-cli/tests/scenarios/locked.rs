@@ -21,7 +21,7 @@ fn copy(source: &Database, target: &Database) -> Vec<String> {
         .collect()
 }
 
-fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let pid = pid.to_string();
     assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
 }

@@ -8,7 +8,8 @@ use std::process::Stdio;
 use rowferry_testkit::Engine;
 
 use crate::dump::{assert_same, dump};
-use crate::ends::database;
+use crate::ends::{Progress, database, wait_until};
+use crate::locked::signal;
 use crate::mixed::{COLUMNS, fill, is_full};
 use crate::world::{World, wait};
 
@@ -58,4 +59,62 @@ every_direction! { one_writes:
     postgres_to_mariadb: Postgres => Mariadb;
     postgres_to_mysql: Postgres => Mysql;
     postgres_to_sqlite: Postgres => Sqlite;
+}
+
+/// A run that was frozen for longer than its lease is taken for dead: another one finishes. Woken,
+/// it writes nothing any more.
+#[cfg(feature = "failpoints")]
+fn a_frozen_run_is_overtaken(from: Engine, to: Engine) {
+    let world = World::new();
+    let Some(source) = database(from, &world, "frozen_source") else { return };
+    let Some(target) = database(to, &world, "frozen_target") else { return };
+    let rows = 20_000;
+    fill(&source, rows);
+    let expected = dump(&source, "t_bigint", &COLUMNS);
+    let start = |machine: &World| {
+        let (from, to) = (source.url(), target.url());
+        let words = ["copy", &from, &to, "--table", "t_bigint", "--write", "append"];
+        let rest = ["--chunk-rows", "100", "--run-key", "one", "--output", "json"];
+        let mut command = machine.command(&[&words[..], &rest].concat());
+        // The shortest that MySQL knows.
+        command.env("ROWFERRY_LEASE_MS", "1000");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let rounds = if is_full() { 40 } else { 2 };
+    println!("faults: {rounds}");
+    for round in 0..rounds {
+        for table in ["t_bigint", "_rowferry_chunk", "_rowferry_stream"] {
+            target.exec(&format!("drop table if exists {table}"));
+        }
+        let (one, other) = (World::new(), World::new());
+        let frozen = start(&one);
+        wait_until("some receipts", || Progress::of(&target).receipts > 5 + round);
+        signal(frozen.id(), "-STOP");
+        let before = Progress::of(&target);
+        assert!(before.rows < rows, "it was faster than its signal");
+        let successor = loop {
+            let told = wait(start(&other));
+            if told.code != 75 {
+                break told;
+            }
+        };
+        let report = successor.expect(0).json();
+        assert_eq!(report["totals"]["rows_written"], rows - before.rows, "{report}");
+        signal(frozen.id(), "-CONT");
+        let woken = wait(frozen);
+        assert!(matches!(woken.code, 69 | 75), "{woken:?}");
+        assert_same("frozen", &expected, &dump(&target, "t_bigint", &COLUMNS));
+        assert_eq!(Progress::of(&target).rows, rows);
+    }
+}
+
+#[cfg(feature = "failpoints")]
+mod frozen {
+    use super::*;
+
+    every_direction! { a_frozen_run_is_overtaken:
+        postgres_to_postgres: Postgres => Postgres;
+        postgres_to_mariadb: Postgres => Mariadb;
+        postgres_to_mysql: Postgres => Mysql;
+    }
 }
