@@ -194,7 +194,8 @@ pub trait Sink: Send + Sync {
 /// The coordinator's hold on one stream. Dropping it gives the lock back.
 #[async_trait]
 pub trait StreamLock: Send {
-    /// The stream row, without changing it. Creates nothing. Class `Conflict`, slug
+    /// The stream row, without changing it. Creates nothing; a staging table that a finished run left
+    /// may go. Class `Conflict`, slug
     /// `target-shared`, when another stream owns the same target table.
     async fn state(&mut self) -> Result<Option<StreamState>>;
 

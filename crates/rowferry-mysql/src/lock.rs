@@ -170,11 +170,12 @@ impl MysqlLock {
         Ok((run, epoch, phase))
     }
 
-    /// Drops what earlier runs of this stream left, but the tables of `run`.
-    async fn drop_older(&mut self, run: i64) -> Result<()> {
-        let keep = staging::name(&self.sink.server, &self.target, &self.stream.stream_id, run);
-        for table in staging::siblings(self.work()?, &keep).await? {
-            if table != keep {
+    /// Drops the staging tables that runs of this stream left, but that of the run to `keep`.
+    async fn drop_staging(&mut self, keep: Option<i64>) -> Result<()> {
+        let run = keep.unwrap_or_default();
+        let kept = staging::name(&self.sink.server, &self.target, &self.stream.stream_id, run);
+        for table in staging::siblings(self.work()?, &kept).await? {
+            if keep.is_none() || table != kept {
                 let statement = format!("drop table if exists {}", sql::table(&table));
                 self.execute(&statement, "could not drop an older staging table").await?;
             }
@@ -271,7 +272,12 @@ impl StreamLock for MysqlLock {
                  other stream with `rowferry state reset`.",
             ));
         }
-        Ok(states.into_iter().find(|state| state.stream_id == stream_id))
+        let state = states.into_iter().find(|state| state.stream_id == stream_id);
+        if state.as_ref().is_some_and(|state| state.phase == Phase::Done) {
+            // The DROP stands behind the last COMMIT, so a kill between them leaves the table.
+            self.drop_staging(None).await?;
+        }
+        Ok(state)
     }
 
     async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
@@ -283,7 +289,7 @@ impl StreamLock for MysqlLock {
         progress.create(work).await?;
         let (run, epoch, phase) = self.raise(&start).await?;
         if start != ClaimStart::Continue {
-            self.drop_older(run).await?;
+            self.drop_staging(Some(run)).await?;
         }
         let receipts = progress.receipts(self.work()?, &stream_id, run, None).await?;
         Ok(Claim { run, epoch, phase, receipts })
