@@ -16,6 +16,7 @@ pub(crate) fn launch_mariadb() -> Result<Server, Reason> {
         Command::new("mariadb-install-db")
             .args(["--no-defaults", "--user=root", "--skip-test-db"])
             .arg("--auth-root-authentication-method=normal")
+            .arg(option("--tmpdir=", &folder))
             .arg(option("--datadir=", &data)),
         &folder,
     )?;
@@ -88,6 +89,8 @@ fn serve(
     )?;
     command.extend([
         option("--datadir=", data),
+        // A server that starts deletes the temporary tables of every other one in the same folder.
+        option("--tmpdir=", folder),
         option("--init-file=", &init),
         option("--socket=", &folder.join("socket")),
         option("--pid-file=", &folder.join("pid")),

@@ -21,7 +21,7 @@ fn one_writes(from: Engine, to: Engine) {
     let expected = dump(&source, "t_bigint", &COLUMNS);
     let rounds: u64 = if is_full() { 200 } else { 10 };
     println!("faults: {rounds}");
-    let (mut written, mut told_to_wait) = (0, 0);
+    let mut written = 0;
     for round in 0..rounds {
         for table in ["t_bigint", "_rowferry_chunk", "_rowferry_stream"] {
             target.exec(&format!("drop table if exists {table}"));
@@ -41,9 +41,9 @@ fn one_writes(from: Engine, to: Engine) {
         for start in starts {
             let told = wait(start);
             match told.code {
-                // A start after the end of the one that wrote finds the run key done.
+                // A start that waited for the lock, or came later, finds the run key done.
                 0 => written += told.json()["totals"]["rows_written"].as_u64().unwrap(),
-                75 => told_to_wait += 1,
+                75 => {}
                 _ => panic!("round {round}: {told:?}"),
             }
         }
@@ -51,7 +51,6 @@ fn one_writes(from: Engine, to: Engine) {
         assert_same(&format!("round {round}"), &expected, &found);
     }
     assert_eq!(written, 2_000 * rounds, "rows were written by more than one");
-    assert!(told_to_wait > 0, "no two starts met");
 }
 
 every_direction! { one_writes:
