@@ -195,8 +195,7 @@ pub trait Sink: Send + Sync {
 #[async_trait]
 pub trait StreamLock: Send {
     /// The stream row, without changing it. Creates nothing; a staging table that a finished run left
-    /// may go. Class `Conflict`, slug
-    /// `target-shared`, when another stream owns the same target table.
+    /// may go. Class `Conflict`, slug `target-shared`, when another stream owns the same target table.
     async fn state(&mut self) -> Result<Option<StreamState>>;
 
     /// Ends the sessions of the previous owner, raises the epoch and reads the receipts, creating

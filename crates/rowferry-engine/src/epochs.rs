@@ -46,9 +46,17 @@ fn instants(
         };
         ends.sink.plan_column(&ColumnWish { source: &column, ..*wish })
     };
+    // A cast is pasted in place of this one, so it has to say again what the numbers count.
+    let counting = |cast: &String| format!("epoch={epoch} {cast}");
     let (meaning, mut choice) = match asked(&instant) {
         Ok(choice) => (instant, choice),
-        Err(problem) => (clock.clone(), asked(&clock).map_err(|_second| problem)?),
+        Err(mut problem) => match asked(&clock) {
+            Ok(choice) => (clock, choice),
+            Err(_second) => {
+                problem.casts = problem.casts.iter().map(counting).collect();
+                return Err(problem);
+            }
+        },
     };
     choice.converted.get_or_insert(meaning);
     choice.fidelity = choice.fidelity.max(Fidelity::Checked);
@@ -56,8 +64,9 @@ fn instants(
     choice.rule = Some(format!("{}{rule}", epoch.rule()));
     if !choice.options.iter().any(|option| option.starts_with("else")) {
         let policy = if wish.in_key || !choice.column.nullable { "skip_row" } else { "null" };
-        choice.options = vec![format!("epoch={epoch} else {policy}")];
+        choice.options = vec![format!("else {policy}")];
     }
+    choice.options = choice.options.iter().map(counting).collect();
     Ok(choice)
 }
 

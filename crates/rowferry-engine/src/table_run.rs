@@ -13,7 +13,6 @@ use rowferry_core::{
     ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, ForeignKey,
     Job, KeyTuple, LoadInto, Mode, Phase, Prepared, Receipt, Result, StreamState, TablePlan,
 };
-
 use rowferry_runtime::FailPoint;
 
 use crate::chunk_loop::ChunkLoop;

@@ -100,6 +100,10 @@ async fn numbers_that_count_time_become_instants() {
     for batch in &batches {
         assert_eq!(*batch.column_by_name("ratio").unwrap().data_type(), expected);
     }
+    // The sink's own advice must not forget what the numbers count.
+    let spoiled = Spoiled::rows(500).with_nan_every(200);
+    let strict = self::world(spoiled, finite(), "ratio: epoch=s").run().await;
+    assert!(message(&strict).contains(r#"`ratio: "epoch=s else null"`"#), "{}", message(&strict));
     let refused = self::world(Spoiled::rows(1), MemorySink::new(), "name: epoch=s").run().await;
     assert_eq!(failure(&refused, "rows").1, 78);
 }

@@ -19,7 +19,6 @@ use rowferry_core::{
     ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, ReplaceMode, Result, Sealed,
     TableRef,
 };
-
 use rowferry_runtime::FailPoint;
 
 use crate::lock::{MysqlLock, still_ours};
