@@ -45,4 +45,4 @@ pub use faulty_lock::{Step, StepFault};
 pub use faulty_sink::FaultySink;
 pub use faulty_source::FaultySource;
 pub use proxy::{Cut, Proxy};
-pub use server::{Engine, Server, mariadb, mysql, mysqls_alone, postgres, sqlite};
+pub use server::{Engine, Server, Stop, alone, mariadb, mysql, mysqls_alone, postgres, sqlite};
