@@ -25,7 +25,8 @@ impl Persistence {
     }
 
     /// Returns when it is time for the next attempt. `claimed` says that this process held the
-    /// table before: then a lock in its way may be that of its own lost session.
+    /// table before: then a lock in its way may be that of its own lost session, and a server that
+    /// takes no writes any more was not just a mistake in the command.
     ///
     /// # Errors
     ///
@@ -39,7 +40,8 @@ impl Persistence {
         let TableFailure::Failed(error) = &failure else { return Err(failure) };
         let worth = match error.class {
             ErrorClass::Transient | ErrorClass::Unknown => {
-                error.code != VIEW_LOST && self.patience.allows(pause)
+                let lasts = error.code == VIEW_LOST || (error.code == "read-only" && !claimed);
+                !lasts && self.patience.allows(pause)
             }
             ErrorClass::Busy => claimed && error.code == "locked" && self.may_be_our_own(pause),
             ErrorClass::Fenced

@@ -20,6 +20,8 @@ mod dotnet;
 mod dotnet_defects;
 mod dump;
 mod ends;
+#[cfg(feature = "failpoints")]
+mod failover;
 mod fixture;
 mod json_form;
 mod kill;

@@ -108,7 +108,7 @@ impl Restarts {
 }
 
 /// Whether the process stands still after SIGSTOP.
-fn is_frozen(process: u32) -> bool {
+pub(crate) fn is_frozen(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The state follows the name, which may hold anything, in brackets.
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
