@@ -42,5 +42,5 @@ pub use dump::{DumpColumn, Kind, dump};
 pub use faults::{Fault, Faults};
 pub use faulty_sink::FaultySink;
 pub use faulty_source::FaultySource;
-pub use proxy::{Cut, Proxy};
+pub use proxy::{At, On, Proxy, Way, What, WireFault};
 pub use server::{Engine, Server, mariadb, mysql, mysqls_alone, postgres, sqlite};
