@@ -8,6 +8,7 @@ mod duplicates;
 mod faults;
 mod publishing;
 mod spoiled;
+mod steps;
 mod stopping;
 mod values;
 mod world;

@@ -2,7 +2,8 @@
 //!
 //! Without the feature `failpoints` a point is nothing at all, and a release build cannot have the
 //! feature. With it, `ROWFERRY_FAILPOINT=WORD:N` kills the process by SIGKILL when it reaches that
-//! point for the Nth time, and `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached.
+//! point for the Nth time, `WORD:N:stop` freezes it there by SIGSTOP until a SIGCONT, and
+//! `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached.
 
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
 compile_error!("failpoints are for tests; a release build must not have them");
@@ -137,18 +138,29 @@ mod armed {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use rustix::process::{Signal, getpid, kill_process};
+
     use super::FailPoint;
 
-    /// The point at which to end, and how often it is still to be passed.
-    static WANTED: LazyLock<Option<(FailPoint, AtomicU64)>> = LazyLock::new(|| {
+    struct Wanted {
+        point: FailPoint,
+        /// How often it is still to be passed.
+        left: AtomicU64,
+        signal: Signal,
+    }
+
+    static WANTED: LazyLock<Option<Wanted>> = LazyLock::new(|| {
         let text = std::env::var("ROWFERRY_FAILPOINT").ok()?;
-        let (word, times) = text.split_once(':').unwrap_or((&text, "1"));
+        let mut words = text.split(':');
+        let word = words.next()?;
         let point = FailPoint::ALL.into_iter().find(|point| point.word() == word)?;
-        Some((point, AtomicU64::new(times.parse().ok()?)))
+        let left = AtomicU64::new(words.next().unwrap_or("1").parse().ok()?);
+        let signal = if words.next() == Some("stop") { Signal::STOP } else { Signal::KILL };
+        Some(Wanted { point, left, signal })
     });
 
     pub(super) fn is_wanted(point: FailPoint) -> bool {
-        WANTED.as_ref().is_some_and(|(wanted, _)| *wanted == point)
+        WANTED.as_ref().is_some_and(|wanted| wanted.point == point)
     }
 
     pub(super) fn reach(point: FailPoint) {
@@ -158,13 +170,12 @@ mod armed {
                 tracing::warn!(%error, "a point could not be noted");
             }
         }
-        let Some((wanted, left)) = WANTED.as_ref() else { return };
-        if *wanted == point && left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            let killed = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
-            tracing::error!(?killed, "the process could not be killed");
+        let Some(wanted) = WANTED.as_ref() else { return };
+        if wanted.point == point
+            && wanted.left.fetch_sub(1, Ordering::SeqCst) == 1
+            && let Err(error) = kill_process(getpid(), wanted.signal)
+        {
+            tracing::error!(%error, "the process could not be ended");
         }
     }
 }

@@ -32,6 +32,8 @@ mod mixed;
 mod objects;
 mod oracle;
 mod random;
+#[cfg(feature = "failpoints")]
+mod restarts;
 mod ride;
 mod round_trip;
 mod run_again;
