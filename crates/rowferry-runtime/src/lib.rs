@@ -12,6 +12,7 @@ mod error;
 mod failpoint;
 mod lease;
 mod owner;
+mod silence;
 mod task;
 
 pub use backoff::Backoff;
@@ -21,6 +22,7 @@ pub use error::RuntimeError;
 pub use failpoint::FailPoint;
 pub use lease::{heartbeat, lease};
 pub use owner::Owner;
+pub use silence::{Silent, within};
 pub use task::{Task, spawn};
 pub use tokio_util::sync::CancellationToken;
 

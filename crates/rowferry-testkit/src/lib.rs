@@ -44,5 +44,5 @@ pub use faults::{Fault, Faults};
 pub use faulty_lock::{Step, StepFault};
 pub use faulty_sink::FaultySink;
 pub use faulty_source::FaultySource;
-pub use proxy::{Cut, Proxy};
+pub use proxy::{At, On, Proxy, Way, What, WireFault};
 pub use server::{Engine, Server, Stop, alone, mariadb, mysql, mysqls_alone, postgres, sqlite};
