@@ -2,7 +2,9 @@
 //!
 //! Without the feature `failpoints` a point is nothing at all, and a release build cannot have the
 //! feature. With it, `ROWFERRY_FAILPOINT=WORD:N` kills the process by SIGKILL when it reaches that
-//! point for the Nth time, and `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached.
+//! point for the Nth time, and `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached. With
+//! `ROWFERRY_FAILPOINT_LEAK=TEXT` it logs the text there and panics with it instead, as a library
+//! would that takes no care of passwords.
 
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
 compile_error!("failpoints are for tests; a release build must not have them");
@@ -160,11 +162,20 @@ mod armed {
         }
         let Some((wanted, left)) = WANTED.as_ref() else { return };
         if *wanted == point && left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if let Ok(text) = std::env::var("ROWFERRY_FAILPOINT_LEAK") {
+                tracing::error!("{text}");
+                leak(&text);
+            }
             let killed = rustix::process::kill_process(
                 rustix::process::getpid(),
                 rustix::process::Signal::KILL,
             );
             tracing::error!(?killed, "the process could not be killed");
         }
+    }
+
+    #[expect(clippy::panic, reason = "what a test asked for")]
+    fn leak(text: &str) {
+        panic!("{text}");
     }
 }
