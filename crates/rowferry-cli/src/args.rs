@@ -351,7 +351,8 @@ pub(crate) fn parse() -> Cli {
 
 /// The error without the words of the user that may hold a password.
 fn without_logins(mut error: clap::Error) -> clap::Error {
-    let quoted = [ContextKind::InvalidArg, ContextKind::InvalidValue, ContextKind::InvalidSubcommand];
+    let quoted =
+        [ContextKind::InvalidArg, ContextKind::InvalidValue, ContextKind::InvalidSubcommand];
     for kind in quoted {
         let Some(ContextValue::String(text)) = error.get(kind) else { continue };
         if may_hold_login(text) {

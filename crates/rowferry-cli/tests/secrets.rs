@@ -20,7 +20,10 @@ fn forms(canary: &Canary) -> Vec<String> {
         format!("mysql://app:{url}@127.0.0.1:1/shop"),
         format!("jdbc:postgresql://127.0.0.1:1/shop?user=app&password={url}"),
         format!("host=127.0.0.1 port=1 user=app password={} dbname=shop", canary.in_libpq()),
-        format!("server=127.0.0.1;port=1;database=shop;User ID=app;password={}", canary.in_dotnet()),
+        format!(
+            "server=127.0.0.1;port=1;database=shop;User ID=app;password={}",
+            canary.in_dotnet()
+        ),
         format!("app:{raw}@tcp(127.0.0.1:1)/shop"),
         "env:SHOP_URL".to_owned(),
     ]

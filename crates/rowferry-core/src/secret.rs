@@ -208,7 +208,11 @@ mod tests {
         let _secret = Secret::new("Vogel-in-the-mine");
         assert_eq!(base64_inside(b"Many hands", 0), "TWFueSBoYW5k");
         // user:, u:, us: before it: three places within a group.
-        for code in ["dXNlcjpWb2dlbC1pbi10aGUtbWluZQ==", "dTpWb2dlbC1pbi10aGUtbWluZQ==", "dXM6Vm9nZWwtaW4tdGhlLW1pbmU="] {
+        for code in [
+            "dXNlcjpWb2dlbC1pbi10aGUtbWluZQ==",
+            "dTpWb2dlbC1pbi10aGUtbWluZQ==",
+            "dXM6Vm9nZWwtaW4tdGhlLW1pbmU=",
+        ] {
             let text = format!("Basic {code}");
             let clean = redact(&text);
             assert!(clean.contains("***") && clean.len() < 24, "{clean}");

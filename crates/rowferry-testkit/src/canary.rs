@@ -77,7 +77,10 @@ impl Canary {
             let piece: String = piece.iter().collect();
             let coded = percent_encoded(&piece);
             assert!(!text.contains(&piece), "{what}: {piece} of the secret stands in it:\n{text}");
-            assert!(coded == piece || !text.contains(&coded), "{what}: {coded} stands in it:\n{text}");
+            assert!(
+                coded == piece || !text.contains(&coded),
+                "{what}: {coded} stands in it:\n{text}"
+            );
         }
     }
 
