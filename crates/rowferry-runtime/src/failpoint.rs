@@ -3,7 +3,9 @@
 //! Without the feature `failpoints` a point is nothing at all, and a release build cannot have the
 //! feature. With it, `ROWFERRY_FAILPOINT=WORD:N` kills the process by SIGKILL when it reaches that
 //! point for the Nth time, `WORD:N:stop` freezes it there by SIGSTOP until a SIGCONT, and
-//! `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached.
+//! `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached. With
+//! `ROWFERRY_FAILPOINT_LEAK=TEXT` it logs the text there and panics with it instead, as a library
+//! would that takes no care of passwords.
 
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
 compile_error!("failpoints are for tests; a release build must not have them");
@@ -171,11 +173,20 @@ mod armed {
             }
         }
         let Some(wanted) = WANTED.as_ref() else { return };
-        if wanted.point == point
-            && wanted.left.fetch_sub(1, Ordering::SeqCst) == 1
-            && let Err(error) = kill_process(getpid(), wanted.signal)
-        {
+        if wanted.point != point || wanted.left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
+        }
+        if let Ok(text) = std::env::var("ROWFERRY_FAILPOINT_LEAK") {
+            tracing::error!("{text}");
+            leak(&text);
+        }
+        if let Err(error) = kill_process(getpid(), wanted.signal) {
             tracing::error!(%error, "the process could not be ended");
         }
+    }
+
+    #[expect(clippy::panic, reason = "what a test asked for")]
+    fn leak(text: &str) {
+        panic!("{text}");
     }
 }

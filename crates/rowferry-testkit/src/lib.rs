@@ -36,7 +36,7 @@ mod proxy;
 mod server;
 mod watchdog;
 
-pub use canary::assert_no_canary;
+pub use canary::{Canary, assert_no_canary};
 pub use compare::{Difference, assert_same, differences};
 pub use database::Database;
 pub use dump::{DumpColumn, Kind, dump};

@@ -13,6 +13,7 @@ mod every_direction;
 
 #[cfg(feature = "failpoints")]
 mod boundaries;
+mod canary;
 mod crossing;
 mod cuts;
 mod directions;
