@@ -39,7 +39,9 @@ mod set_aside;
 mod start_at_once;
 mod starts;
 mod stray;
+mod two_ends;
 mod types_page;
+mod unique_conflicts;
 
 #[path = "../world.rs"]
 #[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
