@@ -24,15 +24,14 @@ impl TwoEnds {
 
     /// Drops these tables at both ends, and what the target knows of earlier copies.
     pub(crate) fn forget(&self, tables: &[&str]) {
-        let mut all = String::new();
-        for table in tables {
-            all.push_str(&format!("drop table if exists {table}; "));
-        }
-        self.source.exec(&all);
-        for table in ["_rowferry_chunk", "_rowferry_stream", "_rowferry_quarantine"] {
-            all.push_str(&format!("drop table if exists {table}; "));
-        }
-        self.target.exec(&all);
+        self.source.exec(&dropped(tables));
+        self.forget_target(tables);
+    }
+
+    /// As [`Self::forget`], at the target alone.
+    pub(crate) fn forget_target(&self, tables: &[&str]) {
+        let own = ["_rowferry_chunk", "_rowferry_stream", "_rowferry_quarantine"];
+        self.target.exec(&(dropped(tables) + &dropped(&own)));
     }
 
     /// `copy` of one table, with these words behind it.
@@ -65,4 +64,8 @@ impl TwoEnds {
         let run = ["run", "job.yaml", "--output", "json", "--progress", "none"];
         self.world.run(&[&run[..], words].concat())
     }
+}
+
+fn dropped(tables: &[&str]) -> String {
+    tables.iter().map(|table| format!("drop table if exists {table}; ")).collect()
 }
