@@ -8,9 +8,7 @@ use rowferry_testkit::{Database, Engine, Server, alone};
 
 use crate::dump::{assert_same, dump};
 use crate::ends::{database, wait_for_silence, wait_until};
-use crate::locked::signal;
 use crate::mixed::{COLUMNS, fill};
-use crate::restarts::is_frozen;
 use crate::world::{World, wait};
 
 /// In the middle of the rows, before keys are built, before the swap.
@@ -53,8 +51,9 @@ fn start(world: &World, source: &Database, target: &str, moment: &str) -> Child 
     let words = ["copy", &source.url(), target, "--table", "t_bigint", "--chunk-rows", "200"];
     let rest = ["--restart", "--output", "json"];
     let mut command = world.command(&[&words[..], &rest].concat());
-    command.env("ROWFERRY_FAILPOINT", format!("{moment}:stop"));
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command.env("ROWFERRY_FAILPOINT", moment);
+    command.env("ROWFERRY_FAILPOINT_HOLD", world.path("held"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn a_target_that_turns_read_only_is_waited_for(from: Engine, to: Engine) {
@@ -71,9 +70,10 @@ fn a_target_that_turns_read_only_is_waited_for(from: Engine, to: Engine) {
             target.exec(&format!("drop table if exists {table}"));
         }
         let run = start(&world, &source, &url, moment);
-        wait_until(moment, || is_frozen(run.id()));
+        let held = world.path("held");
+        wait_until(moment, || held.exists());
         set_read_only(&server, true);
-        signal(run.id(), "-CONT");
+        std::fs::remove_file(held).unwrap();
         std::thread::sleep(READ_ONLY);
         set_read_only(&server, false);
         let told = wait(run).expect(0);

@@ -25,6 +25,7 @@ mod ends;
 mod failover;
 mod fixture;
 mod json_form;
+mod key_kinds;
 mod kill;
 mod kind;
 mod late_commit;
@@ -32,6 +33,7 @@ mod locked;
 mod lost_answers;
 mod matrix;
 mod mixed;
+mod null_keys;
 mod objects;
 mod oracle;
 mod random;
@@ -44,7 +46,9 @@ mod set_aside;
 mod start_at_once;
 mod starts;
 mod stray;
+mod two_ends;
 mod types_page;
+mod unique_conflicts;
 
 #[path = "../world.rs"]
 #[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
