@@ -2,7 +2,9 @@
 //! that moves at all never gives up, and one that does not ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Clock of the last sign of progress. Cloning shares it.
 #[derive(Clone, Debug)]

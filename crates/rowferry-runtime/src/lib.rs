@@ -14,7 +14,7 @@ mod lease;
 mod owner;
 mod task;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Jitter};
 pub use budget::{ByteBudget, BytePermit};
 pub use compute::ComputePool;
 pub use error::RuntimeError;
