@@ -9,8 +9,8 @@ use std::time::Duration;
 use rowferry_core::ErrorClass;
 use rowferry_runtime::{Backoff, CancellationToken, heartbeat, lease};
 
-use crate::TableFailure;
 use crate::retry::Patience;
+use crate::{RunContext, TableFailure};
 
 /// Attempts at one table.
 pub(crate) struct Persistence {
@@ -20,8 +20,8 @@ pub(crate) struct Persistence {
 }
 
 impl Persistence {
-    pub(crate) fn new(patience: Patience, stop: CancellationToken) -> Self {
-        Self { patience, backoff: Backoff::default(), stop }
+    pub(crate) fn new(patience: Patience, context: &RunContext) -> Self {
+        Self { patience, backoff: context.jitter.backoff(), stop: context.stop.clone() }
     }
 
     /// Returns when it is time for the next attempt. `claimed` says that this process held the
@@ -57,6 +57,7 @@ impl Persistence {
         }
         tracing::warn!(error = %error, pause_ms = pause.as_millis(), "table failed, trying again");
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => Ok(()),
             () = self.stop.cancelled() => Err(failure),
         }

@@ -150,7 +150,7 @@ impl TableRun {
     }
 
     fn persistence(&self) -> Persistence {
-        Persistence::new(self.patience.clone(), self.context.stop.clone())
+        Persistence::new(self.patience.clone(), &self.context)
     }
 
     async fn load_now(&mut self) -> Result<(), TableFailure> {

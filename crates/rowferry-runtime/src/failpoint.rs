@@ -176,10 +176,8 @@ mod armed {
             tracing::error!("{text}");
             leak(&text);
         }
-        let killed = rustix::process::kill_process(
-            rustix::process::getpid(),
-            rustix::process::Signal::KILL,
-        );
+        let killed =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         tracing::error!(?killed, "the process could not be killed");
     }
 

@@ -15,7 +15,7 @@ mod owner;
 mod silence;
 mod task;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Jitter};
 pub use budget::{ByteBudget, BytePermit};
 pub use compute::ComputePool;
 pub use error::RuntimeError;

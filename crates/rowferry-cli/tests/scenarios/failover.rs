@@ -53,7 +53,7 @@ fn start(world: &World, source: &Database, target: &str, moment: &str) -> Child 
     let mut command = world.command(&[&words[..], &rest].concat());
     command.env("ROWFERRY_FAILPOINT", moment);
     command.env("ROWFERRY_FAILPOINT_HOLD", world.path("held"));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn a_target_that_turns_read_only_is_waited_for(from: Engine, to: Engine) {
