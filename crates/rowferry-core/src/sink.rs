@@ -127,6 +127,11 @@ pub trait Sink: Send + Sync {
     /// What the server says of itself; same meaning as [`crate::Source::identity`].
     async fn identity(&self) -> Result<String>;
 
+    /// Whether what is written outlives this process, so that its progress can be missed later.
+    fn is_lasting(&self) -> bool {
+        true
+    }
+
     /// Describes the target table; `None` when it does not exist.
     async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>>;
 

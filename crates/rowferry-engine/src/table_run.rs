@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rowferry_core::{
     ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, ForeignKey,
-    Job, KeyTuple, LoadInto, Mode, Phase, Prepared, Receipt, Result, StreamState, TablePlan,
+    Job, KeyTuple, LoadInto, Mode, Phase, Position, Prepared, Receipt, Result, StreamState,
+    TablePlan,
 };
 use rowferry_runtime::FailPoint;
 
@@ -44,6 +45,8 @@ pub(crate) struct TableRun {
     planned: Option<(TablePlan, Instant)>,
     /// Keys to other tables of the job, as the last plan has them.
     foreign_keys: Vec<ForeignKey>,
+    /// What the target calls itself; `None` where nothing lasts.
+    target_id: Option<String>,
     loaded: Option<Loaded>,
 }
 
@@ -77,7 +80,8 @@ impl TableRun {
         let tally =
             Tally::new(&job.name, task.source.to_string(), task.target.to_string(), job.mode);
         let foreign_keys = Vec::new();
-        Self { job, task, tasks, ends, context, tally, planned: None, foreign_keys, loaded: None }
+        let (planned, target_id, loaded) = (None, None, None);
+        Self { job, task, tasks, ends, context, tally, planned, foreign_keys, target_id, loaded }
     }
 
     /// Loads all rows and seals them.
@@ -94,10 +98,16 @@ impl TableRun {
         FailPoint::BeforeLock.reach();
         let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
         FailPoint::Locked.reach();
+        if self.ends.sink.is_lasting() {
+            self.target_id = Some(self.ends.sink.identity().await?);
+        }
         let state = lock.state().await?;
         let start = self.decide(&plan, &lock, state.as_ref()).await?;
         let claim_start = match start {
             Start::Finished => {
+                if let Some(state) = &state {
+                    self.learned(&plan, &state.position(), &[]).await?;
+                }
                 let why = "finished earlier under the same run key; left alone";
                 return Err(TableFailure::Skipped(why.to_owned()));
             }
@@ -208,17 +218,38 @@ impl TableRun {
         }
     }
 
+    /// Tells the observer where the stream stands by the word of the target.
+    async fn learned(
+        &self,
+        plan: &TablePlan,
+        position: &Position,
+        receipts: &[Receipt],
+    ) -> Result<()> {
+        match &self.target_id {
+            Some(target) => self.context.observer.learned(plan, target, position, receipts).await,
+            None => Ok(()),
+        }
+    }
+
     async fn decide(
         &self,
         plan: &TablePlan,
         lock: &HeldLock,
         state: Option<&StreamState>,
     ) -> Result<Start> {
+        let remembered = match &self.target_id {
+            Some(target) => self.context.observer.remembered(plan, target).await?,
+            None => None,
+        };
+        if let (Some(_), Some(state)) = (&self.target_id, state) {
+            log_news(plan, remembered.as_ref(), &state.position());
+        }
         let target_exists = plan.target_existing.is_some();
         let asks_for_rows = state.is_none() && target_exists;
         let target_has_rows = asks_for_rows && lock.target_rows(Some(1)).await? > 0;
         let found = Found {
             state,
+            remembered: remembered.as_ref(),
             target_exists,
             target_has_rows,
             write_is_explicit: self.task.entry.write.is_some(),
@@ -253,10 +284,21 @@ impl TableRun {
             }
             self.tally.resumed(&claim.receipts);
             let resumed = !claim.receipts.is_empty();
+            let position = Position {
+                run: claim.run,
+                epoch: claim.epoch,
+                done: false,
+                chunks: self.tally.chunks_resumed,
+                run_key: match (&start, state) {
+                    (ClaimStart::Continue, Some(state)) => state.run_key.clone(),
+                    _ => plan.stream.run_key.clone(),
+                },
+            };
             self.context
                 .observer
                 .table_started(plan, claim.run, self.tally.chunks_resumed, self.tally.rows_resumed)
                 .await?;
+            self.learned(plan, &position, &claim.receipts).await?;
             let attempt = Attempt {
                 plan,
                 lock,
@@ -416,6 +458,18 @@ impl TableRun {
         let limit = (!guard::needs_count(limits)).then_some(1);
         let target_rows = if asks { attempt.lock.target_rows(limit).await? } else { 0 };
         guard::check(attempt.plan, limits, loaded, target_rows)
+    }
+}
+
+/// Says once that the target knows more than was remembered; it is taken over when the table starts.
+fn log_news(plan: &TablePlan, remembered: Option<&Position>, now: &Position) {
+    let (table, run, chunks) = (&plan.source.table, now.run, now.chunks);
+    match remembered {
+        None => tracing::info!(%table, run, chunks, "progress was found in the target"),
+        Some(before) if before != now && !before.is_ahead_of(now) => {
+            tracing::info!(%table, run, chunks, "the target is further than was remembered");
+        }
+        Some(_) => {}
     }
 }
 

@@ -38,6 +38,12 @@ pub enum LedgerError {
         /// Layout of this version.
         known: i64,
     },
+    /// A SQLite database of something else.
+    #[error("{} is a SQLite database, but not a ledger", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another process runs the job.
     #[error("job {job:?} is being run by {holder}")]
     Busy {
@@ -67,7 +73,7 @@ impl LedgerError {
             Self::Unwritable { .. } | Self::Statement { .. } | Self::Lock { .. } => {
                 ErrorClass::Local
             }
-            Self::Newer { .. } => ErrorClass::Setup,
+            Self::Newer { .. } | Self::Foreign { .. } => ErrorClass::Setup,
             Self::Busy { .. } => ErrorClass::Busy,
             Self::Thread(_) => ErrorClass::Bug,
         }
@@ -79,6 +85,7 @@ impl LedgerError {
             Self::Unwritable { .. } | Self::Lock { .. } => "state-unwritable",
             Self::Statement { .. } => "state-failed",
             Self::Newer { .. } => "state-newer",
+            Self::Foreign { .. } => "not-a-ledger",
             Self::Busy { .. } => "locked",
             Self::Thread(_) => "bug",
         }
@@ -97,7 +104,11 @@ impl LedgerError {
             Self::Newer { .. } => {
                 "Use the version that wrote it, or name another file with `--state`."
             }
-            Self::Busy { .. } => "Wait for the other run to end; nothing was changed.",
+            Self::Foreign { .. } => "Name another file with `--state`; this one was not touched.",
+            Self::Busy { .. } => {
+                "Wait for the other run to end, or let this one wait with `--on-locked wait`; \
+                 nothing was changed."
+            }
             Self::Thread(_) => "This is a bug of rowferry; please report it.",
         }
     }
