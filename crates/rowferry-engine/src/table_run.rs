@@ -380,9 +380,11 @@ impl TableRun {
             Consistency::Chunk => "chunk",
             Consistency::Table | Consistency::Auto => "table",
         };
-        let horizon = match plan.mode {
-            Mode::Incremental => view.horizon().await?,
-            Mode::Full => None,
+        let (horizon, read_at) = match plan.mode {
+            // The source's clock: ours may be set between two runs, and what is open there by then
+            // would count as settled.
+            Mode::Incremental => (view.horizon().await?, view.opened_at().await?),
+            Mode::Full => (None, None),
         };
         let scope_lower = match plan.mode {
             Mode::Incremental => attempt.previous.as_ref().and_then(|mark| mark.settled.clone()),
@@ -416,7 +418,7 @@ impl TableRun {
             // Chunks of an earlier attempt were read in earlier views, whose clocks are not known
             // any more: nothing is settled by this run, so the next one reads the same stretch.
             self.tally.watermark = Some(if one_view {
-                previous.after(last_key, horizon, unix_seconds())
+                previous.after(last_key, horizon, read_at.unwrap_or_else(unix_seconds))
             } else {
                 previous
             });

@@ -28,6 +28,15 @@ pub enum LedgerError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Another program keeps it locked.
+    #[error("the ledger {} is locked by another program", path.display())]
+    Held {
+        /// Ledger file.
+        path: PathBuf,
+        /// SQLite's answer.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A later version wrote the file.
     #[error("ledger {} has layout {found}, this version knows {known}", path.display())]
     Newer {
@@ -70,9 +79,10 @@ impl LedgerError {
     /// What the failure means for the run.
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Unwritable { .. } | Self::Statement { .. } | Self::Lock { .. } => {
-                ErrorClass::Local
-            }
+            Self::Unwritable { .. }
+            | Self::Statement { .. }
+            | Self::Held { .. }
+            | Self::Lock { .. } => ErrorClass::Local,
             Self::Newer { .. } | Self::Foreign { .. } => ErrorClass::Setup,
             Self::Busy { .. } => ErrorClass::Busy,
             Self::Thread(_) => ErrorClass::Bug,
@@ -84,6 +94,7 @@ impl LedgerError {
         match self {
             Self::Unwritable { .. } | Self::Lock { .. } => "state-unwritable",
             Self::Statement { .. } => "state-failed",
+            Self::Held { .. } => "state-held",
             Self::Newer { .. } => "state-newer",
             Self::Foreign { .. } => "not-a-ledger",
             Self::Busy { .. } => "locked",
@@ -100,6 +111,10 @@ impl LedgerError {
             }
             Self::Statement { .. } => {
                 "The ledger is only history: it may be moved away, and the next run makes a new one."
+            }
+            Self::Held { .. } => {
+                "End the program that holds it, or name another file with `--state`; then run \
+                 again."
             }
             Self::Newer { .. } => {
                 "Use the version that wrote it, or name another file with `--state`."

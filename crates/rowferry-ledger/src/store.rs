@@ -228,6 +228,9 @@ pub(crate) fn statement_failed(
             | ErrorCode::PermissionDenied
             | ErrorCode::SystemIoFailure,
         ) => unwritable(path, source),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            LedgerError::Held { path: path.to_owned(), source }
+        }
         _ => LedgerError::Statement { attempt, path: path.to_owned(), source },
     }
 }

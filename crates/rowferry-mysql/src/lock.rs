@@ -54,8 +54,7 @@ impl MysqlLock {
             .query_drop("set autocommit = 1")
             .await
             .map_err(|error| error::of(error, attempt()))?;
-        // A lock's name has at most 64 characters, so the table's name is hashed by the server.
-        let name = format!("concat('rowferry.t.', left(sha2({}, 256), 40))", sql::text(&what));
+        let name = lock_name(&what);
         let got: Option<Option<u8>> = holder
             .query_first(format!("select get_lock({name}, 0)"))
             .await
@@ -391,6 +390,12 @@ impl Drop for MysqlLock {
     }
 }
 
+/// The name of a lock as an expression: it has at most 64 characters, so the server hashes what it
+/// stands for.
+pub(crate) fn lock_name(what: &str) -> String {
+    format!("concat('rowferry.t.', left(sha2({}, 256), 40))", sql::text(what))
+}
+
 /// Writes the stream row of a claim.
 fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> String {
     let table = &progress.stream;
@@ -412,8 +417,8 @@ fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> Str
              updated_at = utc_timestamp(6) where stream_id = :id"
         ),
         (true, ClaimStart::Continue) => format!(
-            "update {table} set tool_version = :tool, epoch = :epoch, owner = :owner, \
-             updated_at = utc_timestamp(6) where stream_id = :id and run = :run"
+            "update {table} set format_version = :format, tool_version = :tool, epoch = :epoch, \
+             owner = :owner, updated_at = utc_timestamp(6) where stream_id = :id and run = :run"
         ),
     }
 }

@@ -25,6 +25,9 @@ mod json_form;
 mod kill;
 mod kind;
 mod late_commit;
+#[cfg(feature = "failpoints")]
+mod ledger_faults;
+mod ledger_io;
 mod locked;
 mod lost_answers;
 mod matrix;
@@ -32,6 +35,8 @@ mod mixed;
 mod objects;
 mod oracle;
 mod random;
+#[cfg(feature = "failpoints")]
+mod reconcile;
 mod ride;
 mod round_trip;
 mod run_again;
