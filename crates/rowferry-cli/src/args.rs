@@ -391,3 +391,7 @@ fn with_environment(command: clap::Command) -> clap::Command {
 #[cfg(test)]
 #[path = "args_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "ways_out_tests.rs"]
+mod ways_out;

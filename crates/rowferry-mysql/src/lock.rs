@@ -66,7 +66,11 @@ impl MysqlLock {
                 "locked",
                 format!("another run is writing target table {}", stream.target_table),
             )
-            .with_next("Wait until it has finished; `rowferry status` shows it."));
+            .with_next(format!(
+                "Wait until it has finished, or let this one wait with `--on-locked wait`. If its \
+                 owner is dead, `rowferry state unlock {short} --target URL` shows and ends it.",
+                short = stream.stream_id.get(..8).unwrap_or(&stream.stream_id),
+            )));
         }
         let mut work = session::open(&server, &stream.stream_id).await;
         if let Err(error) = &work
@@ -134,7 +138,7 @@ impl MysqlLock {
                     "state-missing",
                     format!("{attempt}: its row in the progress table is gone"),
                 )
-                .with_next("Start anew with --restart."));
+                .with_next("Start anew with `--restart`."));
             }
             (None, ClaimStart::NewRun | ClaimStart::Anew) => (1, 1, Phase::Loading),
             (Some((run, epoch, _)), ClaimStart::NewRun | ClaimStart::Anew) => {

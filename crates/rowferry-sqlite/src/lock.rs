@@ -143,10 +143,11 @@ fn busy(file: &mut File, stream: &StreamSpec) -> ConnectorError {
         "locked",
         format!("target table {} is being written by another run", stream.target_table),
     )
-    .with_next(
-        "Wait for the other run to end, or let this one wait with `--on-locked wait`; nothing was \
-         changed.",
-    );
+    .with_next(format!(
+        "Wait for the other run to end, or let this one wait with `--on-locked wait`. \
+         `rowferry state unlock {short} --target URL` shows who it is.",
+        short = stream.stream_id.get(..8).unwrap_or(&stream.stream_id),
+    ));
     if known { error.with_server(format!("held by {owner}")) } else { error }
 }
 

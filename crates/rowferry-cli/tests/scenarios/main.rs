@@ -13,6 +13,8 @@ mod every_direction;
 
 #[cfg(feature = "failpoints")]
 mod boundaries;
+#[cfg(feature = "failpoints")]
+mod clocks;
 mod crossing;
 mod cuts;
 mod directions;
@@ -37,14 +39,18 @@ mod oracle;
 mod random;
 #[cfg(feature = "failpoints")]
 mod reconcile;
+mod repeated;
 mod ride;
 mod round_trip;
 mod run_again;
 mod set_aside;
 mod start_at_once;
 mod starts;
+#[cfg(feature = "failpoints")]
+mod state_format;
 mod stray;
 mod types_page;
+mod unlock;
 
 #[path = "../world.rs"]
 #[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
