@@ -14,6 +14,8 @@ mod every_direction;
 #[cfg(feature = "failpoints")]
 mod boundaries;
 mod canary;
+#[cfg(feature = "failpoints")]
+mod clocks;
 mod crossing;
 mod cuts;
 mod directions;
@@ -29,6 +31,9 @@ mod key_kinds;
 mod kill;
 mod kind;
 mod late_commit;
+#[cfg(feature = "failpoints")]
+mod ledger_faults;
+mod ledger_io;
 mod locked;
 mod lost_answers;
 mod matrix;
@@ -37,6 +42,8 @@ mod null_keys;
 mod objects;
 mod oracle;
 mod random;
+mod reconcile;
+mod repeated;
 #[cfg(feature = "failpoints")]
 mod restarts;
 mod ride;
@@ -45,10 +52,13 @@ mod run_again;
 mod set_aside;
 mod start_at_once;
 mod starts;
+#[cfg(feature = "failpoints")]
+mod state_format;
 mod stray;
 mod two_ends;
 mod types_page;
 mod unique_conflicts;
+mod unlock;
 
 #[path = "../world.rs"]
 #[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
