@@ -13,6 +13,7 @@ mod every_direction;
 
 #[cfg(feature = "failpoints")]
 mod boundaries;
+mod canary;
 mod crossing;
 mod cuts;
 mod directions;
@@ -20,8 +21,11 @@ mod dotnet;
 mod dotnet_defects;
 mod dump;
 mod ends;
+#[cfg(feature = "failpoints")]
+mod failover;
 mod fixture;
 mod json_form;
+mod key_kinds;
 mod kill;
 mod kind;
 mod late_commit;
@@ -29,9 +33,12 @@ mod locked;
 mod lost_answers;
 mod matrix;
 mod mixed;
+mod null_keys;
 mod objects;
 mod oracle;
 mod random;
+#[cfg(feature = "failpoints")]
+mod restarts;
 mod ride;
 mod round_trip;
 mod run_again;
@@ -39,7 +46,9 @@ mod set_aside;
 mod start_at_once;
 mod starts;
 mod stray;
+mod two_ends;
 mod types_page;
+mod unique_conflicts;
 
 #[path = "../world.rs"]
 #[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
