@@ -87,9 +87,16 @@ pub(crate) struct Manner {
 
 /// What the reading task hands over.
 enum Item {
-    Rows { payload: Payload, _held: Held },
+    Rows {
+        payload: Payload,
+        _held: Held,
+    },
     /// Comes behind the last rows, and with it what the chunk held for all of them.
-    End { last_key: Option<KeyTuple>, digest: Option<Digest>, _room: Room },
+    End {
+        last_key: Option<KeyTuple>,
+        digest: Option<Digest>,
+        _room: Room,
+    },
 }
 
 impl ChunkCopier {

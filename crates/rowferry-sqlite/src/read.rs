@@ -227,12 +227,7 @@ impl ChunkRead {
         })
     }
 
-    fn run(
-        mut self,
-        connection: &mut Connection,
-        stopped: &Arc<AtomicBool>,
-        to: &Way,
-    ) {
+    fn run(mut self, connection: &mut Connection, stopped: &Arc<AtomicBool>, to: &Way) {
         if stopped.load(Ordering::Relaxed) {
             return;
         }
@@ -255,11 +250,7 @@ impl ChunkRead {
 
     /// Rows and greatest key must come from one view: without the snapshot's own transaction this
     /// read opens one.
-    fn run_in_view(
-        &mut self,
-        connection: &Connection,
-        to: &Way,
-    ) -> Result<Option<KeyTuple>> {
+    fn run_in_view(&mut self, connection: &Connection, to: &Way) -> Result<Option<KeyTuple>> {
         if !self.own_view {
             return self.rows_and_last_key(connection, to);
         }
@@ -269,11 +260,7 @@ impl ChunkRead {
         done
     }
 
-    fn rows_and_last_key(
-        &mut self,
-        connection: &Connection,
-        to: &Way,
-    ) -> Result<Option<KeyTuple>> {
+    fn rows_and_last_key(&mut self, connection: &Connection, to: &Way) -> Result<Option<KeyTuple>> {
         if !self.send_rows(connection, to)? {
             return Ok(None);
         }

@@ -17,6 +17,7 @@ mod canary;
 mod crossing;
 mod cuts;
 mod directions;
+mod disk_full;
 mod dotnet;
 mod dotnet_defects;
 mod dump;
