@@ -8,6 +8,7 @@
 //!
 //! Order of safety: a chunk is durable in the target first, then the observer may note it.
 
+mod big_rows;
 mod chunk_loop;
 mod copy_chunk;
 mod draft;

@@ -7,6 +7,9 @@ use rowferry_core::{ConnectorError, ErrorClass};
 use rowferry_runtime::RuntimeError;
 use rusqlite::ErrorCode;
 
+const DISK_FULL: &str = "Make room on the disk that holds the file and run the same command again; \
+                         it continues behind what is saved.";
+
 /// The error of `attempt` (lowercase, with its object) that SQLite refused with `error`.
 pub(crate) fn failed(attempt: impl Into<String>, error: rusqlite::Error) -> ConnectorError {
     let (class, code, next) = classify(&error);
@@ -26,6 +29,12 @@ pub(crate) fn commit_failed(attempt: impl Into<String>, error: rusqlite::Error) 
         Some(
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ConstraintViolation,
         ) => failed(attempt, error),
+        Some(ErrorCode::DiskFull) => {
+            ConnectorError::new(ErrorClass::Unknown, "disk-full", attempt.into())
+                .with_server(server_words(&error))
+                .with_next(DISK_FULL)
+                .with_source(error)
+        }
         _ => ConnectorError::new(ErrorClass::Unknown, "commit-unknown", attempt.into())
             .with_server(server_words(&error))
             .with_source(error),
@@ -96,11 +105,7 @@ fn classify(error: &rusqlite::Error) -> (ErrorClass, &'static str, Option<&'stat
         ErrorCode::SystemIoFailure => {
             (ErrorClass::Transient, "io-error", Some("Check the disk that holds the file."))
         }
-        ErrorCode::DiskFull => (
-            ErrorClass::Transient,
-            "disk-full",
-            Some("Make room on the disk that holds the file and run the same command again."),
-        ),
+        ErrorCode::DiskFull => (ErrorClass::Transient, "disk-full", Some(DISK_FULL)),
         ErrorCode::OutOfMemory => (ErrorClass::Transient, "out-of-memory", None),
         ErrorCode::CannotOpen => (
             ErrorClass::Refused,

@@ -35,6 +35,7 @@ mod mysqld;
 mod postgres;
 mod proxy;
 mod server;
+mod small_disk;
 mod watchdog;
 
 pub use canary::{Canary, assert_no_canary};
@@ -48,3 +49,4 @@ pub use faulty_source::FaultySource;
 pub use memory_source::MemorySource;
 pub use proxy::{At, On, Proxy, Way, What, WireFault};
 pub use server::{Engine, Server, Stop, alone, mariadb, mysql, mysqls_alone, postgres, sqlite};
+pub use small_disk::SmallDisk;

@@ -19,6 +19,7 @@ mod clocks;
 mod crossing;
 mod cuts;
 mod directions;
+mod disk_full;
 mod dotnet;
 mod dotnet_defects;
 mod dump;
