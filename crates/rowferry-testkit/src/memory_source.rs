@@ -192,9 +192,8 @@ impl Stored {
     /// Places of the keys above `lower` and not above `upper`.
     fn between(&self, lower: Option<&KeyTuple>, upper: Option<&KeyTuple>) -> Range<usize> {
         let upto = |bound: &KeyTuple| {
-            let within = |key: &Option<KeyTuple>| {
-                key.as_ref().is_some_and(|key| order(key, bound).is_le())
-            };
+            let within =
+                |key: &Option<KeyTuple>| key.as_ref().is_some_and(|key| order(key, bound).is_le());
             self.keys.partition_point(within)
         };
         let start = lower.map_or(0, upto);

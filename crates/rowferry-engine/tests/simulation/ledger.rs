@@ -30,7 +30,8 @@ impl Observer for ModelLedger {
         });
         if ours && !model.sink.receipts(target).iter().any(|known| known.no == receipt.no) {
             let no = receipt.no.0;
-            model.accuse(format!("the ledger hears of chunk {no} of {target}, the target has none"));
+            model
+                .accuse(format!("the ledger hears of chunk {no} of {target}, the target has none"));
         }
         match self.0.step(Step::Ledger, target).await {
             Fate::Fails(class) => Err(failed(class, Step::Ledger)),

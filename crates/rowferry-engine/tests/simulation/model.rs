@@ -269,7 +269,8 @@ impl Model {
         let highest = rows.iter().filter_map(|row| row.key).max().unwrap_or(0);
         let free = |key: i64| rows.iter().all(|row| row.key != Some(key));
         let wanted = i64::try_from(state.dice.below(highest.unsigned_abs() + 20)).unwrap();
-        let key = (table.key != KeyKind::None).then(|| if free(wanted) { wanted } else { highest + 1 });
+        let key =
+            (table.key != KeyKind::None).then(|| if free(wanted) { wanted } else { highest + 1 });
         let next = rows.iter().map(|row| row.id).max().unwrap_or(0) + 1_000;
         let way = state.dice.below(4);
         let changed = if good.is_empty() || (way == 0 && !rows.is_empty()) {

@@ -152,8 +152,12 @@ impl ModelWriter {
         let values = batch.column(2).as_string::<i32>();
         let poisoned = values.iter().position(|value| value.is_some_and(|v| v.starts_with(POISON)));
         poisoned.map(|_row| {
-            ConnectorError::new(ErrorClass::Data, "check-violated", "a rule of the target is broken")
-                .with_column("v")
+            ConnectorError::new(
+                ErrorClass::Data,
+                "check-violated",
+                "a rule of the target is broken",
+            )
+            .with_column("v")
         })
     }
 

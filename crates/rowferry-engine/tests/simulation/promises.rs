@@ -19,7 +19,10 @@ pub(crate) fn of_report(model: &Model, report: &RunReport) {
     }
     for table in &report.tables {
         if table.exit_code != 0 && !CODES.contains(&table.exit_code) {
-            model.accuse(format!("{} ends with {}: {:?}", table.source, table.exit_code, table.error));
+            model.accuse(format!(
+                "{} ends with {}: {:?}",
+                table.source, table.exit_code, table.error
+            ));
         }
         if says_done(table) {
             let known = model.case.tables.iter().find(|known| known.name.name == table.source);
@@ -46,13 +49,15 @@ pub(crate) async fn at_rest(model: &Model) {
         };
         let receipts = model.sink.receipts(name);
         let written: u64 = receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
-        let durable = model.state().durable.get(&(name.clone(), stream.run)).map_or(0, BTreeSet::len);
+        let durable =
+            model.state().durable.get(&(name.clone(), stream.run)).map_or(0, BTreeSet::len);
         let moves = model.state().moved.iter().any(|(moved, _)| moved == name);
         if written != durable as u64 && !moves {
             model.accuse(format!("receipts of {name} say {written} rows, {durable} are durable"));
         }
         if stream.rows != written {
-            model.accuse(format!("stream {name} says {} rows, its receipts {written}", stream.rows));
+            model
+                .accuse(format!("stream {name} says {} rows, its receipts {written}", stream.rows));
         }
         if let Some(staging) = stream.staging.as_ref().filter(|_| stream.phase == Phase::Loading) {
             let there = model.sink.rows(staging);
@@ -84,7 +89,8 @@ pub(crate) fn at_the_end(model: &Model, report: &RunReport) {
                 if code != wanted {
                     model.accuse(format!("{} ends with {code} {slug}, not {wanted}", table.name));
                 }
-                if table.write == WriteMode::Replace && rows_of(model, table) != sorted(&table.old) {
+                if table.write == WriteMode::Replace && rows_of(model, table) != sorted(&table.old)
+                {
                     model.accuse(format!("{} was refused and changed", table.name));
                 }
             }
@@ -118,7 +124,8 @@ fn complete(model: &Model, table: &CaseTable, when: &str) {
     };
     let stands = |row: &Row| !moved.contains(&row.id) && !row.is_bad();
     let mut expected: Vec<Row> = source.iter().filter(|row| stands(row)).cloned().collect();
-    let keys: BTreeSet<i64> = source.iter().filter_map(|row| row.key).collect();
+    let written = source.iter().filter(|row| !row.is_bad());
+    let keys: BTreeSet<i64> = written.filter_map(|row| row.key).collect();
     let merged = |row: &&Row| row.key.is_some_and(|key| keys.contains(&key));
     match table.write {
         WriteMode::Replace => {}

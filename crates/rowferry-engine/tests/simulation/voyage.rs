@@ -71,8 +71,13 @@ fn prepare(model: &Model, disturbed: bool) -> Option<(u64, Halt)> {
     if !disturbed || state.dice.percent(35) {
         return None;
     }
-    let halt =
-        state.dice.pick(&[Halt::Killed, Halt::Killed, Halt::Frozen, Halt::Frozen, Halt::AskedToStop]);
+    let halt = state.dice.pick(&[
+        Halt::Killed,
+        Halt::Killed,
+        Halt::Frozen,
+        Halt::Frozen,
+        Halt::AskedToStop,
+    ]);
     // Guessed: runs of these tables take some dozens to some hundreds of steps.
     let reach = state.dice.pick(&[10, 40, 120, 300]);
     state.faults += 1;
@@ -81,8 +86,11 @@ fn prepare(model: &Model, disturbed: bool) -> Option<(u64, Halt)> {
 
 /// Runs until the process ends or is killed; the report of the last process that ended by itself.
 fn attempt_once(model: &Arc<Model>, number: u64, halt: Option<(u64, Halt)>) -> Option<RunReport> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     let report = runtime.block_on(live(model, number, halt));
     // With the runtime go all tasks of the process, and with them its locks and transactions.
     drop(runtime);
@@ -175,4 +183,3 @@ async fn run(process: &Arc<Process>) -> RunReport {
     promises::of_report(model, &report);
     report
 }
-
