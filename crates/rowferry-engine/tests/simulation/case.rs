@@ -17,8 +17,8 @@ use super::dice::Dice;
 const ROWS_MAX: u64 = 60;
 /// Characters that the target's column holds.
 pub(crate) const VALUE_CHARS: u64 = 12;
-/// Begins a value that only the target itself refuses.
-pub(crate) const POISON: &str = "poison";
+/// Begins a value that only the target itself knows to be wrong.
+const POISON: &str = "poison";
 /// Ids of rows that stood in the target before, and their keys where they meet no other.
 const OLD: i64 = 10_000;
 
@@ -47,8 +47,13 @@ impl Row {
 
     /// Whether some rule of the target is broken.
     pub(crate) fn is_bad(&self) -> bool {
-        self.value.starts_with(POISON) || self.value.chars().count() as u64 > VALUE_CHARS
+        breaks_a_rule(&self.value)
     }
+}
+
+/// Whether the target takes no such value.
+pub(crate) fn breaks_a_rule(value: &str) -> bool {
+    value.starts_with(POISON) || value.chars().count() as u64 > VALUE_CHARS
 }
 
 #[derive(Clone, Debug)]

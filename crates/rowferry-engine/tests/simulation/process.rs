@@ -85,7 +85,6 @@ impl Process {
         self.model.go_on().await;
         let fate = self.model.fate(step, table);
         self.model.tell(|| format!("process {}: {step:?} {table}: {fate:?}", self.number));
-        self.model.count(self.number, step);
         fate
     }
 
