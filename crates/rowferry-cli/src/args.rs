@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::flags::{Control, Limits, Output, RunOutput, Shape, TableNames, Talk};
@@ -365,8 +366,32 @@ pub(crate) fn command() -> clap::Command {
 /// Reads the process's own arguments. Ends the process on a usage error (exit 2) and after
 /// `--help` and `--version`.
 pub(crate) fn parse() -> Cli {
-    let matches = command().get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let parsed = command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(without_logins);
+    parsed.unwrap_or_else(|error| error.exit())
+}
+
+/// The error without the words of the user that may hold a password.
+fn without_logins(mut error: clap::Error) -> clap::Error {
+    let quoted =
+        [ContextKind::InvalidArg, ContextKind::InvalidValue, ContextKind::InvalidSubcommand];
+    for kind in quoted {
+        let Some(ContextValue::String(text)) = error.get(kind) else { continue };
+        if may_hold_login(text) {
+            error.insert(kind, ContextValue::String("***".to_owned()));
+            // A suggestion would repeat it.
+            error.remove(ContextKind::Suggested);
+        }
+    }
+    error
+}
+
+/// Whether `text` may be a connection string with a password. Every form has one of these signs, and
+/// little else has.
+pub(crate) fn may_hold_login(text: &str) -> bool {
+    text.contains(['@', ';']) || text.contains("://") || text.to_lowercase().contains("password")
 }
 
 fn with_environment(command: clap::Command) -> clap::Command {

@@ -28,6 +28,7 @@ mod limits;
 mod nearest;
 mod plan;
 mod predicate;
+mod secret;
 mod sink;
 mod source;
 mod stream;
@@ -38,7 +39,7 @@ pub use cast::{Cast, CastTarget, Policy, TypeCast};
 pub use chunk::{Chunk, ChunkNo, ChunkTotals, Digest, Receipt, RejectedRow};
 pub use coverage::{CHUNK_NO_STEP, Coverage, Hole};
 pub use cut::{ChunkSpec, Cutter, KeyProbe};
-pub use endpoint::{Endpoint, EndpointKind, Secret, TlsMode};
+pub use endpoint::{Endpoint, EndpointKind, TlsMode};
 pub use epoch::Epoch;
 pub use error::{ConnectorError, ErrorClass, Result};
 pub use expression::{Dialect, Expression};
@@ -53,6 +54,7 @@ pub use plan::{
     WriteMode,
 };
 pub use predicate::{Comparison, Literal, Predicate};
+pub use secret::{Secret, redact};
 pub use sink::{
     Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink, StreamLock,
     TargetTable, Tried,

@@ -23,6 +23,7 @@ mod lane;
 mod observer;
 mod options;
 mod outcome;
+mod persistence;
 mod planner;
 mod report;
 mod retry;

@@ -23,6 +23,64 @@ pub(crate) enum Start {
     Finished,
 }
 
+/// How this process takes up its own run of a table after a fault.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// What is durable stays.
+    Continue,
+    /// Nothing of it can be used.
+    FromZero,
+    /// The last step got through; only its answer was lost.
+    Published,
+}
+
+/// Decides how this process goes on with `run`, which it had claimed, after a fault.
+///
+/// # Errors
+///
+/// Class `Fenced` when another process has started a newer run, `Conflict` when the progress of an
+/// append or upsert is gone.
+pub(crate) fn again(
+    plan: &TablePlan,
+    run: i64,
+    state: Option<&StreamState>,
+) -> Result<Again, ConnectorError> {
+    let replaces = plan.load == LoadInto::StagingReplace;
+    let Some(state) = state else {
+        return if replaces { Ok(Again::FromZero) } else { Err(progress_gone(plan)) };
+    };
+    if state.run < run {
+        let message = format!(
+            "target {} was put back to run {} while run {run} was under way",
+            plan.target, state.run
+        );
+        return Err(conflict("target-behind", message)
+            .with_next(ways_out(plan, "takes the target's word, and the next run begins there")));
+    }
+    if state.run != run {
+        return Err(ConnectorError::new(
+            ErrorClass::Fenced,
+            "fenced",
+            format!("another process has started a newer run of table {}", plan.source.table),
+        )
+        .with_next("Nothing is to be done: the newer run copies the table."));
+    }
+    if state.phase == Phase::Done {
+        return Ok(Again::Published);
+    }
+    same_plan(plan, state)?;
+    let holds_in_one_view = plan.cut_by.is_none() && state.phase == Phase::Loading;
+    Ok(if holds_in_one_view { Again::FromZero } else { Again::Continue })
+}
+
+fn progress_gone(plan: &TablePlan) -> ConnectorError {
+    conflict(
+        "progress-gone",
+        format!("the progress of the copy into {} disappeared while it ran", plan.target),
+    )
+    .with_next("Some of its rows are in the target. Remove them, then copy again with `--restart`.")
+}
+
 /// What was found in the target.
 pub(crate) struct Found<'a> {
     pub(crate) state: Option<&'a StreamState>,
@@ -52,7 +110,7 @@ pub(crate) fn decide(
             return Err(target_behind(plan, remembered, state));
         }
         (Some(state), _) => state,
-        (None, Some(remembered)) => return progress_gone(plan, found, remembered, options),
+        (None, Some(remembered)) => return progress_missed(plan, found, remembered, options),
         (None, None) => return first_run(plan, found),
     };
     if state.phase == Phase::Done {
@@ -104,7 +162,7 @@ fn first_run(plan: &TablePlan, found: &Found<'_>) -> Result<Start, ConnectorErro
 }
 
 /// The target says nothing of a stream that it knew before.
-fn progress_gone(
+fn progress_missed(
     plan: &TablePlan,
     found: &Found<'_>,
     remembered: &Position,

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! lock ─► state ─► decide ─► claim ─► prepare ─► chunks ─► guard ─► seal │ publish
-//!                               ▲                            │
-//!                               └── a new run, once: staging lost, or keys collide after a resume
+//!  ▲                            ▲                            │                │
+//!  │                            └── a new run, once: staging lost, or keys collide after a resume
+//!  └── after a fault that a later attempt may survive, as a new process would ┘
 //! ```
 
 use std::sync::Arc;
@@ -21,9 +22,10 @@ use crate::copy_chunk::ChunkCopier;
 use crate::expand::TableTask;
 use crate::heartbeat::HeldLock;
 use crate::lane::Lane;
+use crate::persistence::{Persistence, VIEW_LOST};
 use crate::planner::{plan_error, plan_table};
 use crate::retry::Patience;
-use crate::start::{Found, Start, decide};
+use crate::start::{Again, Found, Start, again, decide};
 use crate::tally::Tally;
 use crate::views::Views;
 use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, guard};
@@ -31,6 +33,9 @@ use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, guard};
 /// A plan made ahead is used that long; later the schema may have changed, so it is made anew.
 /// Guessed: longer than planning a whole job takes, shorter than a person's next statement.
 const PLAN_FRESH: Duration = Duration::from_secs(30);
+/// Starts from zero of a table that cannot be continued, in one process. Guessed: a source that
+/// loses the view more often than this does not keep one as long as the table needs.
+const STARTS_FROM_ZERO: u32 = 2;
 
 /// A table that is being copied.
 pub(crate) struct TableRun {
@@ -47,7 +52,21 @@ pub(crate) struct TableRun {
     foreign_keys: Vec<ForeignKey>,
     /// What the target calls itself; `None` where nothing lasts.
     target_id: Option<String>,
-    loaded: Option<Loaded>,
+    patience: Patience,
+    /// The run that this process has claimed.
+    run: Option<i64>,
+    starts_from_zero: u32,
+    stage: Stage,
+}
+
+/// How far this process has come.
+enum Stage {
+    /// Not known, or not far.
+    Open,
+    /// Only `publish` is missing.
+    Loaded(Box<Loaded>),
+    /// All is done.
+    Published,
 }
 
 /// A table whose rows are all durable and sealed; only `publish` is missing.
@@ -79,13 +98,66 @@ impl TableRun {
     ) -> Self {
         let tally =
             Tally::new(&job.name, task.source.to_string(), task.target.to_string(), job.mode);
-        let foreign_keys = Vec::new();
-        let (planned, target_id, loaded) = (None, None, None);
-        Self { job, task, tasks, ends, context, tally, planned, foreign_keys, target_id, loaded }
+        let patience = Patience::new(job.settings.retry_for);
+        Self {
+            job,
+            task,
+            tasks,
+            ends,
+            context,
+            tally,
+            planned: None,
+            foreign_keys: Vec::new(),
+            target_id: None,
+            patience,
+            run: None,
+            starts_from_zero: 0,
+            stage: Stage::Open,
+        }
     }
 
-    /// Loads all rows and seals them.
+    /// Loads all rows and seals them; tries again while that is worth it.
     pub(crate) async fn load(&mut self) -> Result<(), TableFailure> {
+        let mut persistence = self.persistence();
+        loop {
+            let Err(failure) = self.load_now().await else { return Ok(()) };
+            // Ends that never answered are a mistake in the command more often than a fault.
+            if !self.tally.is_planned() {
+                return Err(failure);
+            }
+            persistence.after(failure, self.run.is_some()).await?;
+        }
+    }
+
+    /// Makes the loaded rows visible; after a fault the table is taken up again.
+    pub(crate) async fn publish(&mut self) -> Result<(), TableFailure> {
+        let mut persistence = self.persistence();
+        loop {
+            let failure = match std::mem::replace(&mut self.stage, Stage::Open) {
+                Stage::Open => self.load().await.err(),
+                Stage::Published => {
+                    self.stage = Stage::Published;
+                    return Ok(());
+                }
+                Stage::Loaded(loaded) => match self.publish_now(&loaded).await {
+                    Ok(()) => None,
+                    Err(failure) => {
+                        drop(loaded);
+                        Some(failure)
+                    }
+                },
+            };
+            if let Some(failure) = failure {
+                persistence.after(failure, true).await?;
+            }
+        }
+    }
+
+    fn persistence(&self) -> Persistence {
+        Persistence::new(self.patience.clone(), &self.context)
+    }
+
+    async fn load_now(&mut self) -> Result<(), TableFailure> {
         if self.context.stop.is_cancelled() {
             return Err(TableFailure::Stopped);
         }
@@ -93,7 +165,7 @@ impl TableRun {
         self.tally.planned(&plan);
         self.foreign_keys.clone_from(&plan.foreign_keys);
         if self.tasks.len() == 1 {
-            self.unlink().await?;
+            self.unlink_now().await?;
         }
         FailPoint::BeforeLock.reach();
         let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
@@ -102,49 +174,86 @@ impl TableRun {
             self.target_id = Some(self.ends.sink.identity().await?);
         }
         let state = lock.state().await?;
-        let start = self.decide(&plan, &lock, state.as_ref()).await?;
-        let claim_start = match start {
+        let Some(start) = self.start(&plan, &lock, state.as_ref()).await? else {
+            self.published(&plan);
+            return Ok(());
+        };
+        let prepared = self.load_once(&plan, &lock, start, state.as_ref()).await?;
+        let watermark = self.tally.watermark.clone();
+        self.stage = Stage::Loaded(Box::new(Loaded { lock, prepared, watermark, plan }));
+        Ok(())
+    }
+
+    /// How the run is claimed; `None` when an earlier attempt of this process has published it.
+    async fn start(
+        &mut self,
+        plan: &TablePlan,
+        lock: &HeldLock,
+        state: Option<&StreamState>,
+    ) -> Result<Option<ClaimStart>, TableFailure> {
+        if let Some(run) = self.run {
+            return match again(plan, run, state)? {
+                Again::Continue => Ok(Some(ClaimStart::Continue)),
+                Again::Published => Ok(None),
+                Again::FromZero if self.starts_from_zero == STARTS_FROM_ZERO => {
+                    Err(view_lost(plan).into())
+                }
+                Again::FromZero => {
+                    self.starts_from_zero += 1;
+                    self.start_over(plan, "it has no key to go on by after a fault");
+                    Ok(Some(ClaimStart::NewRun))
+                }
+            };
+        }
+        match self.decide(plan, lock, state).await? {
             Start::Finished => {
-                if let Some(state) = &state {
-                    self.learned(&plan, &state.position(), &[]).await?;
+                if let Some(state) = state {
+                    self.learned(plan, &state.position(), &[]).await?;
                 }
                 let why = "finished earlier under the same run key; left alone";
-                return Err(TableFailure::Skipped(why.to_owned()));
+                Err(TableFailure::Skipped(why.to_owned()))
             }
             Start::New(why) => {
                 if let Some(why) = why {
                     self.context.observer.note(&self.tally.source, &why);
                 }
-                anew(self.context.options.restart)
+                Ok(Some(anew(self.context.options.restart)))
             }
-            Start::Continue => ClaimStart::Continue,
-        };
-        let prepared = self.load_once(&plan, &lock, claim_start, state.as_ref()).await?;
-        self.loaded =
-            Some(Loaded { lock, prepared, watermark: self.tally.watermark.clone(), plan });
-        Ok(())
+            Start::Continue => Ok(Some(ClaimStart::Continue)),
+        }
     }
 
-    /// Makes the loaded rows visible.
-    pub(crate) async fn publish(&mut self) -> Result<(), TableFailure> {
-        let Some(loaded) = self.loaded.take() else {
-            return Err(ConnectorError::bug("a table is published before it is loaded").into());
-        };
+    async fn publish_now(&mut self, loaded: &Loaded) -> Result<(), TableFailure> {
         let started = Instant::now();
         let watermark = loaded.watermark.as_ref().map(Watermark::to_json);
         let published = loaded.lock.publish(&loaded.prepared, watermark.as_deref()).await?;
         FailPoint::Published.reach();
         self.tally.phases.publish += started.elapsed().as_secs_f64();
+        self.published(&loaded.plan);
         if published.rows_in_target.is_some() {
             self.tally.rows_in_target = published.rows_in_target;
-        } else if loaded.plan.load == LoadInto::StagingReplace {
-            self.tally.rows_in_target = Some(self.tally.rows_of_run());
         }
         Ok(())
     }
 
-    /// Takes off the keys to other tables of the job, before any of them is exchanged.
-    pub(crate) async fn unlink(&self) -> Result<()> {
+    fn published(&mut self, plan: &TablePlan) {
+        if plan.load == LoadInto::StagingReplace {
+            self.tally.rows_in_target = Some(self.tally.rows_of_run());
+        }
+        self.stage = Stage::Published;
+    }
+
+    /// Takes off the keys to other tables of the job, before any of them is exchanged; tries again
+    /// while that is worth it.
+    pub(crate) async fn unlink(&self) -> Result<(), TableFailure> {
+        let mut persistence = self.persistence();
+        loop {
+            let Err(error) = self.unlink_now().await else { return Ok(()) };
+            persistence.after(error.into(), false).await?;
+        }
+    }
+
+    async fn unlink_now(&self) -> Result<()> {
         if self.foreign_keys.is_empty() {
             return Ok(());
         }
@@ -175,7 +284,7 @@ impl TableRun {
 
     /// Whether rows are loaded and wait for publish.
     pub(crate) const fn is_loaded(&self) -> bool {
-        self.loaded.is_some()
+        matches!(self.stage, Stage::Loaded(_))
     }
 
     async fn plan(&mut self) -> Result<TablePlan> {
@@ -275,6 +384,7 @@ impl TableRun {
         loop {
             let claim = lock.claim(start.clone()).await?;
             FailPoint::Claimed.reach();
+            self.run = Some(claim.run);
             let prepared = Arc::new(lock.prepare(plan, &claim).await?);
             FailPoint::Prepared.reach();
             if prepared.staging_lost && again {
@@ -341,6 +451,7 @@ impl TableRun {
             self.tally.phases.copy += started.elapsed().as_secs_f64();
             copied?;
             FailPoint::ChunksDone.reach();
+            self.patience.renew();
         } else {
             self.tally.watermark.clone_from(&attempt.previous);
         }
@@ -348,6 +459,7 @@ impl TableRun {
         let sealing = Instant::now();
         let sealed = attempt.lock.seal(&attempt.prepared).await?;
         FailPoint::Sealed.reach();
+        self.patience.renew();
         self.tally.phases.index += sealing.elapsed().as_secs_f64();
         let expected = self.tally.rows_of_run();
         match sealed.rows {
@@ -375,6 +487,7 @@ impl TableRun {
         )
         .await?;
         let (_, view) = views.current().await;
+        let views_before = self.tally.snapshots;
         self.tally.snapshots += 1;
         self.tally.consistency = match view.consistency() {
             Consistency::Chunk => "chunk",
@@ -399,14 +512,15 @@ impl TableRun {
             settings.clone(),
             lane,
             self.context.clone(),
-            self.tally.rejected_resumed,
+            attempt.receipts.iter().map(|receipt| receipt.totals.rows_rejected).sum(),
         );
         let chunks = ChunkLoop {
             copier: Arc::new(copier),
             views: Arc::clone(&views),
+            views_before,
             cutter,
             key: plan.cut_by.clone(),
-            patience: Patience::new(self.job.settings.retry_for),
+            patience: self.patience.clone(),
             context: self.context.clone(),
             run: attempt.run,
             last_key: None,
@@ -473,6 +587,17 @@ fn log_news(plan: &TablePlan, remembered: Option<&Position>, now: &Position) {
         }
         Some(_) => {}
     }
+}
+
+fn view_lost(plan: &TablePlan) -> ConnectorError {
+    let table = &plan.source.table;
+    let message = format!(
+        "table {table} has no key to go on by, and {} attempts at it were cut off",
+        STARTS_FROM_ZERO + 1
+    );
+    ConnectorError::new(ErrorClass::Transient, VIEW_LOST, message).with_next(
+        "Name a column to cut it by with `--cut-by`, or run again when the ends are steady.",
+    )
 }
 
 /// A new run; one that was asked for by hand forgets the watermark too.

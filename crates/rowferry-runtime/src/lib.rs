@@ -12,15 +12,17 @@ mod error;
 mod failpoint;
 mod lease;
 mod owner;
+mod silence;
 mod task;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Jitter};
 pub use budget::{ByteBudget, BytePermit};
 pub use compute::ComputePool;
 pub use error::RuntimeError;
 pub use failpoint::FailPoint;
 pub use lease::{heartbeat, lease};
 pub use owner::Owner;
+pub use silence::{Silent, within};
 pub use task::{Task, spawn};
 pub use tokio_util::sync::CancellationToken;
 

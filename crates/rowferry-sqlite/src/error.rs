@@ -1,7 +1,7 @@
 //! What SQLite's result codes mean to a run.
 //!
 //! SQLite's own messages name tables, columns and constraints and never quote a stored value, so
-//! they are repeated as they are.
+//! they are repeated as they are; only what a trigger says is the trigger's own and may quote one.
 
 use rowferry_core::{ConnectorError, ErrorClass};
 use rowferry_runtime::RuntimeError;
@@ -15,7 +15,7 @@ pub(crate) fn failed(attempt: impl Into<String>, error: rusqlite::Error) -> Conn
     if let Some(next) = next {
         failure = failure.with_next(next);
     }
-    failure.with_source(error)
+    if is_of_trigger(&error) { failure } else { failure.with_source(error) }
 }
 
 /// As [`failed`], for the answer to COMMIT. A lock that was not had in time leaves the transaction
@@ -52,9 +52,17 @@ pub(crate) fn conflict(code: &'static str, attempt: impl Into<String>) -> Connec
     ConnectorError::new(ErrorClass::Conflict, code, attempt)
 }
 
+fn is_of_trigger(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER)
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "the driver may add errors of its own kind")]
 fn server_words(error: &rusqlite::Error) -> String {
     match error {
+        rusqlite::Error::SqliteFailure(code, _) if is_of_trigger(error) => {
+            format!("a trigger refused the row (code {})", code.extended_code)
+        }
         rusqlite::Error::SqliteFailure(code, words) => {
             let words = words.clone().unwrap_or_else(|| code.to_string());
             format!("{words} (code {})", code.extended_code)
@@ -133,6 +141,7 @@ fn constraint_slug(error: &rusqlite::Error) -> &'static str {
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL) => "null-not-allowed",
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_CHECK) => "check-failed",
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => "foreign-key-failed",
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER) => "refused-by-trigger",
         _ => "constraint-failed",
     }
 }

@@ -8,6 +8,11 @@ use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, is_root, ru
 use crate::server::{Engine, Server};
 
 pub(crate) fn launch() -> Result<Server, Reason> {
+    launch_with(&[])
+}
+
+/// With more settings, `name=value`, which win over the usual ones.
+pub(crate) fn launch_with(settings: &[&str]) -> Result<Server, Reason> {
     let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
     let owner = is_root().then(unprivileged);
     let folder = folder(Engine::Postgres, owner)?;
@@ -26,7 +31,7 @@ pub(crate) fn launch() -> Result<Server, Reason> {
     let server = as_user(owner, programs.join("postgres"));
     let mut command = words(&server);
     command.extend(["-D".into(), data.into(), "-p".into(), port.to_string().into()]);
-    for setting in [
+    let usual = [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "fsync=off",
@@ -38,7 +43,8 @@ pub(crate) fn launch() -> Result<Server, Reason> {
         "wal_level=logical",
         "timezone=UTC",
         "log_min_messages=warning",
-    ] {
+    ];
+    for setting in usual.iter().chain(settings) {
         command.extend(["-c".into(), setting.into()]);
     }
     start(Engine::Postgres, port, &folder, &command)

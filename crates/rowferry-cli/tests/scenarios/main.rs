@@ -13,6 +13,7 @@ mod every_direction;
 
 #[cfg(feature = "failpoints")]
 mod boundaries;
+mod canary;
 #[cfg(feature = "failpoints")]
 mod clocks;
 mod crossing;
@@ -22,8 +23,11 @@ mod dotnet;
 mod dotnet_defects;
 mod dump;
 mod ends;
+#[cfg(feature = "failpoints")]
+mod failover;
 mod fixture;
 mod json_form;
+mod key_kinds;
 mod kill;
 mod kind;
 mod late_commit;
@@ -34,12 +38,15 @@ mod locked;
 mod lost_answers;
 mod matrix;
 mod mixed;
+mod null_keys;
 mod objects;
 mod oracle;
 mod random;
 #[cfg(feature = "failpoints")]
 mod reconcile;
 mod repeated;
+#[cfg(feature = "failpoints")]
+mod restarts;
 mod ride;
 mod round_trip;
 mod run_again;
@@ -49,9 +56,11 @@ mod starts;
 #[cfg(feature = "failpoints")]
 mod state_format;
 mod stray;
+mod two_ends;
 mod types_page;
+mod unique_conflicts;
 mod unlock;
 
 #[path = "../world.rs"]
-#[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
+#[allow(dead_code, reason = "shared with the other test binary, which uses another part of it")]
 mod world;
