@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::TimeLimits;
+
 /// A password or another text that must never be printed. `Debug` and `Display` show `***`.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
@@ -95,6 +97,8 @@ pub struct Endpoint {
     pub tls: TlsMode,
     /// PEM file of the roots to trust instead of the system's.
     pub tls_root: Option<PathBuf>,
+    /// How long its server may take.
+    pub limits: TimeLimits,
     /// File of a SQLite endpoint.
     pub path: PathBuf,
     /// What a `generate:` endpoint is asked for, verbatim.
@@ -116,6 +120,7 @@ impl Endpoint {
             password: None,
             tls: TlsMode::Disable,
             tls_root: None,
+            limits: TimeLimits::documented(),
             path: PathBuf::new(),
             generate: String::new(),
             application: "rowferry".to_owned(),

@@ -7,11 +7,10 @@
 
 use std::time::Duration;
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
 use rowferry_core::{ConnectorError, ErrorClass, Result};
 
 use crate::config::{Purpose, Server};
+use crate::conn::Conn;
 use crate::error;
 use crate::sql;
 
@@ -31,9 +30,9 @@ fn slot_name(database: &str, stream_id: &str, slot: u16) -> String {
 }
 
 /// Opens a session for writing that the next owner of the stream can find.
-pub(crate) async fn open(server: &Server, stream_id: &str) -> Result<Conn> {
+pub(crate) async fn open(server: &Server, stream_id: &str, purpose: Purpose) -> Result<Conn> {
     let attempt = "could not mark a writing session";
-    let mut conn = server.open(Purpose::Write).await?;
+    let mut conn = server.open(purpose).await?;
     for slot in 0..SLOTS {
         let name = slot_name(&server.database, stream_id, slot);
         let got: Option<Option<u8>> = conn
@@ -50,7 +49,18 @@ pub(crate) async fn open(server: &Server, stream_id: &str) -> Result<Conn> {
 
 /// Ends all sessions of a stream but `conn` itself, and waits until they have rolled back.
 pub(crate) async fn end_all(server: &Server, conn: &mut Conn, stream_id: &str) -> Result<()> {
-    let attempt = "could not end the sessions of the previous owner";
+    end(server, conn, stream_id, |_all| true).await
+}
+
+/// Ends those sessions of a stream that are `wanted` and still there, and waits until they have
+/// rolled back.
+pub(crate) async fn end(
+    server: &Server,
+    conn: &mut Conn,
+    stream_id: &str,
+    wanted: impl Fn(u64) -> bool,
+) -> Result<()> {
+    let attempt = "could not end earlier sessions of this copy";
     let holders = (0..SLOTS)
         .map(|slot| {
             format!("select is_used_lock({}) as id", slot_name(&server.database, stream_id, slot))
@@ -61,7 +71,8 @@ pub(crate) async fn end_all(server: &Server, conn: &mut Conn, stream_id: &str) -
     for _ in 0..ROLLBACK_TRIES {
         let ids: Vec<Option<u64>> =
             conn.query(holders.as_str()).await.map_err(|error| error::of(error, attempt))?;
-        let others: Vec<u64> = ids.into_iter().flatten().filter(|id| *id != own).collect();
+        let others: Vec<u64> =
+            ids.into_iter().flatten().filter(|id| *id != own && wanted(*id)).collect();
         if others.is_empty() {
             return Ok(());
         }
