@@ -7,7 +7,7 @@ use std::time::Duration;
 const TRIES: u32 = 5;
 
 /// Pause between two tries, so that those who queued behind us get through. Guessed.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The tries of one step.
 #[derive(Debug, Default)]

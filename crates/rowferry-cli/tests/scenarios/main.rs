@@ -11,6 +11,8 @@
 #[macro_use]
 mod every_direction;
 
+mod blackholes;
+mod blocked;
 #[cfg(feature = "failpoints")]
 mod boundaries;
 mod crossing;
@@ -19,6 +21,7 @@ mod directions;
 mod dotnet;
 mod dotnet_defects;
 mod dump;
+mod early_close;
 mod ends;
 mod fixture;
 mod json_form;
