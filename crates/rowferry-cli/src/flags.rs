@@ -89,6 +89,18 @@ pub(crate) struct Limits {
     /// Retry transient failures this long
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub(crate) retry_for: Option<Duration>,
+    /// Give up connecting after this long; 0 never
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) connect_timeout: Option<Duration>,
+    /// Give up a connection that is silent this long; 0 never
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) progress_timeout: Option<Duration>,
+    /// Give up a statement that writes rows after this long; 0 never
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) statement_timeout: Option<Duration>,
+    /// Wait this long for a lock, five times for tables
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) lock_timeout: Option<Duration>,
 }
 
 /// Run, resume, run again.

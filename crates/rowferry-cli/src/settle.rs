@@ -161,6 +161,9 @@ pub(crate) fn table_pair(text: &str) -> (TableRef, Option<TableRef>) {
 pub(crate) fn apply(job: &mut Job, shape: &Shape, limits: &Limits) -> Result<()> {
     apply_shape(job, shape)?;
     apply_limits(&mut job.settings, limits);
+    for end in [&mut job.source, &mut job.target] {
+        end.limits = job.settings.limits;
+    }
     Ok(())
 }
 
@@ -242,6 +245,11 @@ fn apply_limits(settings: &mut Settings, limits: &Limits) {
     settings.chunk_bytes = limits.chunk_bytes.unwrap_or(settings.chunk_bytes);
     settings.memory_budget = limits.memory_budget.unwrap_or(settings.memory_budget);
     settings.retry_for = limits.retry_for.unwrap_or(settings.retry_for);
+    let time = &mut settings.limits;
+    time.connect = limits.connect_timeout.unwrap_or(time.connect);
+    time.progress = limits.progress_timeout.unwrap_or(time.progress);
+    time.statement = limits.statement_timeout.unwrap_or(time.statement);
+    time.lock = limits.lock_timeout.unwrap_or(time.lock);
     settings.consistency = match limits.consistency {
         None => settings.consistency,
         Some(ConsistencyWord::Auto) => Consistency::Auto,

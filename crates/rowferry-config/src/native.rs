@@ -53,6 +53,10 @@ pub(crate) const SETTINGS: Keys = Keys {
         "chunk_rows",
         "chunk_bytes",
         "retry_for",
+        "connect_timeout",
+        "progress_timeout",
+        "statement_timeout",
+        "lock_timeout",
         "memory_budget",
         "consistency",
         "passthrough",
@@ -233,6 +237,17 @@ fn settings(doc: &mut Document<'_>, node: &Node) -> Settings {
     }
     if let Some(duration) = section.get("retry_for").and_then(|node| doc.duration(node)) {
         settings.retry_for = duration;
+    }
+    let limits = &mut settings.limits;
+    for (key, place) in [
+        ("connect_timeout", &mut limits.connect),
+        ("progress_timeout", &mut limits.progress),
+        ("statement_timeout", &mut limits.statement),
+        ("lock_timeout", &mut limits.lock),
+    ] {
+        if let Some(limit) = section.get(key).and_then(|node| doc.duration(node)) {
+            *place = limit;
+        }
     }
     let words =
         [("auto", Consistency::Auto), ("table", Consistency::Table), ("chunk", Consistency::Chunk)];

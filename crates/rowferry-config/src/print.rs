@@ -158,6 +158,15 @@ fn settings(out: &mut String, settings: &Settings) {
         settings.chunk_bytes.to_string(),
     );
     differs(settings.retry_for != documented.retry_for, "retry_for", duration(settings.retry_for));
+    let (limits, usual) = (&settings.limits, &documented.limits);
+    for (key, limit, usual) in [
+        ("connect_timeout", limits.connect, usual.connect),
+        ("progress_timeout", limits.progress, usual.progress),
+        ("statement_timeout", limits.statement, usual.statement),
+        ("lock_timeout", limits.lock, usual.lock),
+    ] {
+        differs(limit != usual, key, duration(limit));
+    }
     differs(
         settings.memory_budget != documented.memory_budget,
         "memory_budget",

@@ -146,6 +146,14 @@ documented! {
         chunk_bytes: Option<Measure>,
         /// How long transient failures are retried since the last committed chunk.
         retry_for: Option<Measure>,
+        /// How long a connection may take to be made, TLS and login included; 0 for no limit.
+        connect_timeout: Option<Measure>,
+        /// How long a connection that reads or writes rows may be silent; 0 for no limit.
+        progress_timeout: Option<Measure>,
+        /// How long one statement that writes rows may take; 0 for no limit.
+        statement_timeout: Option<Measure>,
+        /// How long a lock is waited for; changes of tables try it five times.
+        lock_timeout: Option<Measure>,
         /// Bytes of rows in flight.
         memory_budget: Option<Measure>,
         /// auto, table or chunk.

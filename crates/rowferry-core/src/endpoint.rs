@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::TimeLimits;
 use crate::secret::Secret;
 
 /// Which connector serves an endpoint.
@@ -69,6 +70,8 @@ pub struct Endpoint {
     pub tls: TlsMode,
     /// PEM file of the roots to trust instead of the system's.
     pub tls_root: Option<PathBuf>,
+    /// How long its server may take.
+    pub limits: TimeLimits,
     /// File of a SQLite endpoint.
     pub path: PathBuf,
     /// What a `generate:` endpoint is asked for, verbatim.
@@ -90,6 +93,7 @@ impl Endpoint {
             password: None,
             tls: TlsMode::Disable,
             tls_root: None,
+            limits: TimeLimits::documented(),
             path: PathBuf::new(),
             generate: String::new(),
             application: "rowferry".to_owned(),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
-    Cast, Consistency, Duplicates, Endpoint, Mode, Predicate, ReplaceMode, TableRef, TypeCast,
-    WriteMode,
+    Cast, Consistency, Duplicates, Endpoint, Mode, Predicate, ReplaceMode, TableRef, TimeLimits,
+    TypeCast, WriteMode,
 };
 
 /// One source, one target and the tables that move between them.
@@ -58,6 +58,8 @@ pub struct Settings {
     pub chunk_bytes: u64,
     /// How long passing failures are retried, from the first one since anything got done.
     pub retry_for: Duration,
+    /// How long servers may take.
+    pub limits: TimeLimits,
     /// Bytes of rows in flight in the whole process.
     pub memory_budget: u64,
     /// How far one read view reaches.
@@ -102,6 +104,7 @@ impl Settings {
             chunk_rows: Self::CHUNK_ROWS,
             chunk_bytes: Self::CHUNK_BYTES,
             retry_for: Self::RETRY_FOR,
+            limits: TimeLimits::documented(),
             memory_budget: Self::MEMORY_BUDGET,
             consistency: Consistency::Auto,
             passthrough: true,

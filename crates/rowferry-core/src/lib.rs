@@ -33,6 +33,7 @@ mod sink;
 mod source;
 mod stream;
 mod table;
+mod time_limits;
 
 pub use canonical::{CanonicalType, JsonFlavor};
 pub use cast::{Cast, CastTarget, Policy, TypeCast};
@@ -69,3 +70,4 @@ pub use table::{
     CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType, Seen,
     TableRef, TableSchema, TypeDefinition, Untranslated,
 };
+pub use time_limits::TimeLimits;

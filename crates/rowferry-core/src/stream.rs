@@ -176,18 +176,23 @@ impl SeenEpoch {
         self.0 = Some(state.map_or(0, |state| state.epoch));
     }
 
-    /// The stream row now has `epoch`, raised by one in a transaction that is not committed yet.
+    /// The stream row is about to get `epoch`, its own raised by one, in a transaction that is not
+    /// committed yet.
     ///
     /// # Errors
     ///
     /// Class `Fenced` when somebody else raised it since the state was read.
-    pub fn claim(&mut self, epoch: i64, target: &TableRef) -> Result<()> {
+    pub fn check(&self, epoch: i64, target: &TableRef) -> Result<()> {
         if self.0.is_some_and(|seen| seen + 1 != epoch) {
             let message = format!("another run has taken over table {target}");
             return Err(ConnectorError::new(ErrorClass::Fenced, "fenced", message));
         }
-        self.0 = Some(epoch);
         Ok(())
+    }
+
+    /// The stream row has `epoch`, and that is committed.
+    pub fn raised(&mut self, epoch: i64) {
+        self.0 = Some(epoch);
     }
 }
 

@@ -37,7 +37,3 @@ impl TimeLimits {
         }
     }
 }
-
-/// Tries of a statement that changes a table while other sessions use it, each waiting for
-/// [`TimeLimits::lock`].
-pub const LOCK_TRIES: u32 = 5;

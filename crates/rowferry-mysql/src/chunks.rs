@@ -1,7 +1,6 @@
 //! Looking up keys for cutting: the server orders and renders them, the client only carries them.
 
 use async_trait::async_trait;
-use mysql_async::prelude::Queryable as _;
 use mysql_async::{Row, Value};
 use rowferry_core::{
     ConnectorError, ErrorClass, KeyColumns, KeyProbe, KeyTuple, KeyValue, Result, TableRef,

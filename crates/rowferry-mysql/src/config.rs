@@ -6,19 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
-use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result, TlsMode};
-use rowferry_runtime::ComputePool;
+use mysql_async::{Opts, OptsBuilder, SslOpts};
+use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result, TimeLimits, TlsMode};
+use rowferry_runtime::{ComputePool, within};
 
+use crate::conn::Conn;
 use crate::error;
 use crate::types::Flavor;
 
-/// Longest wait for a connection with its handshake.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle time after which the kernel probes the other end, so that silent drops are noticed.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Longest that a writer may do nothing inside its transaction: a stopped process must not keep rows
+/// locked, and five minutes outlast every pause of a live one.
+const IDLE_SECONDS: u16 = 300;
 
 /// Settings of every session. Names and values of the wire are utf8mb4, instants are UTC.
 const SESSION: &[&str] = &[
@@ -33,7 +34,9 @@ const SESSION: &[&str] = &[
 pub(crate) enum Purpose {
     /// Catalogue queries and reads of rows.
     Read,
-    /// Everything that changes the target.
+    /// Rows of chunks.
+    Chunk,
+    /// Everything else that changes the target, and may take as long as a whole table does.
     Write,
 }
 
@@ -41,6 +44,7 @@ pub(crate) enum Purpose {
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     opts: Opts,
+    limits: TimeLimits,
     /// Address without password, for messages.
     pub(crate) address: String,
     /// The connection's own database.
@@ -61,17 +65,17 @@ impl Server {
     /// Connects once, to learn what the server is.
     pub(crate) async fn reach(endpoint: &Endpoint, compute: ComputePool) -> Result<Arc<Self>> {
         let address = endpoint.to_string();
-        let (mut conn, opts) = match connect(options(endpoint, endpoint.tls)?, &address).await {
+        let limits = endpoint.limits;
+        let connect = async |opts| connect(opts, limits, &address).await;
+        let (mut conn, opts) = match connect(options(endpoint, endpoint.tls)?).await {
             // `prefer` means: encrypted where the server offers it.
             Err(error) if endpoint.tls == TlsMode::Prefer && error.code == "tls-refused" => {
-                connect(options(endpoint, TlsMode::Disable)?, &address).await?
+                connect(options(endpoint, TlsMode::Disable)?).await?
             }
             // The driver always looks at the name. When that alone was wrong, the chain is good,
             // and a name that the certificate does have proves it again.
             Err(error) if endpoint.tls == TlsMode::VerifyCa => match certified_name(&error) {
-                Some(name) => {
-                    connect(named(options(endpoint, endpoint.tls)?, name), &address).await?
-                }
+                Some(name) => connect(named(options(endpoint, endpoint.tls)?, name)).await?,
                 None => return Err(error),
             },
             other => other?,
@@ -93,6 +97,7 @@ impl Server {
         };
         Ok(Arc::new(Self {
             opts,
+            limits,
             address,
             database: database.unwrap_or_default(),
             flavor,
@@ -105,17 +110,45 @@ impl Server {
 
     /// A new session with the settings of its purpose.
     pub(crate) async fn open(&self, purpose: Purpose) -> Result<Conn> {
-        let (mut conn, _) = connect(self.opts.clone(), &self.address).await?;
-        let own = match purpose {
-            Purpose::Read => self.read_settings(),
-            Purpose::Write => self.write_settings(),
+        let (mut conn, _) = connect(self.opts.clone(), self.limits, &self.address).await?;
+        let (own, limits) = match purpose {
+            Purpose::Read => (self.read_settings(), None),
+            Purpose::Chunk => (self.write_settings(), Some(self.chunk_limits())),
+            Purpose::Write => (self.write_settings(), Some(self.lock_limits())),
         };
-        for statement in SESSION.iter().copied().chain(own.iter().copied()) {
+        if purpose == Purpose::Write {
+            conn.ask(self.opts.clone());
+        }
+        let statements = SESSION.iter().chain(own).copied().chain(limits.as_deref());
+        for statement in statements {
             conn.query_drop(statement).await.map_err(|error| {
                 error::of(error, format!("could not set up a session of {}", self.address))
             })?;
         }
         Ok(conn)
+    }
+
+    /// How long a lock is waited for, of a table or a row.
+    fn lock_limits(&self) -> String {
+        // In whole seconds, one at least.
+        let seconds = self.limits.lock.as_secs().max(1);
+        format!("set session lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}")
+    }
+
+    /// The same, and how long a statement may take where the server has such a limit, and how long a
+    /// transaction may idle.
+    fn chunk_limits(&self) -> String {
+        let locks = self.lock_limits();
+        match self.flavor {
+            Flavor::MySql => format!("{locks}, wait_timeout = {IDLE_SECONDS}"),
+            Flavor::MariaDb => {
+                let seconds = self.limits.statement.as_secs_f64();
+                format!(
+                    "{locks}, max_statement_time = {seconds}, \
+                     idle_transaction_timeout = {IDLE_SECONDS}"
+                )
+            }
+        }
     }
 
     fn read_settings(&self) -> &'static [&'static str] {
@@ -172,9 +205,9 @@ impl Server {
     }
 }
 
-async fn connect(opts: Opts, address: &str) -> Result<(Conn, Opts)> {
+async fn connect(opts: Opts, limits: TimeLimits, address: &str) -> Result<(Conn, Opts)> {
     let attempt = || format!("could not connect to {address}");
-    match tokio::time::timeout(CONNECT_TIMEOUT, Conn::new(opts.clone())).await {
+    match within(limits.connect, Conn::new(opts.clone(), limits)).await {
         Ok(Ok(conn)) => Ok((conn, opts)),
         Ok(Err(error)) => {
             let mut error = error::of(error, attempt());
@@ -184,8 +217,8 @@ async fn connect(opts: Opts, address: &str) -> Result<(Conn, Opts)> {
             }
             Err(error)
         }
-        Err(_elapsed) => Err(ConnectorError::new(ErrorClass::Transient, "unreachable", attempt())
-            .with_server(format!("no answer within {} seconds", CONNECT_TIMEOUT.as_secs()))
+        Err(silent) => Err(ConnectorError::new(ErrorClass::Transient, "unreachable", attempt())
+            .with_server(silent.to_string())
             .with_next("Check host, port and whether a firewall is in between.")),
     }
 }
@@ -258,13 +291,9 @@ pub(crate) async fn close(conn: Conn) {
     }
 }
 
-/// Closes the socket at once, without reading what the server still sends: an open transaction is
-/// rolled back and a running query ends when the server notices.
-pub(crate) fn cut(mut conn: Conn) {
-    // The driver drops a connection quietly only while a call on it is unfinished; otherwise it
-    // would read the rest of the result in the background.
-    drop(conn.ping().now_or_never());
-    drop(conn);
+/// Closes the socket at once; see [`Conn::cut`].
+pub(crate) fn cut(conn: Conn) {
+    conn.cut();
 }
 
 #[cfg(test)]

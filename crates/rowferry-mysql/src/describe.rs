@@ -1,13 +1,13 @@
 //! Catalogue queries.
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Row, params};
+use mysql_async::{Row, params};
 use rowferry_core::{
     Column, ConnectorError, ErrorClass, Identity, Index, Key, NativeType, Reference, Result,
     TableListing, TableRef, TableSchema, TargetTable, Untranslated,
 };
 
 use crate::config::Server;
+use crate::conn::Conn;
 use crate::types::{Flavor, Native};
 use crate::{defaults, definition, error, relations, sql};
 

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, params};
+use mysql_async::params;
 use rowferry_core::{ConnectorError, ForeignKey, Result, TableRef};
 
 use crate::config::Server;
+use crate::conn::Conn;
 use crate::{error, sql};
 
 /// Takes off those of `keys` that `table` has.

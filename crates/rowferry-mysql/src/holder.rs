@@ -6,13 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
 use rowferry_core::Result;
 use rowferry_runtime::{Task, heartbeat, lease, spawn};
 use tokio::sync::Mutex;
 
 use crate::config;
+use crate::conn::Conn;
 use crate::error;
 
 /// Held as long as this value lives and [`Self::is_alive`].

@@ -1,10 +1,9 @@
 //! The sessions that hold a stream: those that hold its named locks.
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
 use rowferry_core::{Holder, HolderRole, Result, StreamState};
 
 use crate::config::Server;
+use crate::conn::Conn;
 use crate::lock::lock_name;
 use crate::{error, session};
 
@@ -40,8 +39,9 @@ pub(crate) async fn find(
 /// Ends them, the holder of the lock first: without it none of the others is alive.
 pub(crate) async fn end(server: &Server, conn: &mut Conn, state: &StreamState) -> Result<()> {
     let attempt = "could not end the sessions of the stream";
-    session::end(conn, &locks(state), attempt).await?;
-    session::end(conn, &session::writers(server, &state.stream_id), attempt).await
+    session::end(conn, &locks(state), attempt, |_all| true).await?;
+    let writers = session::writers(server, &state.stream_id);
+    session::end(conn, &writers, attempt, |_all| true).await
 }
 
 /// The lock of the target table, or of the stream where several write one table.

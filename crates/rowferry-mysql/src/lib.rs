@@ -7,9 +7,11 @@
 //!
 //! The fork is asked for at connecting; wherever the two differ, the code names both.
 
+mod blockers;
 mod chunks;
 mod columns;
 mod config;
+mod conn;
 mod declare;
 mod decode;
 mod defaults;

@@ -8,15 +8,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, params};
+use mysql_async::params;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, Result,
     Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
 };
-use rowferry_runtime::FailPoint;
+use rowferry_runtime::{FailPoint, LockTries};
 
-use crate::config;
+use crate::blockers;
+use crate::config::{self, Purpose};
+use crate::conn::Conn;
 use crate::holder::Holder;
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
@@ -50,7 +51,7 @@ impl MysqlLock {
             // Names may differ in case and mean one table; two locks for one table must not be.
             target.to_string().to_lowercase()
         };
-        let mut holder = server.open(config::Purpose::Write).await?;
+        let mut holder = server.open(Purpose::Write).await?;
         holder
             .query_drop("set autocommit = 1")
             .await
@@ -73,13 +74,13 @@ impl MysqlLock {
                 short = stream.stream_id.get(..8).unwrap_or(&stream.stream_id),
             )));
         }
-        let mut work = session::open(&server, &stream.stream_id).await;
+        let mut work = session::open(&server, &stream.stream_id, Purpose::Write).await;
         if let Err(error) = &work
             && error.code == "too-many-sessions"
         {
             // A dead owner's sessions may hold all slots; we hold the lock, so none is alive.
             session::end_all(&server, &mut holder, &stream.stream_id).await?;
-            work = session::open(&server, &stream.stream_id).await;
+            work = session::open(&server, &stream.stream_id, Purpose::Write).await;
         }
         let mut work = work?;
         work.query_drop("set autocommit = 1").await.map_err(|error| error::of(error, attempt()))?;
@@ -150,7 +151,7 @@ impl MysqlLock {
                 (*run, epoch + 1, Phase::from_word(phase).unwrap_or(Phase::Loading))
             }
         };
-        self.seen.claim(epoch, &self.target)?;
+        self.seen.check(epoch, &self.target)?;
         let conn = self.work()?;
         let statement = claim_statement(&progress, before.is_some(), start);
         let values = params! {
@@ -174,6 +175,7 @@ impl MysqlLock {
             conn.exec_drop(receipts, (&stream.stream_id,)).await.map_err(lost)?;
         }
         conn.query_drop("commit").await.map_err(lost)?;
+        self.seen.raised(epoch);
         Ok((run, epoch, phase))
     }
 
@@ -252,58 +254,23 @@ impl MysqlLock {
     }
 }
 
-#[async_trait]
-impl StreamLock for MysqlLock {
-    async fn state(&mut self) -> Result<Option<StreamState>> {
-        let (progress, stream_id) = (self.progress.clone(), self.stream.stream_id.clone());
-        let filter = format!(
-            "stream_id = {} or lower(target_table) = lower({})",
-            sql::text(&stream_id),
-            sql::text(&self.target.to_string())
-        );
-        let shared = self.stream.shared_target;
-        let states = progress.states(self.work()?, &filter).await?;
-        if let Some(other) = states.iter().find(|state| state.stream_id != stream_id)
-            && !shared
-        {
-            return Err(ConnectorError::new(
-                ErrorClass::Conflict,
-                "target-shared",
-                format!(
-                    "target table {} belongs to the copy of {} by job {:?}",
-                    self.target, other.source_table, other.job
-                ),
-            )
-            .with_next(
-                "Choose another target, set `shared_target: true` to merge shards, or forget the \
-                 other stream with `rowferry state reset`.",
-            ));
-        }
-        let state = states.into_iter().find(|state| state.stream_id == stream_id);
-        if state.as_ref().is_some_and(|state| state.phase == Phase::Done) {
-            // The DROP stands behind the last COMMIT, so a kill between them leaves the table.
-            self.drop_staging(None).await?;
-        }
-        self.seen.note(state.as_ref());
-        Ok(state)
-    }
-
-    async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
+impl MysqlLock {
+    async fn claim_once(&mut self, start: &ClaimStart) -> Result<Claim> {
         let (progress, stream_id) = (self.progress.clone(), self.stream.stream_id.clone());
         self.sink.forget_idle(&stream_id);
         let server = Arc::clone(&self.sink.server);
         let work = self.work()?;
         session::end_all(&server, work, &stream_id).await?;
         progress.create(work).await?;
-        let (run, epoch, phase) = self.raise(&start).await?;
-        if start != ClaimStart::Continue {
+        let (run, epoch, phase) = self.raise(start).await?;
+        if *start != ClaimStart::Continue {
             self.drop_staging(Some(run)).await?;
         }
         let receipts = progress.receipts(self.work()?, &stream_id, run, None).await?;
         Ok(Claim { run, epoch, phase, receipts })
     }
 
-    async fn prepare(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared> {
+    async fn prepare_once(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared> {
         let server = Arc::clone(&self.sink.server);
         let target = self.target.clone();
         let exists = staging::exists(self.work()?, &target).await?;
@@ -362,6 +329,90 @@ impl StreamLock for MysqlLock {
         })
     }
 
+    /// Waits for another try of a step that met a lock, on a session without a transaction; or says
+    /// who holds it.
+    async fn again(
+        &mut self,
+        tries: &mut LockTries,
+        error: ConnectorError,
+        tables: &[&TableRef],
+    ) -> Result<()> {
+        if error.code != "lock-timeout" {
+            return Err(error);
+        }
+        let server = Arc::clone(&self.sink.server);
+        if !tries.again().await {
+            let tables = [&[&self.target], tables].concat();
+            return Err(blockers::named(error, &server, &tables, &self.progress).await);
+        }
+        if let Some(work) = self.work.take() {
+            config::cut(work);
+        }
+        let mut work = session::open(&server, &self.stream.stream_id, Purpose::Write).await?;
+        work.query_drop("set autocommit = 1")
+            .await
+            .map_err(|error| error::of(error, "could not set up another session"))?;
+        self.work = Some(work);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StreamLock for MysqlLock {
+    async fn state(&mut self) -> Result<Option<StreamState>> {
+        let (progress, stream_id) = (self.progress.clone(), self.stream.stream_id.clone());
+        let filter = format!(
+            "stream_id = {} or lower(target_table) = lower({})",
+            sql::text(&stream_id),
+            sql::text(&self.target.to_string())
+        );
+        let shared = self.stream.shared_target;
+        let states = progress.states(self.work()?, &filter).await?;
+        if let Some(other) = states.iter().find(|state| state.stream_id != stream_id)
+            && !shared
+        {
+            return Err(ConnectorError::new(
+                ErrorClass::Conflict,
+                "target-shared",
+                format!(
+                    "target table {} belongs to the copy of {} by job {:?}",
+                    self.target, other.source_table, other.job
+                ),
+            )
+            .with_next(
+                "Choose another target, set `shared_target: true` to merge shards, or forget the \
+                 other stream with `rowferry state reset`.",
+            ));
+        }
+        let state = states.into_iter().find(|state| state.stream_id == stream_id);
+        if state.as_ref().is_some_and(|state| state.phase == Phase::Done) {
+            // The DROP stands behind the last COMMIT, so a kill between them leaves the table.
+            self.drop_staging(None).await?;
+        }
+        self.seen.note(state.as_ref());
+        Ok(state)
+    }
+
+    async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
+        let mut tries = LockTries::default();
+        loop {
+            match self.claim_once(&start).await {
+                Ok(claim) => return Ok(claim),
+                Err(error) => self.again(&mut tries, error, &[]).await?,
+            }
+        }
+    }
+
+    async fn prepare(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared> {
+        let mut tries = LockTries::default();
+        loop {
+            match self.prepare_once(plan, claim).await {
+                Ok(prepared) => return Ok(prepared),
+                Err(error) => self.again(&mut tries, error, &[]).await?,
+            }
+        }
+    }
+
     async fn target_rows(&mut self, limit: Option<u64>) -> Result<u64> {
         let target = self.target.clone();
         if !staging::exists(self.work()?, &target).await? {
@@ -371,11 +422,23 @@ impl StreamLock for MysqlLock {
     }
 
     async fn seal(&mut self, prepared: &Prepared) -> Result<Sealed> {
-        publish::seal(self, prepared).await
+        let mut tries = LockTries::default();
+        loop {
+            match publish::seal(self, prepared).await {
+                Ok(sealed) => return Ok(sealed),
+                Err(error) => self.again(&mut tries, error, &[&prepared.load_table]).await?,
+            }
+        }
     }
 
     async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published> {
-        publish::publish(self, prepared, watermark).await
+        let mut tries = LockTries::default();
+        loop {
+            match publish::publish(self, prepared, watermark).await {
+                Ok(published) => return Ok(published),
+                Err(error) => self.again(&mut tries, error, &[&prepared.load_table]).await?,
+            }
+        }
     }
 
     async fn heartbeat(&mut self) -> Result<()> {

@@ -4,12 +4,11 @@
 //! where the primary key is the only one. Elsewhere the rows with these keys are deleted and all
 //! rows inserted, and a conflict on another unique key is an error.
 
-use mysql_async::Conn;
 use mysql_async::ServerError;
-use mysql_async::prelude::Queryable as _;
 use rowferry_core::{ConnectorError, ErrorClass, Prepared, Result, TableRef, TableSchema};
 
 use crate::config::Server;
+use crate::conn::Conn;
 use crate::types::Flavor;
 use crate::{columns, describe, error, sql, staging};
 

@@ -2,14 +2,14 @@
 //!
 //! Their texts have a binary collation, so that no two streams or keys are ever taken for one.
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Row, params};
+use mysql_async::{Row, params};
 use rowferry_core::{
     ChunkNo, ChunkTotals, ConnectorError, Digest, ErrorClass, Fingerprint, KeyTuple, Phase,
     Receipt, Result, StreamState, TableRef,
 };
 
 use crate::config::Server;
+use crate::conn::Conn;
 use crate::error;
 use crate::types::Flavor;
 use crate::{quarantine, sql};

@@ -13,21 +13,15 @@
 //!
 //! Names carry the run. A rename that a frozen process sends late finds no staging table.
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
 use rowferry_core::{
     ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, ReplaceMode, Result, Sealed,
     TableRef,
 };
 use rowferry_runtime::FailPoint;
 
+use crate::conn::Conn;
 use crate::lock::{MysqlLock, still_ours};
 use crate::{columns, error, merge, sql, staging};
-
-/// Tries of a statement that waits for other sessions, ten seconds each: never queue for long
-/// behind a reader, since everybody else queues behind us.
-const DDL_TRIES: u32 = 5;
-const LOCK_TIMEOUT: u16 = 1205;
 
 /// Rows of a table, counted up to `limit`.
 pub(crate) async fn count(conn: &mut Conn, table: &TableRef, limit: Option<u64>) -> Result<u64> {
@@ -99,7 +93,7 @@ async fn build_indexes(lock: &mut MysqlLock, prepared: &Prepared) -> Result<()> 
         return Ok(());
     }
     let statement = format!("alter table {} {}", sql::table(&table), clauses.join(", "));
-    ddl(lock, &statement, &attempt).await
+    lock.execute(&statement, &attempt).await
 }
 
 /// Begins a transaction that holds the stream row, which must still be ours.
@@ -111,24 +105,6 @@ async fn begin_fenced(lock: &mut MysqlLock, prepared: &Prepared, attempt: &str) 
         .await
         .map_err(|error| error::of(error, attempt))?;
     still_ours(found, prepared)
-}
-
-/// Runs DDL, which may have to wait for readers of the table.
-async fn ddl(lock: &mut MysqlLock, statement: &str, attempt: &str) -> Result<()> {
-    let mut tries = 1;
-    loop {
-        match lock.work()?.query_drop(statement).await {
-            Ok(()) => {
-                FailPoint::TableStatement.reach();
-                return Ok(());
-            }
-            Err(error) if error::is_code(&error, LOCK_TIMEOUT) && tries < DDL_TRIES => {
-                tracing::warn!(tries, "waiting for other sessions to leave the table");
-                tries += 1;
-            }
-            Err(error) => return Err(error::of(error, attempt)),
-        }
-    }
 }
 
 /// Makes the rows visible and ends the run.
@@ -216,7 +192,7 @@ async fn swap(
         }
     };
     if let Some(rename) = rename {
-        ddl(lock, &rename, attempt).await?;
+        lock.execute(&rename, attempt).await?;
         // The catalogue has the last word on what was done.
         let swapped = !staging::exists(lock.work()?, load).await?
             && staging::exists(lock.work()?, target).await?;
@@ -228,7 +204,7 @@ async fn swap(
     for table in staging::siblings(lock.work()?, &old).await? {
         if table != old || !prepared.keep_old {
             let statement = format!("drop table if exists {}", sql::table(&table));
-            ddl(lock, &statement, attempt).await?;
+            lock.execute(&statement, attempt).await?;
         }
     }
     begin_fenced(lock, prepared, attempt).await?;
@@ -291,6 +267,6 @@ async fn pour(
         }
         rows = Some(finish(lock, prepared, watermark, attempt).await?);
     }
-    ddl(lock, &format!("drop table if exists {load}"), attempt).await?;
+    lock.execute(&format!("drop table if exists {load}"), attempt).await?;
     Ok(Published { rows_in_target: rows.filter(|_| empty_first) })
 }

@@ -3,8 +3,8 @@
 //! Rows are written in the transaction of their chunk. DDL would end it, so the table is made when
 //! a stream is claimed, with the progress tables.
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, params};
+use crate::conn::Conn;
+use mysql_async::params;
 use rowferry_core::{ChunkNo, RejectedRow};
 
 /// Columns: the key of a row may be longer than an index entry, so its hash stands in the index.

@@ -3,8 +3,7 @@
 //! Floats are the reason for the binary protocol: as text they have six digits.
 
 use async_trait::async_trait;
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{BinaryProtocol, QueryResult, Row};
+use mysql_async::Row;
 use rowferry_core::{
     CanonicalType, Chunk, ChunkReader, Column, ConnectorError, Digest, ErrorClass, KeyColumns,
     KeyRange, KeyTuple, Payload, ReadSpec, Result, TableSchema,
@@ -55,9 +54,8 @@ impl MysqlReader {
         if !pinned {
             snapshot::open_view(conn).await?;
         }
-        conn.exec_iter(query, ())
+        conn.start(query)
             .await
-            .map(drop)
             .map_err(|error| error::of(error, format!("could not read table {}", chunk.table)))?;
         let unbounded = match &chunk.range {
             KeyRange::Span { key, lower, upper: None } => Some((key.clone(), lower.clone())),
@@ -108,17 +106,16 @@ impl ChunkReader for MysqlReader {
             return Ok(None);
         }
         let attempt = || format!("could not read table {}", self.table.table);
-        let mut result = QueryResult::<'_, '_, BinaryProtocol>::new(self.lease.conn()?);
+        let conn = self.lease.conn()?;
         let mut complete = false;
         while self.builder.rows() < self.batch_rows && self.builder.bytes() < self.batch_bytes {
-            let row = result.next().await.map_err(|error| error::of(error, attempt()))?;
+            let row = conn.next_row().await.map_err(|error| error::of(error, attempt()))?;
             let Some(row) = row else {
                 complete = true;
                 break;
             };
             self.builder.push(&row)?;
         }
-        drop(result);
         if complete {
             self.finish().await?;
         }

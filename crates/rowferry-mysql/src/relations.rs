@@ -1,9 +1,9 @@
 //! What belongs to a table beside its columns and indexes: foreign keys, checks, triggers, partitions.
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, params};
+use mysql_async::params;
 use rowferry_core::{CheckConstraint, ForeignKey, TableRef, Untranslated};
 
+use crate::conn::Conn;
 use crate::defaults;
 use crate::types::Flavor;
 

@@ -7,11 +7,10 @@
 
 use std::time::Duration;
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
 use rowferry_core::{ConnectorError, ErrorClass, Result};
 
 use crate::config::{Purpose, Server};
+use crate::conn::Conn;
 use crate::error;
 use crate::sql;
 
@@ -31,9 +30,9 @@ fn slot_name(database: &str, stream_id: &str, slot: u16) -> String {
 }
 
 /// Opens a session for writing that the next owner of the stream can find.
-pub(crate) async fn open(server: &Server, stream_id: &str) -> Result<Conn> {
+pub(crate) async fn open(server: &Server, stream_id: &str, purpose: Purpose) -> Result<Conn> {
     let attempt = "could not mark a writing session";
-    let mut conn = server.open(Purpose::Write).await?;
+    let mut conn = server.open(purpose).await?;
     for slot in 0..SLOTS {
         let name = slot_name(&server.database, stream_id, slot);
         let got: Option<Option<u8>> = conn
@@ -51,7 +50,7 @@ pub(crate) async fn open(server: &Server, stream_id: &str) -> Result<Conn> {
 /// Ends all sessions of a stream but `conn` itself, and waits until they have rolled back.
 pub(crate) async fn end_all(server: &Server, conn: &mut Conn, stream_id: &str) -> Result<()> {
     let attempt = "could not end the sessions of the previous owner";
-    end(conn, &writers(server, stream_id), attempt).await
+    end(conn, &writers(server, stream_id), attempt, |_all| true).await
 }
 
 /// The numbers of the sessions that write for a stream, as a query.
@@ -64,14 +63,20 @@ pub(crate) fn writers(server: &Server, stream_id: &str) -> String {
         .join(" union all ")
 }
 
-/// Ends the sessions that the query `holders` gives, but `conn` itself, and waits until it gives
-/// none.
-pub(crate) async fn end(conn: &mut Conn, holders: &str, attempt: &'static str) -> Result<()> {
+/// Ends the sessions that the query `holders` gives and that are `wanted`, but `conn` itself, and
+/// waits until it gives none of them.
+pub(crate) async fn end(
+    conn: &mut Conn,
+    holders: &str,
+    attempt: &'static str,
+    wanted: impl Fn(u64) -> bool,
+) -> Result<()> {
     let own = u64::from(conn.id());
     for _ in 0..ROLLBACK_TRIES {
         let ids: Vec<Option<u64>> =
             conn.query(holders).await.map_err(|error| error::of(error, attempt))?;
-        let others: Vec<u64> = ids.into_iter().flatten().filter(|id| *id != own).collect();
+        let others: Vec<u64> =
+            ids.into_iter().flatten().filter(|id| *id != own && wanted(*id)).collect();
         if others.is_empty() {
             return Ok(());
         }

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use mysql_async::prelude::Queryable as _;
 use rowferry_core::{
     Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey, Holder,
     PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
@@ -13,6 +12,7 @@ use rowferry_core::{
 use rowferry_runtime::ComputePool;
 
 use crate::config::{self, Purpose, Server};
+use crate::conn::Conn;
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
 use crate::write::{self, WriteSession};
@@ -25,6 +25,9 @@ pub(crate) struct SinkState {
     insert_only: Mutex<HashSet<TableRef>>,
     /// Sessions that committed and wait for the next chunk, by stream.
     idle: Mutex<HashMap<String, Vec<WriteSession>>>,
+    /// Connections whose writers were given up. Where the network has swallowed our end of one, the
+    /// server's end lives on, and holds the rows of its chunk.
+    abandoned: Mutex<HashSet<u64>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -47,6 +50,23 @@ impl SinkState {
 
     pub(crate) fn give_idle(&self, stream_id: &str, session: WriteSession) {
         locked(&self.idle).entry(stream_id.to_owned()).or_default().push(session);
+    }
+
+    /// A writer was given up.
+    pub(crate) fn abandon(&self, id: u32) {
+        locked(&self.abandoned).insert(id.into());
+    }
+
+    /// Ends what is left of writers that were given up, and waits until it has rolled back.
+    pub(crate) async fn end_abandoned(&self, conn: &mut Conn, stream_id: &str) -> Result<()> {
+        let ids = locked(&self.abandoned).clone();
+        if !ids.is_empty() {
+            let writers = session::writers(&self.server, stream_id);
+            let attempt = "could not end earlier sessions of this copy";
+            session::end(conn, &writers, attempt, |id| ids.contains(&id)).await?;
+            locked(&self.abandoned).retain(|id| !ids.contains(id));
+        }
+        Ok(())
     }
 
     /// Closes the waiting sessions of a stream.
@@ -80,6 +100,7 @@ impl MysqlSink {
             server: Server::reach(endpoint, compute).await?,
             insert_only: Mutex::default(),
             idle: Mutex::default(),
+            abandoned: Mutex::default(),
         };
         Ok(Self { state: Arc::new(state) })
     }

@@ -19,8 +19,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{BinaryProtocol, Conn, QueryResult};
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns, KeyProbe,
     ReadSpec, Result, Snapshot, TableSchema,
@@ -30,6 +28,7 @@ use tokio::sync::Semaphore;
 
 use crate::chunks::{self, MysqlKeyProbe};
 use crate::config::{self, Purpose, Server};
+use crate::conn::Conn;
 use crate::describe;
 use crate::error;
 use crate::read::MysqlReader;
@@ -115,8 +114,7 @@ impl Sessions {
                 let mut control = sessions.server.open(Purpose::Read).await.ok()?;
                 control.query_drop(format!("kill query {}", conn.id())).await.ok()?;
                 config::close(control).await;
-                let rest =
-                    QueryResult::<'_, '_, BinaryProtocol>::new(&mut conn).drop_result().await;
+                let rest = conn.drop_rows().await;
                 if !rest.as_ref().map_or_else(error::is_server_answer, |()| true) {
                     return None;
                 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mysql_async::params;
-use mysql_async::prelude::Queryable as _;
 use rowferry_core::{
     CheckLine, Column, Consistency, Endpoint, Result, Snapshot, Source, TableListing, TableRef,
     TableSchema, WireFormat,

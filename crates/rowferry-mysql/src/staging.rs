@@ -1,11 +1,11 @@
 //! Tables that a run makes, with their names and DDL. Each name carries stream and run, so that a
 //! late statement of an earlier run finds nothing.
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, params};
+use mysql_async::params;
 use rowferry_core::{Index, Result, TablePlan, TableRef};
 
 use crate::config::Server;
+use crate::conn::Conn;
 use crate::types::Flavor;
 use crate::{definition, error, shape, sql};
 

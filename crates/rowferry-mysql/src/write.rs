@@ -21,9 +21,6 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable as _;
 use rowferry_codec::mysql_text::{TextEncoder, TextError, TextForm};
 use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
@@ -33,6 +30,7 @@ use rowferry_runtime::{FailPoint, RuntimeError, Task};
 use tokio::sync::mpsc;
 
 use crate::config::{self, Purpose, Server};
+use crate::conn::Conn;
 use crate::merge::{self, Merge};
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
@@ -57,7 +55,7 @@ pub(crate) struct WriteSession {
 impl WriteSession {
     /// Opens a session; for an upsert with its own table to merge from, made before any transaction.
     pub(crate) async fn open(server: &Server, prepared: &Prepared) -> Result<Self> {
-        let mut conn = session::open(server, &prepared.stream.stream_id).await?;
+        let mut conn = session::open(server, &prepared.stream.stream_id, Purpose::Chunk).await?;
         let merge = if prepared.write == WriteMode::Upsert && prepared.load == LoadInto::Target {
             Some(merge::prepare(server, &mut conn, prepared).await?)
         } else {
@@ -85,6 +83,9 @@ pub(crate) async fn begin(
         None => WriteSession::open(&sink.server, prepared).await?,
     };
     let progress = Progress::new(&sink.server, prepared.stream.progress_schema.as_deref());
+    if settle {
+        sink.end_abandoned(&mut session.conn, stream_id).await?;
+    }
     if settle && let Some(receipt) = settled(&mut session.conn, &progress, chunk, prepared).await? {
         sink.give_idle(stream_id, session);
         return Ok(Begun::AlreadyDurable(receipt));
@@ -139,6 +140,8 @@ struct MysqlWriter {
     progress: Progress,
     /// `None` while a load has it.
     session: Option<WriteSession>,
+    /// Of the session, until the chunk is committed.
+    id: Option<u32>,
     chunk: Chunk,
     prepared: Prepared,
     table: TableRef,
@@ -166,6 +169,7 @@ impl MysqlWriter {
         Ok(Self {
             sink,
             progress,
+            id: Some(session.conn.id()),
             session: Some(session),
             chunk: chunk.clone(),
             table,
@@ -238,15 +242,8 @@ impl MysqlWriter {
             .take()
             .ok_or_else(|| ConnectorError::bug("a writer was used again after an error"))?;
         let (pieces, queue) = mpsc::channel::<Bytes>(PIECES_QUEUED);
-        // Set for this statement only, and blind to the file name that the server asks for.
-        session.conn.set_infile_handler(async move {
-            let pieces = stream::unfold(queue, async |mut queue| {
-                queue.recv().await.map(|piece| (Ok(piece), queue))
-            });
-            Ok(pieces.boxed())
-        });
         let task = rowferry_runtime::spawn("load data", async move {
-            let result = session.conn.query_drop(statement).await;
+            let result = session.conn.load(statement, queue).await;
             (session, result)
         });
         self.way = Way::Load(Some(Load { pieces: pieces.clone(), task }));
@@ -398,6 +395,9 @@ impl MysqlWriter {
 
 impl Drop for MysqlWriter {
     fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.sink.abandon(id);
+        }
         // Not committed: closing the socket rolls back. A running load ends with its task.
         if let Some(session) = self.session.take() {
             config::cut(session.conn);
@@ -465,6 +465,7 @@ impl ChunkWriter for MysqlWriter {
                 .with_server("no good answer to COMMIT")
                 .with_source(error));
         }
+        self.id = None;
         if let Some(session) = self.session.take() {
             self.sink.give_idle(&self.prepared.stream.stream_id, session);
         }

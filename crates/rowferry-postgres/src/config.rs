@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use rowferry_core::{Endpoint, TlsMode};
+use rowferry_core::{Endpoint, TimeLimits, TlsMode};
 use rowferry_runtime::lease;
 use tokio_postgres::Config;
 use tokio_postgres::config::SslMode;
 
-/// Time to connect, TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Unanswered bytes end the connection after this time, so that a black hole is noticed.
 const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
 /// Keepalive probes start after this idle time, …
@@ -23,7 +21,9 @@ const KEEPALIVE_RETRIES: u32 = 3;
 pub(crate) enum Purpose {
     /// Reads tables.
     Read,
-    /// Writes chunks, or runs DDL: the user's triggers and defaults run in it.
+    /// Writes chunks: the user's triggers and defaults run in it.
+    Chunk,
+    /// Runs DDL, and statements that take as long as a whole table does.
     Write,
     /// Holds a lock and does nothing else.
     Lock,
@@ -37,12 +37,14 @@ pub(crate) fn driver_config(endpoint: &Endpoint) -> Config {
         .dbname(&endpoint.database)
         .port(endpoint.port)
         .application_name(&endpoint.application)
-        .connect_timeout(CONNECT_TIMEOUT)
         .tcp_user_timeout(TCP_USER_TIMEOUT)
         .keepalives(true)
         .keepalives_idle(KEEPALIVE_IDLE)
         .keepalives_interval(KEEPALIVE_INTERVAL)
         .keepalives_retries(KEEPALIVE_RETRIES);
+    if !endpoint.limits.connect.is_zero() {
+        config.connect_timeout(endpoint.limits.connect);
+    }
     if let Some(password) = &endpoint.password {
         config.password(password.reveal());
     }
@@ -73,16 +75,27 @@ const READ_SETTINGS: &str =
 const WRITE_SETTINGS: &str = "set idle_in_transaction_session_timeout = '5min'; \
      set default_transaction_isolation = 'read committed'";
 
-/// A frozen owner loses the lock after a [`lease`], by the server's limits on idle sessions.
-const LOCK_SETTINGS: &str = "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; \
+/// What holds locks notices within a minute that its client is gone.
+const KEEPALIVE_SETTINGS: &str = "set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; \
      set tcp_keepalives_count = 3";
 
 /// The statements that a new session runs first. `version` as in `server_version_num`.
-pub(crate) fn session_settings(purpose: Purpose, version: u32) -> String {
+pub(crate) fn session_settings(purpose: Purpose, version: u32, limits: &TimeLimits) -> String {
+    let lock = limits.lock.as_millis();
     let own = match purpose {
-        Purpose::Read => READ_SETTINGS,
-        Purpose::Write => WRITE_SETTINGS,
-        Purpose::Lock => LOCK_SETTINGS,
+        Purpose::Read => READ_SETTINGS.to_owned(),
+        Purpose::Chunk => {
+            let statement = limits.statement.as_millis();
+            format!(
+                "{WRITE_SETTINGS}; {KEEPALIVE_SETTINGS}; set lock_timeout = {lock}; \
+                 set statement_timeout = {statement}"
+            )
+        }
+        Purpose::Write => {
+            format!("{WRITE_SETTINGS}; {KEEPALIVE_SETTINGS}; set lock_timeout = {lock}")
+        }
+        // A frozen owner loses the lock after a lease, by the server's limits on idle sessions.
+        Purpose::Lock => KEEPALIVE_SETTINGS.to_owned(),
     };
     // Only version 14 and later can end a session that idles outside a transaction.
     let idle = match purpose {
@@ -95,10 +108,10 @@ pub(crate) fn session_settings(purpose: Purpose, version: u32) -> String {
                 limits
             }
         }
-        Purpose::Read | Purpose::Write if version >= 140_000 => {
+        Purpose::Read | Purpose::Chunk | Purpose::Write if version >= 140_000 => {
             "; set idle_session_timeout = 0".to_owned()
         }
-        Purpose::Read | Purpose::Write => String::new(),
+        Purpose::Read | Purpose::Chunk | Purpose::Write => String::new(),
     };
     format!("{VALUE_SETTINGS}; {own}{idle}")
 }

@@ -33,9 +33,9 @@ fn classify(attempt: String, error: Error) -> ConnectorError {
         "connection closed" | "error communicating with the server" => {
             (ErrorClass::Transient, "connection-lost")
         }
-        "error connecting to server" | "timeout waiting for server" => {
-            (ErrorClass::Transient, "unreachable")
-        }
+        "error connecting to server" => (ErrorClass::Transient, "unreachable"),
+        // Of our own: see `client`.
+        "timeout waiting for server" => (ErrorClass::Transient, "no-answer"),
         _ => (ErrorClass::Bug, "protocol"),
     };
     let mut ours = ConnectorError::new(class, code, attempt).with_server(match cause {
@@ -46,6 +46,9 @@ fn classify(attempt: String, error: Error) -> ConnectorError {
         ours = ours.with_next(
             "Give the server a certificate that can be verified, or choose another `sslmode`.",
         );
+    }
+    if code == "no-answer" {
+        ours = ours.with_next("Raise `progress_timeout` where the server is only slow.");
     }
     ours.with_source(error)
 }

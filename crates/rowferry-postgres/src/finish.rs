@@ -1,9 +1,9 @@
 //! What a plan wants of a table once its rows are there.
 
 use rowferry_core::{Result, TablePlan, TableRef};
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use crate::client::Client;
 use crate::error::failed;
 use crate::shape::{self, Part};
 use crate::{create, sql};

@@ -10,8 +10,10 @@
 //! Rows travel in COPY's binary format, encoded and decoded by `rowferry-codec` on the compute pool.
 //! All state of a run lives in two tables of the target and commits with the rows.
 
+mod blockers;
 mod buffer;
 mod chunks;
+mod client;
 mod columns;
 mod conditions;
 mod config;

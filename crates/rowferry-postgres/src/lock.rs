@@ -20,9 +20,10 @@ use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, Phase, Prepared, Published, Result, Sealed,
     SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
 };
-use rowferry_runtime::{Task, heartbeat, spawn};
+use rowferry_runtime::{LockTries, Task, heartbeat, spawn};
 use tokio_postgres::types::Type;
 
+use crate::blockers;
 use crate::config::Purpose;
 use crate::error::failed;
 use crate::finish::Finish;
@@ -36,9 +37,9 @@ const LOCK_TRIES: u32 = 5;
 /// … at this distance: the server notices a closed socket within a second.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
 /// Looks at whether the previous owner's sessions are gone, …
-const END_TRIES: u32 = 100;
+pub(crate) const END_TRIES: u32 = 100;
 /// … at this distance: ten seconds in all, since a rollback may take a while.
-const END_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const END_PAUSE: Duration = Duration::from_millis(100);
 
 /// The application name of sessions that write for a stream.
 pub(crate) fn session_name(stream_id: &str, epoch: i64) -> String {
@@ -212,6 +213,54 @@ impl PgStreamLock {
         Ok((row.get(0), row.get(1), phase))
     }
 
+    /// Waits for another try of a step that met a lock, or says who holds it.
+    async fn again(
+        &self,
+        tries: &mut LockTries,
+        error: ConnectorError,
+        tables: &[&TableRef],
+    ) -> Result<()> {
+        if error.code != "lock-timeout" {
+            return Err(error);
+        }
+        if tries.again().await {
+            return Ok(());
+        }
+        let session = self.connector.open(Purpose::Read, None).await;
+        let [stream, chunk] = &self.progress.tables();
+        let tables = [&[&self.target, stream, chunk], tables].concat();
+        Err(blockers::named(error, session, &tables).await)
+    }
+
+    /// Raises the epoch and reads what is durable.
+    async fn claim_once(&mut self, start: &ClaimStart) -> Result<Claim> {
+        self.check_alive()?;
+        let session = self.work().await?;
+        self.progress.create(&session.client).await?;
+        self.other_stream(&session).await?;
+        self.end_sessions(&session).await?;
+        let attempt = || format!("could not claim table {}", self.target);
+        session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
+        let (run, epoch, phase) = self.raise(&session, start).await?;
+        // An error here leaves the session, and its transaction rolls back.
+        self.seen.check(epoch, &self.target)?;
+        if *start != ClaimStart::Continue {
+            let remove =
+                format!("delete from {} where stream_id = $1 and run < $2", self.progress.chunk());
+            session
+                .client
+                .execute_typed(&remove, &[(&self.spec.stream_id, Type::TEXT), (&run, Type::INT8)])
+                .await
+                .map_err(failed(attempt()))?;
+            prepare::drop_staging(&session.client, &self.target, &self.spec.stream_id).await?;
+        }
+        session.client.batch_execute("commit").await.map_err(failed(attempt()))?;
+        self.seen.raised(epoch);
+        let receipts = self.progress.receipts(&session.client, &self.spec.stream_id, run).await?;
+        self.work = Some(session);
+        Ok(Claim { run, epoch, phase, receipts })
+    }
+
     fn check_alive(&self) -> Result<()> {
         if self.alive.load(Ordering::Relaxed) && !self.holder.is_closed() {
             return Ok(());
@@ -312,39 +361,28 @@ impl StreamLock for PgStreamLock {
     }
 
     async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
-        self.check_alive()?;
-        let session = self.work().await?;
-        self.progress.create(&session.client).await?;
-        self.other_stream(&session).await?;
-        self.end_sessions(&session).await?;
-        let attempt = || format!("could not claim table {}", self.target);
-        session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
-        let (run, epoch, phase) = self.raise(&session, &start).await?;
-        // An error here leaves the session, and its transaction rolls back.
-        self.seen.claim(epoch, &self.target)?;
-        if start != ClaimStart::Continue {
-            let remove =
-                format!("delete from {} where stream_id = $1 and run < $2", self.progress.chunk());
-            session
-                .client
-                .execute_typed(&remove, &[(&self.spec.stream_id, Type::TEXT), (&run, Type::INT8)])
-                .await
-                .map_err(failed(attempt()))?;
-            prepare::drop_staging(&session.client, &self.target, &self.spec.stream_id).await?;
+        let mut tries = LockTries::default();
+        loop {
+            match self.claim_once(&start).await {
+                Ok(claim) => return Ok(claim),
+                Err(error) => self.again(&mut tries, error, &[]).await?,
+            }
         }
-        session.client.batch_execute("commit").await.map_err(failed(attempt()))?;
-        let receipts = self.progress.receipts(&session.client, &self.spec.stream_id, run).await?;
-        self.work = Some(session);
-        Ok(Claim { run, epoch, phase, receipts })
     }
 
     async fn prepare(&mut self, plan: &TablePlan, claim: &Claim) -> Result<Prepared> {
-        let session = self.work().await?;
-        let prepared =
-            prepare::prepare(&session, &self.progress, &self.target, plan, claim).await?;
-        self.work = Some(session);
-        self.finish = Finish::of(plan);
-        Ok(prepared)
+        let mut tries = LockTries::default();
+        loop {
+            let session = self.work().await?;
+            match prepare::prepare(&session, &self.progress, &self.target, plan, claim).await {
+                Ok(prepared) => {
+                    self.work = Some(session);
+                    self.finish = Finish::of(plan);
+                    return Ok(prepared);
+                }
+                Err(error) => self.again(&mut tries, error, &[]).await?,
+            }
+        }
     }
 
     async fn target_rows(&mut self, limit: Option<u64>) -> Result<u64> {
@@ -357,26 +395,33 @@ impl StreamLock for PgStreamLock {
     async fn seal(&mut self, prepared: &Prepared) -> Result<Sealed> {
         self.check_alive()?;
         self.writers.retire(&self.spec.stream_id);
-        let session = self.work().await?;
-        let sealed = publish::seal(&session, &self.progress, prepared, &self.finish).await?;
-        self.work = Some(session);
-        Ok(sealed)
+        let mut tries = LockTries::default();
+        loop {
+            let session = self.work().await?;
+            match publish::seal(&session, &self.progress, prepared, &self.finish).await {
+                Ok(sealed) => {
+                    self.work = Some(session);
+                    return Ok(sealed);
+                }
+                Err(error) => self.again(&mut tries, error, &[&prepared.load_table]).await?,
+            }
+        }
     }
 
     async fn publish(&mut self, prepared: &Prepared, watermark: Option<&str>) -> Result<Published> {
         self.check_alive()?;
-        let session = self.work().await?;
-        let (session, published) = publish::publish(
-            session,
-            &self.connector,
-            &self.progress,
-            prepared,
-            &self.finish,
-            watermark,
-        )
-        .await?;
-        self.work = Some(session);
-        Ok(published)
+        let mut tries = LockTries::default();
+        loop {
+            let session = self.work().await?;
+            let (progress, finish) = (&self.progress, &self.finish);
+            match publish::publish(&session.client, progress, prepared, finish, watermark).await {
+                Ok(published) => {
+                    self.work = Some(session);
+                    return Ok(published);
+                }
+                Err(error) => self.again(&mut tries, error, &[&prepared.load_table]).await?,
+            }
+        }
     }
 
     async fn heartbeat(&mut self) -> Result<()> {

@@ -9,9 +9,9 @@ use rowferry_core::{
     TypeDefinition, WriteMode,
 };
 use rowferry_runtime::FailPoint;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use crate::client::Client;
 use crate::create::{self, create};
 use crate::describe;
 use crate::error::failed;
@@ -49,7 +49,7 @@ pub(crate) async fn drop_staging(
         .map_err(failed(attempt()))?;
     for row in found {
         let old = TableRef { schema: target.schema.clone(), name: row.get(0) };
-        let drop = format!("set local lock_timeout = '10s'; drop table {}", sql::table(&old));
+        let drop = format!("drop table {}", sql::table(&old));
         client.batch_execute(&drop).await.map_err(failed(attempt()))?;
     }
     Ok(())

@@ -7,9 +7,10 @@ use rowferry_core::{
     Chunk, ChunkNo, ChunkTotals, ConnectorError, Digest, ErrorClass, Fingerprint, KeyTuple, Phase,
     Receipt, Result, StreamState, TableRef,
 };
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
 
+use crate::client::Client;
 use crate::error::failed;
 use crate::{prepare, sql};
 
@@ -45,6 +46,11 @@ impl Progress {
     /// Quoted `_rowferry_quarantine`.
     pub(crate) fn quarantine(&self) -> String {
         sql::table(&self.quarantine_name())
+    }
+
+    /// Both tables that every run writes.
+    pub(crate) fn tables(&self) -> [TableRef; 2] {
+        ["_rowferry_stream", "_rowferry_chunk"].map(|name| TableRef::new(&self.schema, name))
     }
 
     fn quarantine_name(&self) -> TableRef {

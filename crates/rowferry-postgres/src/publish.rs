@@ -7,34 +7,24 @@
 //! ```
 //!
 //! The swap and the phase commit together, so a process killed anywhere finds either the old table
-//! and its staging, or the new table and `done`. The transaction waits ten seconds for its lock and
-//! gives up five times: a waiting `access exclusive` would hold up every reader behind it.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! and its staging, or the new table and `done`. The transaction does not wait for long for its lock,
+//! but tries several times: a waiting `access exclusive` would hold up every reader behind it.
 
 use rowferry_core::{
     ConnectorError, Digest, ErrorClass, LoadInto, Phase, Prepared, Published, ReplaceMode, Result,
     Sealed, TableRef,
 };
 use rowferry_runtime::FailPoint;
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::config::Purpose;
+use crate::client::Client;
 use crate::error::{commit_failed, failed};
 use crate::finish::Finish;
-use crate::lock::session_name;
 use crate::prepare;
 use crate::progress::{Progress, RunOf};
-use crate::session::{Connector, Session};
+use crate::session::Session;
 use crate::shape::{self, Kind, Part};
 use crate::sql;
-
-/// Tries to get the lock of the target, each waiting ten seconds …
-const SWAP_TRIES: u32 = 5;
-/// … with this pause between them, so that queued readers get through. Guessed.
-const SWAP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Memory for building indexes: enough to sort ten million narrow keys without a temporary file.
 /// Guessed; a larger setting of the server stays.
@@ -149,33 +139,7 @@ fn staging_gone(prepared: &Prepared) -> ConnectorError {
 }
 
 /// Makes the rows visible and sets phase `done`, in one fenced transaction.
-///
-/// Takes the session and gives one back, since a try that failed has spent it.
 pub(crate) async fn publish(
-    mut session: Session,
-    connector: &Arc<Connector>,
-    progress: &Progress,
-    prepared: &Prepared,
-    finish: &Finish,
-    watermark: Option<&str>,
-) -> Result<(Session, Published)> {
-    let mut tries = 1;
-    loop {
-        match publish_once(&session.client, progress, prepared, finish, watermark).await {
-            Ok(published) => return Ok((session, published)),
-            Err(error) if error.code == "lock-timeout" && tries < SWAP_TRIES => {
-                tracing::info!(table = %prepared.target, tries, "target is locked, trying again");
-                tries += 1;
-                tokio::time::sleep(SWAP_PAUSE).await;
-                let name = session_name(&prepared.stream.stream_id, prepared.epoch);
-                session = connector.open(Purpose::Write, Some(&name)).await?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-async fn publish_once(
     client: &Client,
     progress: &Progress,
     prepared: &Prepared,
@@ -183,10 +147,7 @@ async fn publish_once(
     watermark: Option<&str>,
 ) -> Result<Published> {
     let attempt = || format!("could not publish table {}", prepared.target);
-    client
-        .batch_execute("begin; set local lock_timeout = '10s'")
-        .await
-        .map_err(failed(attempt()))?;
+    client.batch_execute("begin").await.map_err(failed(attempt()))?;
     let phase = progress.fence(client, &RunOf::prepared(prepared)).await?;
     let loaded = loaded(client, progress, prepared).await?;
     let rows = match prepared.load {

@@ -4,9 +4,9 @@
 //! answer finds them there or writes them anew; the same row is never there twice.
 
 use rowferry_core::{Chunk, Prepared, RejectedRow, Result};
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use crate::client::Client;
 use crate::error::failed;
 
 /// `code` is the error that writing the row would have been, `column` the one whose value broke the

@@ -5,19 +5,17 @@
 //! trailer of the format came, and after it the end of the copy, and after that the server's word
 //! that the statement is done. A stream that ends in any other way is an error.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
 use rowferry_codec::pgcopy::RawTuples;
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Digest, ErrorClass, KeyRange, KeyTuple, Payload, ReadSpec,
     Result, TableRef, WireFormat,
 };
 use rowferry_runtime::ComputePool;
-use tokio_postgres::CopyOutStream;
 
+use crate::client::CopyOut;
 use crate::digest;
 use crate::error::{failed, pool_failed};
 use crate::session::Session;
@@ -43,7 +41,7 @@ pub(crate) struct PgChunkReader {
 }
 
 struct Open {
-    stream: Pin<Box<CopyOutStream>>,
+    stream: CopyOut,
     session: Session,
 }
 
@@ -91,7 +89,7 @@ impl PgChunkReader {
             view,
             compute,
             attempt,
-            open: Some(Open { stream: Box::pin(stream), session }),
+            open: Some(Open { stream, session }),
             table: chunk.table.clone(),
             tuples: RawTuples::new(),
             decoder,

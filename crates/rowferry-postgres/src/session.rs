@@ -2,19 +2,20 @@
 //!
 //! A session that is dropped in the middle of a statement is *cancelled*: its driver sends a cancel
 //! request on a second connection and then closes the socket, so that no query of ours outlives
-//! us. A session that is dropped idle says goodbye.
+//! us. A session that is dropped idle says goodbye, and one that was silent for too long is closed
+//! first and cancelled then, since nobody may hear of it.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rowferry_core::{Endpoint, Result};
-use rowferry_runtime::{Task, spawn};
+use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result, TimeLimits};
+use rowferry_runtime::{Task, spawn, within};
 use tokio::sync::oneshot;
-use tokio_postgres::{Client, Config, Error};
+use tokio_postgres::{Config, Error};
 
+use crate::client::Client;
 use crate::config::{Purpose, driver_config, session_settings};
 use crate::error::failed;
 use crate::tls::Tls;
@@ -25,6 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Opens sessions to one server and owns the tasks that drive them.
 pub(crate) struct Connector {
     config: Config,
+    limits: TimeLimits,
     tls: Tls,
     shown: String,
     drivers: Mutex<Vec<Task<()>>>,
@@ -34,6 +36,7 @@ impl Connector {
     pub(crate) fn new(endpoint: &Endpoint) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             config: driver_config(endpoint),
+            limits: endpoint.limits,
             tls: Tls::of(endpoint)?,
             shown: endpoint.to_string(),
             drivers: Mutex::new(Vec::new()),
@@ -51,8 +54,16 @@ impl Connector {
         if let Some(name) = name {
             config.application_name(name);
         }
-        let (client, connection) =
-            config.connect(self.tls.clone()).await.map_err(failed(attempt()))?;
+        // The driver's own limit ends with TCP; a server may accept and never speak.
+        let connecting = config.connect(self.tls.clone());
+        let (client, connection) = within(self.limits.connect, connecting)
+            .await
+            .map_err(|silent| {
+                ConnectorError::new(ErrorClass::Transient, "unreachable", attempt())
+                    .with_server(silent.to_string())
+                    .with_next("Check host, port and whether a firewall is in between.")
+            })?
+            .map_err(failed(attempt()))?;
         let version = connection.parameter("server_version").map_or(0, version_number);
         let (leash, word) = oneshot::channel();
         let cancel = client.cancel_token();
@@ -60,18 +71,25 @@ impl Connector {
         self.keep(spawn("postgres connection", async move {
             drive(connection, word, async move { cancel.cancel_query(tls).await }).await;
         }));
-        let session = Session {
-            client,
+        let mut session = Session {
+            client: Client::new(client, self.limits.progress),
+            pid: None,
             version,
             busy: AtomicBool::new(false),
             leash: Some(leash),
             _connector: Arc::clone(self),
         };
-        session
-            .client
-            .batch_execute(&session_settings(purpose, version))
-            .await
+        let settings = session_settings(purpose, version, &self.limits);
+        let set = session.client.batch_execute(&settings);
+        let pid = session.client.query_typed_one(PID, &[]);
+        // Sent together: one round trip.
+        let ((), pid) = tokio::try_join!(set, pid)
             .map_err(failed(format!("could not set up the session to {}", self.shown)))?;
+        let pid = pid.get(0);
+        session.pid = Some(pid);
+        if purpose == Purpose::Write {
+            session.client.ask(Arc::clone(self), pid);
+        }
         Ok(session)
     }
 
@@ -82,14 +100,27 @@ impl Connector {
     }
 }
 
+const PID: &str = "select pg_catalog.pg_backend_pid()";
+
+/// How a session is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// In the middle of a statement.
+    Cancel,
+    /// Without a word from the server.
+    Lost,
+}
+
 /// One connection.
 pub(crate) struct Session {
     /// The driver's handle.
     pub(crate) client: Client,
     /// Server version as in `server_version_num`: 150018.
     pub(crate) version: u32,
+    /// Number of the server's process.
+    pub(crate) pid: Option<i32>,
     busy: AtomicBool,
-    leash: Option<oneshot::Sender<()>>,
+    leash: Option<oneshot::Sender<Leave>>,
     _connector: Arc<Connector>,
 }
 
@@ -107,34 +138,45 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.busy.load(Ordering::Relaxed)
-            && let Some(leash) = self.leash.take()
-        {
-            // The driver may have ended with the connection; then nothing is left to cancel.
-            leash.send(()).unwrap_or_default();
+        let leave = match (self.client.is_lost(), self.busy.load(Ordering::Relaxed)) {
+            (true, _) => Leave::Lost,
+            (false, true) => Leave::Cancel,
+            (false, false) => return,
+        };
+        if let Some(leash) = self.leash.take() {
+            if leash.send(leave).is_err() {
+                tracing::trace!("the connection had ended before its session");
+            }
         }
     }
 }
 
 async fn drive(
     connection: impl Future<Output = Result<(), Error>>,
-    word: oneshot::Receiver<()>,
+    word: oneshot::Receiver<Leave>,
     cancel: impl Future<Output = Result<(), Error>>,
 ) {
-    let mut connection = pin!(connection);
-    let cancelled = tokio::select! {
+    let mut connection = Box::pin(connection);
+    let word = tokio::select! {
         ended = &mut connection => {
             log_end(ended);
             return;
         }
-        word = word => word.is_ok(),
+        word = word => word.ok(),
     };
-    if cancelled {
-        if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, cancel).await {
-            tracing::debug!(%error, "cancel request did not get through");
+    match word {
+        Some(leave) => {
+            let open = (leave == Leave::Cancel).then_some(connection);
+            if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, cancel).await {
+                tracing::debug!(%error, "cancel request did not get through");
+            }
+            drop(open);
         }
-    } else if let Ok(ended) = tokio::time::timeout(FAREWELL, connection).await {
-        log_end(ended);
+        None => {
+            if let Ok(ended) = tokio::time::timeout(FAREWELL, connection).await {
+                log_end(ended);
+            }
+        }
     }
 }
 

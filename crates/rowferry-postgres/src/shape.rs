@@ -6,9 +6,10 @@
 //! objects (views, triggers) cannot be moved; [`dependents`] lists it, and [`references`] the foreign keys.
 
 use rowferry_core::{Reference, Result, TableRef};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
 
+use crate::client::Client;
 use crate::error::failed;
 use crate::sql;
 

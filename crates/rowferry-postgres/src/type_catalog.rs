@@ -11,9 +11,10 @@
 use std::collections::BTreeMap;
 
 use rowferry_core::{Result, TypeDefinition};
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
 
+use crate::client::Client;
 use crate::error::failed;
 
 /// Types by number, closed under what they are made of.

@@ -15,25 +15,25 @@
 mod sift;
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::SinkExt as _;
 use rowferry_codec::pgcopy::{Rewrite, Tuples};
 use rowferry_core::{
     Chunk, ChunkTotals, ChunkWriter, ColumnPlan, ConnectorError, ErrorClass, Payload, Prepared,
     Receipt, RejectedRow, Result, Tried, WireFormat,
 };
 use rowferry_runtime::{ComputePool, FailPoint};
-use tokio_postgres::{Client, CopyInSink, Statement};
+use tokio_postgres::Statement;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::buffer::{self, Moving};
+use crate::client::{Client, CopyIn};
 use crate::config::Purpose;
 use crate::error::{commit_failed, failed, pool_failed};
-use crate::lock::session_name;
+use crate::lock::{END_PAUSE, END_TRIES, session_name};
 use crate::oids::TargetTypes;
 use crate::progress::{Progress, RunOf};
 use crate::session::{Connector, Session};
@@ -48,6 +48,9 @@ pub(crate) struct WriterPool {
     connector: Arc<Connector>,
     money_digits: u8,
     idle: Mutex<BTreeMap<(String, i64), Vec<Writing>>>,
+    /// Processes of the server whose writers were given up. Where the network has swallowed our
+    /// end of a connection, the server's end lives on, and holds the rows of its chunk.
+    abandoned: Mutex<Vec<i32>>,
 }
 
 /// A session that writes the chunks of one stream, with what it has made for that.
@@ -84,7 +87,7 @@ enum Rows {
 
 impl WriterPool {
     pub(crate) fn new(connector: Arc<Connector>, money_digits: u8) -> Self {
-        Self { connector, money_digits, idle: Mutex::new(BTreeMap::new()) }
+        Self { connector, money_digits, idle: Mutex::default(), abandoned: Mutex::default() }
     }
 
     async fn take(&self, prepared: &Prepared) -> Result<Writing> {
@@ -115,6 +118,32 @@ impl WriterPool {
         idle.retain(|(stream, _), _| stream != stream_id);
     }
 
+    /// Ends what is left of writers that were given up, and waits until it has rolled back.
+    async fn end_abandoned(&self, client: &Client, stream_id: &str) -> Result<()> {
+        const END: &str = "select count(pg_catalog.pg_terminate_backend(a.pid)) \
+             from pg_catalog.pg_stat_activity a \
+             where a.pid = any($1) and pg_catalog.starts_with(a.application_name, $2)";
+        let pids = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let prefix = format!("rowferry:{stream_id}:");
+        for _ in 0..END_TRIES {
+            let values: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&pids, Type::INT4_ARRAY), (&prefix, Type::TEXT)];
+            let left: i64 = client
+                .query_typed_one(END, &values)
+                .await
+                .map_err(failed("could not end the session of a writer that was given up"))?
+                .get(0);
+            if left == 0 {
+                let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+                abandoned.retain(|pid| !pids.contains(pid));
+                return Ok(());
+            }
+            tokio::time::sleep(END_PAUSE).await;
+        }
+        // Whatever they hold is waited for, or found out by the next statement.
+        Ok(())
+    }
+
     /// Finds out what became of an earlier attempt at `chunk`.
     ///
     /// The exclusive lock of the stream row waits for every commit in flight, since each holds the
@@ -128,8 +157,9 @@ impl WriterPool {
     ) -> Result<Option<Receipt>> {
         let attempt = || format!("could not settle chunk {}", chunk.no.0);
         let name = session_name(&prepared.stream.stream_id, prepared.epoch);
-        let session = self.connector.open(Purpose::Write, Some(&name)).await?;
+        let session = self.connector.open(Purpose::Chunk, Some(&name)).await?;
         let client = &session.client;
+        self.end_abandoned(client, &prepared.stream.stream_id).await?;
         client
             .batch_execute("begin isolation level read committed")
             .await
@@ -145,7 +175,7 @@ impl WriterPool {
 impl Writing {
     async fn open(connector: &Arc<Connector>, prepared: &Prepared) -> Result<Self> {
         let name = session_name(&prepared.stream.stream_id, prepared.epoch);
-        let session = connector.open(Purpose::Write, Some(&name)).await?;
+        let session = connector.open(Purpose::Chunk, Some(&name)).await?;
         Ok(Self { session, paths: BTreeMap::new() })
     }
 
@@ -227,6 +257,16 @@ pub(crate) struct PgChunkWriter {
     open: Option<Open>,
     rows: u64,
     rejected: Vec<RejectedRow>,
+    /// The server's process, until the chunk is committed.
+    pid: Option<i32>,
+}
+
+impl Drop for PgChunkWriter {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid {
+            self.pool.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
+        }
+    }
 }
 
 struct Open {
@@ -239,7 +279,7 @@ struct Open {
 /// A COPY under way.
 struct Copying {
     form: Form,
-    copy: Pin<Box<CopyInSink<Bytes>>>,
+    copy: CopyIn,
     path: Path,
 }
 
@@ -252,7 +292,9 @@ impl PgChunkWriter {
         prepared: &Prepared,
     ) -> Result<Self> {
         let writing = pool.take(prepared).await?;
+        let pid = writing.session.pid;
         Ok(Self {
+            pid,
             pool,
             compute,
             progress,
@@ -274,9 +316,8 @@ impl PgChunkWriter {
         let client = &writing.session.client;
         // Sent together, answered in order: one round trip.
         let begin = client.batch_execute(BEGIN);
-        let copy = client.copy_in::<_, Bytes>(&path.copy);
-        let ((), copy) = tokio::try_join!(begin, copy).map_err(attempt())?;
-        let mut copy = Box::pin(copy);
+        let copy = client.copy_in(&path.copy);
+        let ((), mut copy) = tokio::try_join!(begin, copy).map_err(attempt())?;
         copy.feed(ChunkEncoder::header()).await.map_err(attempt())?;
         Ok(Copying { form, copy, path })
     }
@@ -295,7 +336,7 @@ impl PgChunkWriter {
         while !bytes.is_empty() {
             let piece = bytes.split_to(MESSAGE_BYTES.min(bytes.len()));
             if let Err(closed) = copying.copy.feed(piece).await {
-                let answer = copying.copy.as_mut().finish().await;
+                let answer = copying.copy.finish().await;
                 return Err(failed(self.attempt())(answer.err().unwrap_or(closed)));
             }
         }
@@ -390,6 +431,7 @@ impl ChunkWriter for PgChunkWriter {
         commit.await.map_err(|error| {
             commit_failed(format!("could not commit chunk {}", self.chunk.no.0), error)
         })?;
+        self.pid = None;
         writing.session.set_busy(false);
         self.pool.give_back(&self.prepared, writing);
         Ok(Receipt::of(&self.chunk, totals))
@@ -400,7 +442,7 @@ impl PgChunkWriter {
     /// Ends a COPY of `rows` rows; those in a buffer go on into the table.
     async fn end_copy(&self, session: &Session, mut copying: Copying, rows: u64) -> Result<()> {
         self.send(&mut copying, ChunkEncoder::trailer()).await?;
-        let copied = copying.copy.as_mut().finish().await.map_err(failed(self.attempt()))?;
+        let copied = copying.copy.finish().await.map_err(failed(self.attempt()))?;
         self.count("copied", copied, rows)?;
         match &copying.path.moving {
             Some(moving) => self.move_on(&session.client, moving, rows).await,

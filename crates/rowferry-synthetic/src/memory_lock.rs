@@ -75,8 +75,9 @@ impl StreamLock for MemoryLock {
         let spec = &self.stream;
         let epoch = state.streams.get(&spec.stream_id).map_or(0, |stream| stream.row.epoch) + 1;
         if !state.unfenced {
-            self.seen.claim(epoch, &spec.target_table)?;
+            self.seen.check(epoch, &spec.target_table)?;
         }
+        self.seen.raised(epoch);
         let stream =
             state.streams.entry(spec.stream_id.clone()).or_insert_with(|| new_stream(spec));
         let row = &mut stream.row;

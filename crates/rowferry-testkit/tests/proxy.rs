@@ -238,6 +238,28 @@ fn a_black_hole_holds_everything_until_it_is_lifted() {
 }
 
 #[test]
+fn a_connection_vanishes_as_a_whole_and_comes_back() {
+    run(async {
+        let wire = Wire::new().await;
+        wire.proxy.set([fault(Way::Answered, At::Byte(1), On::One, What::Vanish)]);
+        let (mut client, mut server) = wire.connect().await;
+        let (mut other, mut other_server) = wire.connect().await;
+        server.write_all(b"answer").await.unwrap();
+        assert!(is_silent(&mut client).await);
+        client.write_all(b"ask").await.unwrap();
+        assert!(is_silent(&mut server).await);
+        other_server.write_all(b"others go on").await.unwrap();
+        drop(other_server);
+        assert_eq!(rest(&mut other).await, b"others go on");
+        wire.proxy.heal();
+        let mut found = [0; 3];
+        server.read_exact(&mut found).await.unwrap();
+        drop(server);
+        assert_eq!(rest(&mut client).await, b"answer");
+    });
+}
+
+#[test]
 fn it_tells_how_long_a_client_waited_in_a_black_hole() {
     run(async {
         let wire = Wire::new().await;

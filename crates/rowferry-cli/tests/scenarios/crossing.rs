@@ -1,8 +1,9 @@
 //! A copy of one table whose way to one of its ends leads through a proxy.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use rowferry_testkit::{Database, Engine, Proxy, WireFault};
+use rowferry_testkit::{Database, Engine, Proxy, Way, WireFault};
 
 use crate::dump::{assert_same, dump};
 use crate::ends::{database, wait_for_silence};
@@ -34,6 +35,9 @@ pub(crate) struct Crossed {
     pub(crate) commits: u64,
     pub(crate) sent: u64,
     pub(crate) answered: u64,
+    pub(crate) messages: u64,
+    /// How long rowferry waited on connections that lay in a black hole.
+    pub(crate) given_up: Vec<Duration>,
 }
 
 impl Crossing {
@@ -74,15 +78,20 @@ impl Crossing {
             told = self.world.run(&command);
         }
         let (commits, sent, answered) = (proxy.commits(), proxy.sent(), proxy.answered());
-        Crossed { told, commits, sent, answered }
+        let messages = proxy.messages(Way::Answered);
+        // The proxy looks every few milliseconds whether somebody has gone.
+        std::thread::sleep(Duration::from_millis(50));
+        Crossed { told, commits, sent, answered, messages, given_up: proxy.given_up() }
     }
 
     /// As [`Self::run`]; every row must have arrived, once.
-    pub(crate) fn arrives_once(&self, via: Via, fault: WireFault, words: &[&str]) {
-        let told = self.run(via, &[fault], words).told;
+    pub(crate) fn arrives_once(&self, via: Via, fault: WireFault, words: &[&str]) -> Crossed {
+        let crossed = self.run(via, &[fault], words);
+        let told = &crossed.told;
         assert_eq!(told.code, 0, "{fault:?} at the {via:?}: {told:?}");
         wait_for_silence(&self.target);
         let found = dump(&self.target, "t_bigint", &COLUMNS);
         assert_same(&format!("{fault:?} at the {via:?}"), &self.expected, &found);
+        crossed
     }
 }

@@ -11,6 +11,8 @@
 #[macro_use]
 mod every_direction;
 
+mod blackholes;
+mod blocked;
 #[cfg(feature = "failpoints")]
 mod boundaries;
 mod canary;
@@ -23,6 +25,7 @@ mod disk_full;
 mod dotnet;
 mod dotnet_defects;
 mod dump;
+mod early_close;
 mod ends;
 #[cfg(feature = "failpoints")]
 mod failover;

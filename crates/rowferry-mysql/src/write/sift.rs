@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use mysql_async::prelude::Queryable as _;
 use rowferry_codec::mysql_text::{TextEncoder, TextForm};
 use rowferry_core::{ConnectorError, ErrorClass, Result, Tried};
 

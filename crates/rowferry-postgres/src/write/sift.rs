@@ -1,8 +1,6 @@
 //! Rows behind a savepoint, so that those which the server refuses can be found by halves.
 
 use arrow_array::RecordBatch;
-use bytes::Bytes;
-use futures_util::SinkExt as _;
 use rowferry_core::{ConnectorError, ErrorClass, Payload, Result, Tried};
 
 use super::{BEGIN, ChunkEncoder, Copying, Form, Open, Path, PgChunkWriter};
@@ -48,8 +46,8 @@ impl PgChunkWriter {
         if let Some(moving) = &path.moving {
             self.say(session, &moving.empty).await?;
         }
-        let copy = session.client.copy_in::<_, Bytes>(&path.copy).await;
-        let copy = Box::pin(copy.map_err(failed(self.attempt()))?);
+        let copy = session.client.copy_in(&path.copy).await;
+        let copy = copy.map_err(failed(self.attempt()))?;
         let mut copying = Copying { form: Form::Batches, copy, path: path.clone() };
         copying.copy.feed(ChunkEncoder::header()).await.map_err(failed(self.attempt()))?;
         for bytes in pieces {

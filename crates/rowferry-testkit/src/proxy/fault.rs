@@ -77,6 +77,8 @@ pub enum What {
     },
     /// Nothing arrives and nothing is closed. What is held back arrives when the fault is lifted.
     Blackhole,
+    /// The same on both ways of the connection: it is as if its cable were pulled.
+    Vanish,
 }
 
 impl WireFault {

@@ -22,6 +22,8 @@ pub(super) struct Shared {
     with_answer: Mutex<Vec<What>>,
     /// When a byte moved last.
     moved: Mutex<Option<Instant>>,
+    /// The order by which the whole connection lies in a black hole.
+    vanished: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -94,6 +96,7 @@ impl Lane {
     /// Relays until the way ends or the connection is to be closed.
     pub(super) async fn run(mut self, mut from: OwnedReadHalf) {
         let mut buffer = vec![0; 16 << 10];
+        let mut vanished = self.shared.vanished.subscribe();
         loop {
             if self.obey().await.is_break() {
                 return;
@@ -106,6 +109,10 @@ impl Lane {
                 }
                 changed = self.orders.changed() => {
                     if changed.is_err() { return }
+                    continue;
+                }
+                Ok(()) = vanished.changed() => {
+                    self.is_hole |= *vanished.borrow_and_update() == self.current.number;
                     continue;
                 }
             };
@@ -218,6 +225,10 @@ impl Lane {
             What::Slow(bytes_per_second) => self.bytes_per_second = Some(bytes_per_second.max(1)),
             What::Corrupt { offset, mask } => self.flip = Some((offset, mask)),
             What::Blackhole => self.is_hole = true,
+            What::Vanish => {
+                self.is_hole = true;
+                self.shared.vanished.send_replace(self.current.number);
+            }
         }
         Going::Continue(())
     }

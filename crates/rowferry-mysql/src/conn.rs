@@ -1,0 +1,289 @@
+//! The driver's connection, none of whose calls waits for ever.
+//!
+//! The driver itself waits as long as the connection looks alive, and a connection whose packets are
+//! dropped on the way looks alive for hours. Here each call that hears nothing for the progress
+//! timeout gives its connection up. Where a statement may take as long as it likes (it builds an
+//! index, it moves a table's rows), the server is asked meanwhile, over another connection, whether
+//! it still works for this one. A load counts from the last piece that the server has taken, and not
+//! at all while it is us who have nothing to send.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use mysql_async::prelude::{AsQuery, FromRow, Queryable as _, StatementLike};
+use mysql_async::{BinaryProtocol, Error, Opts, Params, QueryResult, Row};
+use rowferry_core::TimeLimits;
+use rowferry_runtime::{Silent, within};
+use tokio::sync::mpsc;
+
+/// An answer may be on its way while the server says that it has nothing more to do.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// How often a load is looked at within the time that it may be silent.
+const LOOKS: u32 = 20;
+
+/// A connection.
+pub(crate) struct Conn {
+    inner: mysql_async::Conn,
+    watch: Watch,
+}
+
+/// How long a connection may be silent, and whether it was for longer.
+struct Watch {
+    limits: TimeLimits,
+    id: u32,
+    /// The server of a connection whose statements may take as long as it works on them.
+    server: Option<Opts>,
+    /// A call heard nothing in time: what the server still sends is the answer to nothing.
+    lost: bool,
+}
+
+impl Conn {
+    /// Connects; the caller sees to the time that it takes.
+    pub(crate) async fn new(opts: Opts, limits: TimeLimits) -> Result<Self, Error> {
+        let inner = mysql_async::Conn::new(opts).await?;
+        let watch = Watch { limits, id: inner.id(), server: None, lost: false };
+        Ok(Self { inner, watch })
+    }
+
+    /// From now on, a silent server is asked whether it still works for this connection.
+    pub(crate) fn ask(&mut self, server: Opts) {
+        self.watch.server = Some(server);
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.inner.id()
+    }
+
+    pub(crate) fn affected_rows(&self) -> u64 {
+        self.inner.affected_rows()
+    }
+
+    pub(crate) fn get_warnings(&self) -> u16 {
+        self.inner.get_warnings()
+    }
+
+    /// Whether the connection is gone, or was given up.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        self.watch.lost || self.inner.is_disconnected()
+    }
+
+    pub(crate) async fn disconnect(self) -> Result<(), Error> {
+        if self.watch.lost {
+            self.cut();
+            return Ok(());
+        }
+        let limit = self.watch.limits.progress;
+        within(limit, self.inner.disconnect()).await.unwrap_or_else(|silent| Err(timed_out(silent)))
+    }
+
+    /// Closes the socket at once, without reading what the server still sends: an open transaction
+    /// is rolled back and a running query ends when the server notices.
+    pub(crate) fn cut(mut self) {
+        // The driver drops a connection quietly only while a call on it is unfinished; otherwise it
+        // would read the rest of the result in the background.
+        drop(self.inner.ping().now_or_never());
+        drop(self.inner);
+    }
+
+    pub(crate) async fn query_drop(&mut self, query: impl AsQuery) -> Result<(), Error> {
+        self.watch.hear(self.inner.query_drop(query)).await
+    }
+
+    pub(crate) async fn query_first<T, Q>(&mut self, query: Q) -> Result<Option<T>, Error>
+    where
+        T: FromRow + Send + 'static,
+        Q: AsQuery,
+    {
+        self.watch.hear(self.inner.query_first(query)).await
+    }
+
+    pub(crate) async fn query<T, Q>(&mut self, query: Q) -> Result<Vec<T>, Error>
+    where
+        T: FromRow + Send + 'static,
+        Q: AsQuery,
+    {
+        self.watch.hear(self.inner.query(query)).await
+    }
+
+    pub(crate) async fn exec_drop<S, P>(&mut self, statement: S, values: P) -> Result<(), Error>
+    where
+        S: StatementLike,
+        P: Into<Params> + Send,
+    {
+        self.watch.hear(self.inner.exec_drop(statement, values)).await
+    }
+
+    pub(crate) async fn exec_first<T, S, P>(
+        &mut self,
+        statement: S,
+        values: P,
+    ) -> Result<Option<T>, Error>
+    where
+        T: FromRow + Send + 'static,
+        S: StatementLike,
+        P: Into<Params> + Send,
+    {
+        self.watch.hear(self.inner.exec_first(statement, values)).await
+    }
+
+    pub(crate) async fn exec<T, S, P>(&mut self, statement: S, values: P) -> Result<Vec<T>, Error>
+    where
+        T: FromRow + Send + 'static,
+        S: StatementLike,
+        P: Into<Params> + Send,
+    {
+        self.watch.hear(self.inner.exec(statement, values)).await
+    }
+
+    pub(crate) async fn exec_map<T, S, P, U, F>(
+        &mut self,
+        statement: S,
+        values: P,
+        map: F,
+    ) -> Result<Vec<U>, Error>
+    where
+        T: FromRow + Send + 'static,
+        S: StatementLike,
+        P: Into<Params> + Send,
+        U: Send,
+        F: FnMut(T) -> U + Send,
+    {
+        self.watch.hear(self.inner.exec_map(statement, values, map)).await
+    }
+
+    /// Sends a query whose rows come with [`Self::next_row`].
+    pub(crate) async fn start(&mut self, query: String) -> Result<(), Error> {
+        let inner = &mut self.inner;
+        self.watch.hear(async { inner.exec_iter(query, ()).await.map(drop) }).await
+    }
+
+    /// The next row of the query that was started; `None` is the end as the server told it.
+    pub(crate) async fn next_row(&mut self) -> Result<Option<Row>, Error> {
+        let mut result = QueryResult::<'_, '_, BinaryProtocol>::new(&mut self.inner);
+        let row = within(self.watch.limits.progress, result.next()).await;
+        row.unwrap_or_else(|silent| Err(self.watch.lose(silent)))
+    }
+
+    /// Reads the rest of the query that was started.
+    pub(crate) async fn drop_rows(&mut self) -> Result<(), Error> {
+        while self.next_row().await?.is_some() {}
+        Ok(())
+    }
+
+    /// Runs a `LOAD DATA LOCAL` whose bytes are these pieces, blind to the file name that the server
+    /// asks for. It may take as long as one statement may.
+    pub(crate) async fn load(
+        &mut self,
+        statement: String,
+        pieces: mpsc::Receiver<Bytes>,
+    ) -> Result<(), Error> {
+        let pulse = Arc::new(Pulse::default());
+        let beating = Arc::clone(&pulse);
+        // Set for this statement only.
+        self.inner.set_infile_handler(async move {
+            let pieces = stream::unfold((pieces, beating), async |(mut pieces, pulse)| {
+                pulse.rest();
+                let piece = pieces.recv().await;
+                pulse.beat();
+                piece.map(|piece| (Ok(piece), (pieces, pulse)))
+            });
+            Ok(pieces.boxed())
+        });
+        let TimeLimits { progress, statement: whole, .. } = self.watch.limits;
+        let loading = pulse.watch(progress, self.inner.query_drop(statement));
+        let loaded = within(whole, loading).await;
+        loaded.unwrap_or_else(Err).unwrap_or_else(|silent| Err(self.watch.lose(silent)))
+    }
+}
+
+impl Watch {
+    fn lose(&mut self, silent: Silent) -> Error {
+        self.lost = true;
+        timed_out(silent)
+    }
+
+    async fn hear<T>(&mut self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut call = pin!(call);
+        let silent = loop {
+            match within(self.limits.progress, call.as_mut()).await {
+                Ok(answer) => return answer,
+                Err(_silent) if self.is_worked_for().await => {}
+                Err(silent) => break silent,
+            }
+        };
+        if self.server.is_some()
+            && let Ok(answer) = within(LAST_WORD, call).await
+        {
+            return answer;
+        }
+        Err(self.lose(silent))
+    }
+
+    /// Whether the server says that it runs a statement of this connection.
+    async fn is_worked_for(&self) -> bool {
+        let Some(opts) = &self.server else { return false };
+        let question = async {
+            let mut conn = mysql_async::Conn::new(opts.clone()).await?;
+            let query = "select command from information_schema.processlist where id = ?";
+            let command: Option<String> = conn.exec_first(query, (self.id,)).await?;
+            conn.disconnect().await?;
+            Ok::<_, Error>(command)
+        };
+        let answer = within(self.limits.connect.max(self.limits.progress), question).await;
+        matches!(answer, Ok(Ok(Some(command))) if !command.eq_ignore_ascii_case("sleep"))
+    }
+}
+
+/// When the server last took a piece of a load.
+struct Pulse(Mutex<Option<Instant>>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Mutex::new(Some(Instant::now())))
+    }
+}
+
+impl Pulse {
+    fn set(&self, beat: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = beat;
+    }
+
+    fn beat(&self) {
+        self.set(Some(Instant::now()));
+    }
+
+    /// We have nothing to send: the server owes us nothing.
+    fn rest(&self) {
+        self.set(None);
+    }
+
+    fn silence(&self) -> Duration {
+        let beat = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        beat.map_or(Duration::ZERO, |beat| beat.elapsed())
+    }
+
+    async fn watch<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Silent> {
+        let mut answer = pin!(answer);
+        loop {
+            if let Ok(answer) = within(limit / LOOKS, answer.as_mut()).await {
+                return Ok(answer);
+            }
+            if self.silence() >= limit {
+                return Err(Silent(limit));
+            }
+        }
+    }
+}
+
+fn timed_out(silent: Silent) -> Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, silent.to_string()).into()
+}

@@ -1,0 +1,196 @@
+//! The driver's client, none of whose calls waits for ever.
+//!
+//! The driver itself waits as long as the connection looks alive, and a connection whose packets are
+//! dropped on the way looks alive for hours. Here each call that hears nothing for the progress
+//! timeout ends its session. Where a statement may take as long as it likes (it builds an index, it
+//! moves a table's rows), the server is asked meanwhile, over another connection, whether it still
+//! works for this one.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use rowferry_runtime::within;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{CopyInSink, CopyOutStream, Error, Row, Statement};
+
+use crate::config::Purpose;
+use crate::session::Connector;
+
+/// An answer may be on its way while the server says that it has nothing more to do.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// A connection's client.
+pub(crate) struct Client {
+    inner: tokio_postgres::Client,
+    watch: Watch,
+    /// Of a session whose statements may take as long as the server works on them.
+    server: Option<(Arc<Connector>, i32)>,
+}
+
+/// How long a connection may be silent, and whether it was for longer.
+#[derive(Clone)]
+struct Watch {
+    limit: Duration,
+    lost: Arc<AtomicBool>,
+}
+
+impl Watch {
+    async fn hear<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Option<Result<T, Error>> {
+        within(self.limit, answer).await.ok()
+    }
+
+    fn lose(&self) -> Error {
+        self.lost.store(true, Ordering::Relaxed);
+        Error::__private_api_timeout()
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Client {
+    pub(crate) fn new(inner: tokio_postgres::Client, limit: Duration) -> Self {
+        let watch = Watch { limit, lost: Arc::default() };
+        Self { inner, watch, server: None }
+    }
+
+    /// From now on, a silent server is asked whether it still works for its process `pid`.
+    pub(crate) fn ask(&mut self, connector: Arc<Connector>, pid: i32) {
+        self.server = Some((connector, pid));
+    }
+
+    /// Whether the connection is gone, or was given up.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.watch.is_lost() || self.inner.is_closed()
+    }
+
+    /// Whether the connection was given up.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.watch.is_lost()
+    }
+
+    pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), Error> {
+        self.within(self.inner.batch_execute(statements)).await
+    }
+
+    pub(crate) async fn execute_typed(
+        &self,
+        statement: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<u64, Error> {
+        self.within(self.inner.execute_typed(statement, values)).await
+    }
+
+    pub(crate) async fn query_typed(
+        &self,
+        query: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
+        self.within(self.inner.query_typed(query, values)).await
+    }
+
+    pub(crate) async fn query_typed_one(
+        &self,
+        query: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Row, Error> {
+        self.within(self.inner.query_typed_one(query, values)).await
+    }
+
+    pub(crate) async fn query_typed_opt(
+        &self,
+        query: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Option<Row>, Error> {
+        self.within(self.inner.query_typed_opt(query, values)).await
+    }
+
+    pub(crate) async fn prepare(&self, query: &str) -> Result<Statement, Error> {
+        self.within(self.inner.prepare(query)).await
+    }
+
+    pub(crate) async fn copy_in(&self, statement: &Statement) -> Result<CopyIn, Error> {
+        let sink = self.within(self.inner.copy_in::<_, Bytes>(statement)).await?;
+        Ok(CopyIn { sink: Box::pin(sink), watch: self.watch.clone() })
+    }
+
+    pub(crate) async fn copy_out(&self, statement: &str) -> Result<CopyOut, Error> {
+        let stream = self.within(self.inner.copy_out(statement)).await?;
+        Ok(CopyOut { stream: Box::pin(stream), watch: self.watch.clone() })
+    }
+
+    async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut call = pin!(call);
+        loop {
+            if let Some(answer) = self.watch.hear(call.as_mut()).await {
+                return answer;
+            }
+            if self.is_worked_for().await {
+                continue;
+            }
+            return match &self.server {
+                Some(_) => within(LAST_WORD, call).await.unwrap_or_else(|_| Err(self.watch.lose())),
+                None => Err(self.watch.lose()),
+            };
+        }
+    }
+
+    /// Whether the server says that it runs a statement of this session. Boxed, since asking is a
+    /// call like this one.
+    fn is_worked_for(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        const WORKS: &str = "select exists (select from pg_catalog.pg_stat_activity \
+             where pid = $1 and state = 'active')";
+        Box::pin(async {
+            let Some((connector, pid)) = &self.server else { return false };
+            let Ok(session) = connector.open(Purpose::Read, None).await else { return false };
+            let answer = session.client.query_typed_one(WORKS, &[(pid, Type::INT4)]).await;
+            answer.is_ok_and(|row| row.get(0))
+        })
+    }
+}
+
+/// A COPY into a table.
+pub(crate) struct CopyIn {
+    sink: Pin<Box<CopyInSink<Bytes>>>,
+    watch: Watch,
+}
+
+impl CopyIn {
+    /// Hands bytes over, as soon as there is room for them.
+    pub(crate) async fn feed(&mut self, bytes: Bytes) -> Result<(), Error> {
+        let fed = self.watch.hear(self.sink.feed(bytes)).await;
+        fed.unwrap_or_else(|| Err(self.watch.lose()))
+    }
+
+    /// The server's answer to the whole.
+    pub(crate) async fn finish(&mut self) -> Result<u64, Error> {
+        if self.watch.is_lost() {
+            return Err(self.watch.lose());
+        }
+        let finished = self.watch.hear(self.sink.as_mut().finish()).await;
+        finished.unwrap_or_else(|| Err(self.watch.lose()))
+    }
+}
+
+/// A COPY out of a table.
+pub(crate) struct CopyOut {
+    stream: Pin<Box<CopyOutStream>>,
+    watch: Watch,
+}
+
+impl CopyOut {
+    /// The next row; `None` is the end of the copy as the server told it.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        let next = within(self.watch.limit, self.stream.next()).await;
+        next.unwrap_or_else(|_silent| Some(Err(self.watch.lose())))
+    }
+}
