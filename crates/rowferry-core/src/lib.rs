@@ -31,6 +31,7 @@ mod sink;
 mod source;
 mod stream;
 mod table;
+mod table_shape;
 
 pub use canonical::{CanonicalType, JsonFlavor};
 pub use cast::{Cast, CastTarget, Policy, TypeCast};
@@ -63,3 +64,4 @@ pub use table::{
     CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType, Seen,
     TableRef, TableSchema, TypeDefinition, Untranslated,
 };
+pub use table_shape::{ShapeColumn, TableShape, source_altered, target_altered};

@@ -12,6 +12,9 @@
 mod every_direction;
 
 #[cfg(feature = "failpoints")]
+mod altered;
+mod bad_values;
+#[cfg(feature = "failpoints")]
 mod boundaries;
 mod crossing;
 mod cuts;
@@ -32,6 +35,7 @@ mod matrix;
 mod mixed;
 mod null_keys;
 mod objects;
+mod one_of_twenty;
 mod oracle;
 mod random;
 mod ride;

@@ -11,6 +11,9 @@ pub(crate) struct TwoEnds {
     pub(crate) world: World,
     pub(crate) source: Database,
     pub(crate) target: Database,
+    /// How a job reaches them.
+    from: String,
+    to: String,
 }
 
 impl TwoEnds {
@@ -19,7 +22,27 @@ impl TwoEnds {
         let world = World::new();
         let source = database(from, &world, &format!("{name}_source"))?;
         let target = database(to, &world, &format!("{name}_target"))?;
-        Some(Self { world, source, target })
+        Some(Self::in_world(world, source, target))
+    }
+
+    /// Databases of servers.
+    pub(crate) fn of(source: Database, target: Database) -> Self {
+        Self::in_world(World::new(), source, target)
+    }
+
+    fn in_world(world: World, source: Database, target: Database) -> Self {
+        let (from, to) = (source.url(), target.url());
+        Self { world, source, target, from, to }
+    }
+
+    /// Jobs read by another URL from here on.
+    pub(crate) fn read_by(&mut self, url: &str) {
+        url.clone_into(&mut self.from);
+    }
+
+    /// Jobs write by another URL from here on.
+    pub(crate) fn write_by(&mut self, url: &str) {
+        url.clone_into(&mut self.to);
     }
 
     /// Drops these tables at both ends, and what the target knows of earlier copies.
@@ -40,8 +63,17 @@ impl TwoEnds {
     }
 
     pub(crate) fn copy_command(&self, table: &str, words: &[&str]) -> Command {
-        let (from, to) = (self.source.url(), self.target.url());
-        let copy = ["copy", &from, &to, "--table", table, "--output", "json", "--progress", "none"];
+        let copy = [
+            "copy",
+            &self.from,
+            &self.to,
+            "--table",
+            table,
+            "--output",
+            "json",
+            "--progress",
+            "none",
+        ];
         self.world.command(&[&copy[..], words].concat())
     }
 
@@ -53,8 +85,7 @@ impl TwoEnds {
             &format!(
                 "version: 1\nconnections:\n  from: {}\n  to: {}\njobs:\n  - name: rows\n    \
                  source: from\n    target: to\n    settings: {{ {settings} }}\n    tables:\n{tables}",
-                self.source.url(),
-                self.target.url()
+                self.from, self.to
             ),
         );
     }
