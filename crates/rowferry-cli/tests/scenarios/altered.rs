@@ -8,7 +8,7 @@ use std::process::Stdio;
 use rowferry_testkit::Engine::{self, Mariadb, Mysql, Postgres, Sqlite};
 
 use crate::ends::wait_until;
-use crate::two_ends::TwoEnds;
+use crate::two_ends::{TwoEnds, share};
 use crate::world::{Told, wait};
 
 /// Every value follows from the row's number, so that a wrong one is seen wherever it stands.
@@ -151,7 +151,8 @@ fn patience(engine: Engine) -> &'static str {
 
 fn a_target_is_altered(from: Engine, to: Engine) {
     let Some(ends) = TwoEnds::new(from, to, "altered") else { return };
-    let changes: Vec<Change> = shapes(to).into_iter().chain(rules(to)).collect();
+    let changes = shapes(to).into_iter().chain(rules(to)).collect();
+    let changes: Vec<Change> = share(changes, from, to);
     println!("faults: {}", changes.len());
     for (number, change) in changes.iter().enumerate() {
         let write = if number % 2 == 0 { "append" } else { "upsert" };
@@ -166,7 +167,7 @@ fn a_target_is_altered(from: Engine, to: Engine) {
 
 fn a_source_is_altered(from: Engine, to: Engine) {
     let Some(ends) = TwoEnds::new(from, to, "altered") else { return };
-    let changes = shapes(from);
+    let changes = share(shapes(from), from, to);
     println!("faults: {}", changes.len());
     for change in &changes {
         fill(&ends);

@@ -7,7 +7,7 @@ use rowferry_testkit::{Database, Engine};
 
 use crate::dump::{Kind, assert_same, dump};
 use crate::mixed::is_full;
-use crate::two_ends::TwoEnds;
+use crate::two_ends::{TwoEnds, share};
 
 /// A table `k_NAME` whose rows are found by its key.
 struct KeyKind {
@@ -519,7 +519,7 @@ impl KeyKind {
 
 fn each_row_once(from: Engine, to: Engine) {
     let Some(ends) = TwoEnds::new(from, to, "keys") else { return };
-    let mut kinds = match from {
+    let kinds = match from {
         Engine::Postgres => {
             ends.source.exec(
                 "create collation blind (provider = icu, locale = 'und-u-ks-level2', \
@@ -532,19 +532,7 @@ fn each_row_once(from: Engine, to: Engine) {
         Engine::Mariadb | Engine::Mysql => mysql(from),
         Engine::Sqlite => sqlite(),
     };
-    if !is_full() {
-        // A third of them each, so that the targets of a source see all of them together.
-        let third = match to {
-            Engine::Postgres => 0,
-            Engine::Mariadb => 1,
-            Engine::Mysql | Engine::Sqlite => 2,
-        };
-        let mut place = 0;
-        kinds.retain(|_| {
-            place += 1;
-            place % 3 == third
-        });
-    }
+    let kinds = share(kinds, from, to);
     let rows = if is_full() { 2_000 } else { 80 };
     println!("faults: {}", kinds.len());
     for kind in &kinds {
