@@ -3,7 +3,7 @@
 //! what was sent.
 
 use rowferry_testkit::Engine::{self, Mariadb, Mysql, Postgres, Sqlite};
-use rowferry_testkit::{Server, mysqls_alone};
+use rowferry_testkit::mysqls_alone;
 
 use crate::dump::{Columns, Kind, assert_same, dump};
 use crate::mixed::is_full;
@@ -277,13 +277,11 @@ fn settings_of_a_server() {
          set global character_set_server = latin1",
         "set global sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES,PIPES_AS_CONCAT'; \
          set global time_zone = '-11:00'; set global character_set_client = latin1",
-        "set global sql_mode = 'PAD_CHAR_TO_FULL_LENGTH,NO_ZERO_DATE,TRADITIONAL'; \
+        "set global sql_mode = 'PAD_CHAR_TO_FULL_LENGTH,TRADITIONAL'; \
          set global collation_connection = latin1_swedish_ci",
     ];
     for server in mysqls_alone() {
-        let modes = "set @before = @@global.sql_mode; select @@global.sql_mode";
-        let server: &Server = server;
-        let before = server.maintenance().value(modes);
+        let before = server.maintenance().value("select @@global.sql_mode");
         let reset = || {
             server.maintenance().exec(&format!(
                 "set global sql_mode = '{before}'; set global time_zone = 'SYSTEM'; \
@@ -295,15 +293,9 @@ fn settings_of_a_server() {
         let ends =
             TwoEnds::of(server.database("settings_source"), server.database("settings_target"));
         for setting in SETTINGS.iter().take(if is_full() { 3 } else { 1 }) {
-            // The older fork knows no mode of that name.
-            let setting = if server.engine() == Mysql {
-                setting.replace("PAD_CHAR_TO_FULL_LENGTH,NO_ZERO_DATE,", "")
-            } else {
-                (*setting).to_owned()
-            };
             println!("faults: 1");
-            let set = || server.maintenance().exec(&setting);
-            settings_do_not_matter(&ends, &setting, set, reset);
+            let set = || server.maintenance().exec(setting);
+            settings_do_not_matter(&ends, setting, set, reset);
         }
         // A server that cuts what is too long: our sessions still refuse it.
         server.maintenance().exec("set global sql_mode = ''");

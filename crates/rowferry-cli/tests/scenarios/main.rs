@@ -32,6 +32,7 @@ mod failover;
 mod fixture;
 mod json_form;
 mod key_kinds;
+mod key_tables;
 mod kill;
 mod kind;
 mod late_commit;

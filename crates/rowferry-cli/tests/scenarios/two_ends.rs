@@ -80,13 +80,15 @@ impl TwoEnds {
 
     /// Writes `job.yaml`: these settings, and each table as its own lines say.
     pub(crate) fn write_job(&self, settings: &str, tables: &[&str]) {
-        let tables: String = tables.iter().map(|table| format!("      - {table}\n")).collect();
+        let tables: Vec<String> = tables.iter().map(|table| format!("      - {table}\n")).collect();
         self.world.write(
             "job.yaml",
             &format!(
                 "version: 1\nconnections:\n  from: {}\n  to: {}\njobs:\n  - name: rows\n    \
-                 source: from\n    target: to\n    settings: {{ {settings} }}\n    tables:\n{tables}",
-                self.from, self.to
+                 source: from\n    target: to\n    settings: {{ {settings} }}\n    tables:\n{}",
+                self.from,
+                self.to,
+                tables.concat()
             ),
         );
     }
@@ -112,5 +114,7 @@ pub(crate) fn share<T>(faults: Vec<T>, from: Engine, to: Engine) -> Vec<T> {
 }
 
 fn dropped(tables: &[&str]) -> String {
-    tables.iter().map(|table| format!("drop table if exists {table}; ")).collect()
+    let tables: Vec<String> =
+        tables.iter().map(|table| format!("drop table if exists {table}; ")).collect();
+    tables.concat()
 }
