@@ -33,6 +33,7 @@ mod sink;
 mod source;
 mod stream;
 mod table;
+mod table_shape;
 mod time_limits;
 
 pub use canonical::{CanonicalType, JsonFlavor};
@@ -70,4 +71,5 @@ pub use table::{
     CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType, Seen,
     TableRef, TableSchema, TypeDefinition, Untranslated,
 };
+pub use table_shape::{ShapeColumn, TableShape, source_altered, target_altered};
 pub use time_limits::TimeLimits;

@@ -78,6 +78,8 @@ pub struct Prepared {
     pub keep_old: bool,
     /// Rows of one multi-row INSERT.
     pub insert_batch_rows: u32,
+    /// What `load_table` is; no chunk becomes durable in a table that is another.
+    pub shape: crate::TableShape,
     /// Staging was missing or emptied and had to be made anew: receipts of this run are void and
     /// the engine starts a new run.
     pub staging_lost: bool,

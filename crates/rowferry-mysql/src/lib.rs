@@ -7,6 +7,7 @@
 //!
 //! The fork is asked for at connecting; wherever the two differ, the code names both.
 
+mod altered;
 mod blockers;
 mod chunks;
 mod columns;

@@ -12,6 +12,7 @@ use mysql_async::params;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, Result,
     Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
+    target_altered,
 };
 use rowferry_runtime::{FailPoint, LockTries};
 
@@ -22,7 +23,7 @@ use crate::holder::Holder;
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
 use crate::staging::{self, Secondary};
-use crate::{describe, error, merge, publish, session, sql};
+use crate::{altered, describe, error, merge, publish, session, sql};
 
 pub(crate) struct MysqlLock {
     pub(crate) sink: Arc<SinkState>,
@@ -311,6 +312,13 @@ impl MysqlLock {
             );
             self.execute(&statement, "could not record the staging table").await?;
         }
+        let shape = altered::shape(&server, self.work()?, &load_table).await?;
+        let existed =
+            plan.target_existing.is_some() && (plan.load == LoadInto::Target || plan.keeps_shape());
+        let planned = plan.columns.iter().map(|column| &column.target);
+        if let Some(change) = altered::since_plan(&shape, planned).filter(|_| existed) {
+            return Err(target_altered(&target, &change));
+        }
         Ok(Prepared {
             stream: plan.stream.clone(),
             run: claim.run,
@@ -325,6 +333,7 @@ impl MysqlLock {
             replace: plan.replace,
             keep_old: plan.keep_old,
             insert_batch_rows: plan.insert_batch_rows,
+            shape,
             staging_lost,
         })
     }

@@ -2,13 +2,16 @@
 //!
 //! Floats are the reason for the binary protocol: as text they have six digits.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mysql_async::Row;
 use rowferry_core::{
     CanonicalType, Chunk, ChunkReader, Column, ConnectorError, Digest, ErrorClass, KeyColumns,
-    KeyRange, KeyTuple, Payload, ReadSpec, Result, TableSchema,
+    KeyRange, KeyTuple, Payload, ReadSpec, Result, TableSchema, TableShape, source_altered,
 };
 
+use crate::altered;
 use crate::chunks;
 use crate::decode::{self, BatchBuilder};
 use crate::error;
@@ -27,6 +30,7 @@ pub(crate) struct MysqlReader {
     lease: Lease,
     builder: BatchBuilder,
     table: TableSchema,
+    shape: TableShape,
     batch_rows: usize,
     batch_bytes: usize,
     /// Key and lower bound, when the range is an unbounded span.
@@ -40,6 +44,7 @@ impl MysqlReader {
     pub(crate) async fn start(
         mut lease: Lease,
         table: &TableSchema,
+        shape: &TableShape,
         chunk: &Chunk,
         spec: &ReadSpec,
     ) -> Result<Self> {
@@ -68,6 +73,7 @@ impl MysqlReader {
             lease,
             builder,
             table: table.clone(),
+            shape: shape.clone(),
             batch_rows: as_usize(spec.batch_rows).max(1),
             batch_bytes: as_usize(spec.batch_bytes).max(1),
             unbounded,
@@ -89,6 +95,12 @@ impl MysqlReader {
                 .await
                 .map_err(|error| error::of(error, attempt.clone()))?;
             self.last_key = row.map(|row| chunks::tuple(&key, row)).transpose()?;
+        }
+        // Since the read has begun nobody could alter the table.
+        let server = Arc::clone(&self.lease.sessions().server);
+        let now = altered::shape(&server, self.lease.conn()?, &self.table.table).await?;
+        if let Some(change) = self.shape.change(&now) {
+            return Err(source_altered(&self.table.table, &change));
         }
         if !self.lease.sessions().is_pinned() {
             let conn = self.lease.conn()?;

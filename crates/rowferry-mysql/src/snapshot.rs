@@ -21,11 +21,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns, KeyProbe,
-    ReadSpec, Result, Snapshot, TableSchema,
+    ReadSpec, Result, Snapshot, TableSchema, TableShape, source_altered,
 };
 use rowferry_runtime::Task;
 use tokio::sync::Semaphore;
 
+use crate::altered;
 use crate::chunks::{self, MysqlKeyProbe};
 use crate::config::{self, Purpose, Server};
 use crate::conn::Conn;
@@ -183,6 +184,8 @@ pub(crate) struct MysqlSnapshot {
     sessions: Arc<Sessions>,
     probes: Arc<Sessions>,
     table: TableSchema,
+    /// What the table was before the view was opened.
+    shape: TableShape,
     horizon: Option<Horizon>,
     /// Seconds by the server's clock, asked only where there is no horizon.
     opened_at: Option<u64>,
@@ -197,6 +200,10 @@ pub(crate) async fn open(
 ) -> Result<MysqlSnapshot> {
     let mut coordinator = server.open(Purpose::Read).await?;
     let engine = describe::storage_engine(server, &mut coordinator, &table.table).await?;
+    let shape = altered::shape(server, &mut coordinator, &table.table).await?;
+    if let Some(change) = altered::since_plan(&shape, table.columns.iter()) {
+        return Err(source_altered(&table.table, &change));
+    }
     // A view of other engines does not hold: their rows have no versions.
     let versioned = engine.is_none_or(|engine| engine.eq_ignore_ascii_case("innodb"));
     let before = clock(&mut coordinator).await;
@@ -224,7 +231,7 @@ pub(crate) async fn open(
     // Bounds from another view are as good: chunks cover the line wherever they meet.
     let probes = Sessions::new(Arc::clone(server), None);
     let sessions = Sessions::new(Arc::clone(server), pinned);
-    Ok(MysqlSnapshot { sessions, probes, table: table.clone(), horizon, opened_at })
+    Ok(MysqlSnapshot { sessions, probes, table: table.clone(), shape, horizon, opened_at })
 }
 
 /// Whole seconds since 1970 by the server's clock.
@@ -337,7 +344,7 @@ impl Snapshot for MysqlSnapshot {
 
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>> {
         let lease = self.sessions.lease().await?;
-        Ok(Box::new(MysqlReader::start(lease, &self.table, chunk, spec).await?))
+        Ok(Box::new(MysqlReader::start(lease, &self.table, &self.shape, chunk, spec).await?))
     }
 }
 

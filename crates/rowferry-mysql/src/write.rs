@@ -24,7 +24,7 @@ use bytes::Bytes;
 use rowferry_codec::mysql_text::{TextEncoder, TextError, TextForm};
 use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
-    Prepared, Receipt, RejectedRow, Result, TableRef, Tried, WriteMode,
+    Prepared, Receipt, RejectedRow, Result, TableRef, Tried, WriteMode, target_altered,
 };
 use rowferry_runtime::{FailPoint, RuntimeError, Task};
 use tokio::sync::mpsc;
@@ -34,7 +34,7 @@ use crate::conn::Conn;
 use crate::merge::{self, Merge};
 use crate::progress::{self, Progress};
 use crate::sink::SinkState;
-use crate::{columns, error, quarantine, session, sql};
+use crate::{altered, columns, error, quarantine, session, sql};
 
 /// Bytes of one packet of a load: large enough that its header and its copy do not show, small
 /// enough that the server parses one while the next is encoded.
@@ -358,6 +358,7 @@ impl MysqlWriter {
         let attempt = self.attempt();
         let (progress, prepared, rows) = (self.progress.clone(), self.prepared.clone(), self.rows);
         let tried = matches!(self.way, Way::Trial);
+        let server = Arc::clone(&self.sink.server);
         let rejected = std::mem::take(&mut self.rejected);
         let session = self.session()?;
         if let Some(merge) = &session.merge
@@ -367,6 +368,12 @@ impl MysqlWriter {
             merge.run(&mut session.conn, &prepared, rows, &attempt).await?;
         }
         let conn = &mut session.conn;
+        if rows > 0 {
+            let now = altered::shape(&server, conn, &prepared.load_table).await?;
+            if let Some(change) = prepared.shape.change(&now) {
+                return Err(target_altered(&prepared.target, &change));
+            }
+        }
         let stream_id = &prepared.stream.stream_id;
         let (table, no) = (&progress.quarantine, receipt.no);
         quarantine::write(conn, table, stream_id, prepared.run, no, &rejected)

@@ -10,6 +10,7 @@
 //! Rows travel in COPY's binary format, encoded and decoded by `rowferry-codec` on the compute pool.
 //! All state of a run lives in two tables of the target and commits with the rows.
 
+mod altered;
 mod blockers;
 mod buffer;
 mod chunks;

@@ -5,7 +5,7 @@
 //! the run in their name, so that a late statement of an older process finds nothing.
 
 use rowferry_core::{
-    Claim, ConnectorError, ErrorClass, LoadInto, Prepared, Result, TablePlan, TableRef,
+    Claim, ConnectorError, ErrorClass, LoadInto, Prepared, Result, TablePlan, TableRef, TableShape,
     TypeDefinition, WriteMode,
 };
 use rowferry_runtime::FailPoint;
@@ -17,7 +17,7 @@ use crate::describe;
 use crate::error::failed;
 use crate::progress::{Progress, RunOf, table_json};
 use crate::session::Session;
-use crate::{shape, sql};
+use crate::{altered, shape, sql};
 
 /// Staging table of a run: beside the target, in its schema.
 pub(crate) fn staging(target: &TableRef, stream_id: &str, run: i64) -> TableRef {
@@ -117,6 +117,7 @@ pub(crate) async fn prepare(
         replace: plan.replace,
         keep_old: plan.keep_old,
         insert_batch_rows: plan.insert_batch_rows,
+        shape: TableShape::default(),
         staging_lost: false,
     };
     let client = &session.client;
@@ -140,6 +141,8 @@ pub(crate) async fn prepare(
         }
     }
     let staged = plan.load != LoadInto::Target;
+    let existed = plan.target_existing.is_some() && (!staged || plan.keeps_shape());
+    prepared.shape = altered::loaded(client, plan, &prepared.load_table, existed).await?;
     let lost = expected && (!found || (staged && is_empty(client, &prepared.load_table).await?));
     if staged {
         let note = format!(

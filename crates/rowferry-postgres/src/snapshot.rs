@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns, KeyProbe,
-    ReadSpec, Result, Snapshot, TableRef, TableSchema,
+    ReadSpec, Result, Snapshot, TableRef, TableSchema, TableShape, source_altered,
 };
 use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
@@ -36,7 +36,7 @@ use crate::describe::Relation;
 use crate::error::failed;
 use crate::read::PgChunkReader;
 use crate::session::{Connector, Session};
-use crate::sql;
+use crate::{altered, sql};
 
 /// Above this many rows a copy is expected to take longer than a view should be held (an hour at
 /// 140,000 rows a second, the speed of one slow core): the server cannot clean up behind it.
@@ -48,6 +48,10 @@ pub(crate) struct View {
     table: TableRef,
     /// The primary key, by which rows are named.
     key: Vec<String>,
+    /// Locks the table against being altered, where it is one that can be locked.
+    lock: Option<String>,
+    /// What the table was when the view was opened.
+    shape: TableShape,
     /// Holds the exported snapshot; `None` = every chunk has a view of its own.
     coordinator: Option<Coordinator>,
     idle: Mutex<Vec<Session>>,
@@ -89,9 +93,14 @@ impl PgSnapshot {
             .await
             .map_err(failed(attempt()))?;
         // Only tables can be locked; what lies below a view cannot be known from here.
-        if as_table && matches!(relation.kind, 'r' | 'p') {
-            let lock = format!("lock table {} in access share mode", sql::table(&relation.table));
-            session.client.batch_execute(&lock).await.map_err(failed(attempt()))?;
+        let lock = matches!(relation.kind, 'r' | 'p')
+            .then(|| format!("lock table {} in access share mode", sql::table(&relation.table)));
+        if let Some(lock) = &lock {
+            session.client.batch_execute(lock).await.map_err(failed(attempt()))?;
+        }
+        let shape = altered::shape(&session.client, &relation.table).await?;
+        if let Some(change) = shape.change_since_plan(&table.columns) {
+            return Err(source_altered(&relation.table, &change));
         }
         let horizon = horizon(&session).await.map_err(failed(attempt()))?;
         let blocks = if as_table { blocks(&session, relation).await? } else { None };
@@ -99,6 +108,8 @@ impl PgSnapshot {
             connector: Arc::clone(connector),
             table: relation.table.clone(),
             key: table.primary_key().map(|key| key.columns.clone()).unwrap_or_default(),
+            lock,
+            shape,
             coordinator: None,
             idle: Mutex::new(Vec::new()),
         };
@@ -169,8 +180,15 @@ impl View {
                 Some(session) => session,
                 None => self.connector.open(Purpose::Read, None).await?,
             };
-            session.client.batch_execute(BEGIN).await.map_err(failed(attempt()))?;
-            return Ok(session);
+            // The lock before the view: a table that is rewritten between the two reads as empty.
+            let lock = self.lock.iter().map(String::as_str);
+            let begin: Vec<&str> = std::iter::once(BEGIN).chain(lock).collect();
+            session.client.batch_execute(&begin.join("; ")).await.map_err(failed(attempt()))?;
+            let now = altered::shape(&session.client, &self.table).await?;
+            return match self.shape.change(&now) {
+                Some(change) => Err(source_altered(&self.table, &change)),
+                None => Ok(session),
+            };
         };
         // A session given back is still inside its transaction.
         if let Some(session) = idle {

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use rowferry_codec::pgcopy::{Rewrite, Tuples};
 use rowferry_core::{
     Chunk, ChunkTotals, ChunkWriter, ColumnPlan, ConnectorError, ErrorClass, Payload, Prepared,
-    Receipt, RejectedRow, Result, Tried, WireFormat,
+    Receipt, RejectedRow, Result, Tried, WireFormat, target_altered,
 };
 use rowferry_runtime::{ComputePool, FailPoint};
 use tokio_postgres::Statement;
@@ -40,7 +40,7 @@ use crate::session::{Connector, Session};
 use crate::types::Words;
 use crate::ways::{self, Way};
 use crate::wire::{self, ChunkEncoder};
-use crate::{quarantine, sql};
+use crate::{altered, quarantine, sql};
 
 /// Sessions that wait for their next chunk, by stream and epoch. A session never serves another
 /// epoch: its application name says for whom it writes.
@@ -419,6 +419,13 @@ impl ChunkWriter for PgChunkWriter {
             // No row came: only the receipt is written.
             writing.session.set_busy(true);
             client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
+        }
+        // From the first row on nobody could alter the table.
+        if self.rows > 0 {
+            let now = altered::shape(client, &self.prepared.load_table).await?;
+            if let Some(change) = self.prepared.shape.change(&now) {
+                return Err(target_altered(&self.prepared.target, &change));
+            }
         }
         if !self.rejected.is_empty() {
             let table = self.progress.quarantine();

@@ -12,6 +12,7 @@
 //! writing refuses what a column's affinity would change.
 
 mod affinity;
+mod altered;
 mod bind;
 mod cells;
 mod check;

@@ -1,11 +1,12 @@
 //! Rows into one table: the statements of a load and what the table takes, looked up once a chunk.
 
 use arrow_array::RecordBatch;
-use rowferry_core::{ConnectorError, LoadInto, Prepared, Result, WriteMode};
+use rowferry_core::{ConnectorError, LoadInto, Prepared, Result, WriteMode, target_altered};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement};
 
 use crate::affinity::Affinity;
+use crate::altered;
 use crate::bind::{NotBound, Parameter, bind_cell};
 use crate::describe;
 use crate::error::{data, failed, setup};
@@ -45,6 +46,10 @@ impl Loading {
         let Some(found) = describe::find(connection, table)? else {
             return Err(setup("unknown-table", format!("target table {table} does not exist")));
         };
+        let now = altered::shape(connection, table)?;
+        if let Some(change) = prepared.shape.change(&now) {
+            return Err(target_altered(&prepared.target, &change));
+        }
         let columns = describe::shape(connection, &found)
             .map_err(|error| failed(format!("could not describe table {table}"), error))?;
         let merge = merge_of(connection, prepared, &found)?;

@@ -14,11 +14,12 @@
 
 use rowferry_core::{
     Claim, ConnectorError, LoadInto, Phase, Prepared, Published, ReplaceMode, Result, Sealed,
-    TablePlan, TableRef, WriteMode,
+    TablePlan, TableRef, TableShape, WriteMode, target_altered,
 };
 use rowferry_runtime::FailPoint;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use crate::altered;
 use crate::count::Count;
 use crate::create::{create_table, indexes};
 use crate::ddl::{facts, recreate_as};
@@ -57,6 +58,7 @@ pub(crate) fn prepare(
         replace: plan.replace,
         keep_old: plan.keep_old,
         insert_batch_rows: plan.insert_batch_rows,
+        shape: TableShape::default(),
         staging_lost: false,
     };
     progress::check_epoch(connection, &prepared)?;
@@ -66,7 +68,14 @@ pub(crate) fn prepare(
             prepare_staging(connection, plan, claim, &prepared)?
         }
     };
-    Ok(prepared)
+    prepared.shape = altered::shape(connection, &prepared.load_table)?;
+    let existed =
+        plan.target_existing.is_some() && (plan.load == LoadInto::Target || plan.keeps_shape());
+    let planned = plan.columns.iter().map(|column| &column.target);
+    match prepared.shape.change_since_plan(planned).filter(|_| existed) {
+        Some(change) => Err(target_altered(&plan.target, &change)),
+        None => Ok(prepared),
+    }
 }
 
 /// Names that SQLite takes for one another or keeps for itself.

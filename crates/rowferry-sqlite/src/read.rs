@@ -19,12 +19,13 @@ use arrow_schema::{Schema, SchemaRef};
 use async_trait::async_trait;
 use rowferry_core::{
     Chunk, ChunkReader, Column, ConnectorError, Digest, KeyColumns, KeyRange, KeyTuple, Payload,
-    ReadSpec, Result, WireFormat,
+    ReadSpec, Result, TableRef, TableShape, WireFormat, source_altered,
 };
 use rowferry_runtime::Task;
 use rusqlite::{Connection, Row};
 use tokio::sync::mpsc;
 
+use crate::altered;
 use crate::cells::{Cells, Misfit};
 use crate::chunks::one_key;
 use crate::error::{data, failed};
@@ -95,7 +96,8 @@ struct ChunkRead {
     key: Vec<(usize, Column)>,
     batch_bytes: usize,
     batch_rows: usize,
-    own_view: bool,
+    /// For a read in a transaction of its own: what the table must be in it.
+    own_view: Option<Arc<TableShape>>,
 }
 
 /// One chunk being read.
@@ -115,13 +117,13 @@ pub(crate) struct SqliteReader {
 
 impl SqliteReader {
     /// Starts reading `chunk` on the leased connection. With `own_view` the read opens and closes
-    /// its own transaction.
+    /// its own transaction, in which the table must be that.
     pub(crate) fn start(
         lease: Lease,
         chunk: &Chunk,
         spec: &ReadSpec,
         table: String,
-        own_view: bool,
+        own_view: Option<Arc<TableShape>>,
     ) -> Result<Self> {
         let read = ChunkRead::new(chunk, spec, table, own_view)?;
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
@@ -194,7 +196,12 @@ impl Drop for SqliteReader {
 }
 
 impl ChunkRead {
-    fn new(chunk: &Chunk, spec: &ReadSpec, table: String, own_view: bool) -> Result<Self> {
+    fn new(
+        chunk: &Chunk,
+        spec: &ReadSpec,
+        table: String,
+        own_view: Option<Arc<TableShape>>,
+    ) -> Result<Self> {
         let query = sql::select_range(
             &table,
             &spec.columns,
@@ -251,11 +258,15 @@ impl ChunkRead {
     /// Rows and greatest key must come from one view: without the snapshot's own transaction this
     /// read opens one.
     fn run_in_view(&mut self, connection: &Connection, to: &Way) -> Result<Option<KeyTuple>> {
-        if !self.own_view {
+        let Some(shape) = self.own_view.take() else {
             return self.rows_and_last_key(connection, to);
-        }
+        };
         connection.execute_batch("begin").map_err(|error| self.failed(error))?;
-        let done = self.rows_and_last_key(connection, to);
+        let table = TableRef::bare(self.table.clone());
+        let done = altered::shape(connection, &table).and_then(|now| match shape.change(&now) {
+            Some(change) => Err(source_altered(&table, &change)),
+            None => self.rows_and_last_key(connection, to),
+        });
         connection.execute_batch("rollback").map_err(|error| self.failed(error))?;
         done
     }

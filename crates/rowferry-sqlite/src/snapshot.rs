@@ -27,12 +27,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Consistency, Horizon, KeyColumns, KeyProbe, ReadSpec,
-    Result, Snapshot, TableSchema,
+    Result, Snapshot, TableSchema, TableShape, source_altered,
 };
 use rowferry_runtime::Owner;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::altered;
 use crate::chunks::SqliteProbe;
 use crate::config::{is_wal, open_reader, open_writer};
 use crate::error::{failed, thread_failed};
@@ -45,6 +46,8 @@ const READERS_MAX: usize = 16;
 /// The view.
 pub(crate) struct SqliteSnapshot {
     table: String,
+    /// What the table was when the view was opened.
+    shape: Arc<TableShape>,
     consistency: Consistency,
     /// For probing; a reader too when there is only one connection.
     prober: Owner<Connection>,
@@ -129,10 +132,17 @@ impl SqliteSnapshot {
                 }
             }
         }
+        let named = table.table.clone();
+        let shape = first.call(move |connection| altered::shape(connection, &named)).await;
+        let shape = shape.map_err(thread_failed)??;
+        if let Some(change) = shape.change_since_plan(&table.columns) {
+            return Err(source_altered(&table.table, &change));
+        }
         let prober = if owners.len() > 1 { owners.pop().unwrap_or(first) } else { first };
         let permits = Arc::new(Semaphore::new(owners.len()));
         let readers = Arc::new(Pool { idle: Mutex::new(owners), permits });
-        Ok(Self { table: table.table.name.clone(), consistency, prober, readers })
+        let (table, shape) = (table.table.name.clone(), Arc::new(shape));
+        Ok(Self { table, shape, consistency, prober, readers })
     }
 }
 
@@ -209,7 +219,8 @@ impl Snapshot for SqliteSnapshot {
 
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>> {
         let lease = self.readers.lease().await?;
-        let own_view = self.consistency == Consistency::Chunk;
+        // A read with a view of its own may meet another table than the one before it.
+        let own_view = (self.consistency == Consistency::Chunk).then(|| Arc::clone(&self.shape));
         let reader = SqliteReader::start(lease, chunk, spec, self.table.clone(), own_view)?;
         Ok(Box::new(reader))
     }

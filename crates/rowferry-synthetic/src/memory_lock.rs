@@ -239,6 +239,7 @@ fn prepared_of(plan: &TablePlan, claim: &Claim, load_table: TableRef) -> Prepare
         replace: plan.replace,
         keep_old: plan.keep_old,
         insert_batch_rows: plan.insert_batch_rows,
+        shape: rowferry_core::TableShape::default(),
         staging_lost: false,
     }
 }

@@ -11,6 +11,9 @@
 #[macro_use]
 mod every_direction;
 
+#[cfg(feature = "failpoints")]
+mod altered;
+mod bad_values;
 mod blackholes;
 mod blocked;
 #[cfg(feature = "failpoints")]
@@ -32,6 +35,7 @@ mod failover;
 mod fixture;
 mod json_form;
 mod key_kinds;
+mod key_tables;
 mod kill;
 mod kind;
 mod late_commit;
@@ -44,6 +48,7 @@ mod matrix;
 mod mixed;
 mod null_keys;
 mod objects;
+mod one_of_twenty;
 mod oracle;
 mod random;
 #[cfg(feature = "failpoints")]

@@ -165,8 +165,7 @@ macro_rules! each {
 
                 every_direction! { $test:
                     postgres_to_postgres: Postgres => Postgres;
-                    postgres_to_sqlite: Postgres => Sqlite;
-                    mysql_to_mysql: Mysql => Mysql;
+                    mysql_to_sqlite: Mysql => Sqlite;
                     sqlite_to_mariadb: Sqlite => Mariadb;
                 }
             }

@@ -5,12 +5,16 @@ use std::process::Command;
 use rowferry_testkit::{Database, Engine};
 
 use crate::ends::database;
+use crate::mixed::is_full;
 use crate::world::{Told, World};
 
 pub(crate) struct TwoEnds {
     pub(crate) world: World,
     pub(crate) source: Database,
     pub(crate) target: Database,
+    /// How a job reaches them.
+    from: String,
+    to: String,
 }
 
 impl TwoEnds {
@@ -19,7 +23,27 @@ impl TwoEnds {
         let world = World::new();
         let source = database(from, &world, &format!("{name}_source"))?;
         let target = database(to, &world, &format!("{name}_target"))?;
-        Some(Self { world, source, target })
+        Some(Self::in_world(world, source, target))
+    }
+
+    /// Databases of servers.
+    pub(crate) fn of(source: Database, target: Database) -> Self {
+        Self::in_world(World::new(), source, target)
+    }
+
+    fn in_world(world: World, source: Database, target: Database) -> Self {
+        let (from, to) = (source.url(), target.url());
+        Self { world, source, target, from, to }
+    }
+
+    /// Jobs read by another URL from here on.
+    pub(crate) fn read_by(&mut self, url: &str) {
+        url.clone_into(&mut self.from);
+    }
+
+    /// Jobs write by another URL from here on.
+    pub(crate) fn write_by(&mut self, url: &str) {
+        url.clone_into(&mut self.to);
     }
 
     /// Drops these tables at both ends, and what the target knows of earlier copies.
@@ -40,21 +64,31 @@ impl TwoEnds {
     }
 
     pub(crate) fn copy_command(&self, table: &str, words: &[&str]) -> Command {
-        let (from, to) = (self.source.url(), self.target.url());
-        let copy = ["copy", &from, &to, "--table", table, "--output", "json", "--progress", "none"];
+        let copy = [
+            "copy",
+            &self.from,
+            &self.to,
+            "--table",
+            table,
+            "--output",
+            "json",
+            "--progress",
+            "none",
+        ];
         self.world.command(&[&copy[..], words].concat())
     }
 
     /// Writes `job.yaml`: these settings, and each table as its own lines say.
     pub(crate) fn write_job(&self, settings: &str, tables: &[&str]) {
-        let tables: String = tables.iter().map(|table| format!("      - {table}\n")).collect();
+        let tables: Vec<String> = tables.iter().map(|table| format!("      - {table}\n")).collect();
         self.world.write(
             "job.yaml",
             &format!(
                 "version: 1\nconnections:\n  from: {}\n  to: {}\njobs:\n  - name: rows\n    \
-                 source: from\n    target: to\n    settings: {{ {settings} }}\n    tables:\n{tables}",
-                self.source.url(),
-                self.target.url()
+                 source: from\n    target: to\n    settings: {{ {settings} }}\n    tables:\n{}",
+                self.from,
+                self.to,
+                tables.concat()
             ),
         );
     }
@@ -66,6 +100,21 @@ impl TwoEnds {
     }
 }
 
+/// In the size of a test run a third of `faults`, another one for other ends; else all of them.
+pub(crate) fn share<T>(faults: Vec<T>, from: Engine, to: Engine) -> Vec<T> {
+    if is_full() {
+        return faults;
+    }
+    let place = |engine| match engine {
+        Engine::Postgres => 0,
+        Engine::Mariadb => 1,
+        Engine::Mysql | Engine::Sqlite => 2,
+    };
+    faults.into_iter().skip((place(from) + place(to)) % 3).step_by(3).collect()
+}
+
 fn dropped(tables: &[&str]) -> String {
-    tables.iter().map(|table| format!("drop table if exists {table}; ")).collect()
+    let tables: Vec<String> =
+        tables.iter().map(|table| format!("drop table if exists {table}; ")).collect();
+    tables.concat()
 }

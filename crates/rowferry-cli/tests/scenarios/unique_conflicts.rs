@@ -5,6 +5,7 @@
 use rowferry_testkit::{Database, Engine};
 
 use crate::dump::{Kind, assert_same, dump};
+use crate::mixed::is_full;
 use crate::two_ends::TwoEnds;
 use crate::world::Told;
 
@@ -163,8 +164,8 @@ fn a_key_is_not_taken_for_another(from: Engine, to: Engine) {
         ends.target.exec(BLIND);
     }
     for write in ["upsert", "append", "replace"] {
-        // Close together in one chunk, and far apart.
-        for chunk_rows in ["1", "100"] {
+        // Far apart, and close together in one chunk.
+        for chunk_rows in ["1", "100"].iter().take(if is_full() { 2 } else { 1 }) {
             ends.forget(&["place"]);
             let bytewise = match from {
                 Engine::Postgres => "collate \"C\"",
