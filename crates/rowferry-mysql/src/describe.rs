@@ -8,6 +8,7 @@ use rowferry_core::{
 };
 
 use crate::config::Server;
+use crate::plan::check_name;
 use crate::types::{Flavor, Native};
 use crate::{defaults, definition, error, relations, sql};
 
@@ -40,6 +41,10 @@ pub(crate) async fn table(
     conn: &mut Conn,
     table: &TableRef,
 ) -> Result<Option<TargetTable>> {
+    // Such a name cannot be there, and the catalogue's own character set may not even know it.
+    if check_name(&table.name).is_err() {
+        return Ok(None);
+    }
     let attempt = || format!("could not describe table {table}");
     let database = server.database_of(table).to_owned();
     let params = || params! { "db" => &database, "name" => &table.name };

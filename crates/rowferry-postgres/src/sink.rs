@@ -109,6 +109,10 @@ impl Sink for PostgresSink {
         columns::plan(&self.known, wish)
     }
 
+    fn shape(&self, plan: &mut TablePlan) -> Vec<PlanProblem> {
+        columns::check_table_name(&plan.target).into_iter().collect()
+    }
+
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {
         let target = TableRef {
             schema: plan.target.schema.clone().or(self.server.own_schema().map(str::to_owned)),

@@ -21,6 +21,8 @@ mod dotnet;
 mod dotnet_defects;
 mod dump;
 mod ends;
+mod evil;
+mod evil_names;
 mod fixture;
 mod json_form;
 mod kill;
