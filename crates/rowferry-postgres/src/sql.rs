@@ -47,8 +47,11 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 
 /// `name` with `suffix`, cut on a character boundary so that both fit an identifier.
 pub(crate) fn with_suffix(name: &str, suffix: &str) -> String {
-    let room = NAME_BYTES_MAX.saturating_sub(suffix.len());
-    format!("{}{suffix}", name.get(..name.floor_char_boundary(room)).unwrap_or_default())
+    let cut = |text: &str, bytes| {
+        text.get(..text.floor_char_boundary(bytes)).unwrap_or_default().to_owned()
+    };
+    let suffix = cut(suffix, NAME_BYTES_MAX);
+    cut(name, NAME_BYTES_MAX - suffix.len()) + &suffix
 }
 
 /// The read of a chunk as one COPY.
@@ -309,5 +312,6 @@ mod tests {
         let name = "ä".repeat(40);
         let cut = with_suffix(&name, "_rowferry_old");
         assert!(cut.len() <= NAME_BYTES_MAX && cut.ends_with("ä_rowferry_old"));
+        assert_eq!(with_suffix("t", &"ä".repeat(40)), "t".to_owned() + &"ä".repeat(31));
     }
 }

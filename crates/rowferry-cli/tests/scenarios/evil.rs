@@ -117,9 +117,9 @@ pub(crate) fn literal(engine: Engine, text: &str) -> String {
     }
 }
 
-/// `name` behind a letter, so that it is another one, within the limits of all engines.
+/// `name` behind a letter and its length, so that it is one of its own within all limits.
 pub(crate) fn beside(letter: char, name: &str) -> String {
-    let mut other = format!("{letter}{name}");
+    let mut other = format!("{letter}{}{name}", name.len());
     while other.len() > 63 {
         other.pop();
     }
