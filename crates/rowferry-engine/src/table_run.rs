@@ -25,7 +25,7 @@ use crate::retry::Patience;
 use crate::start::{Found, Start, decide};
 use crate::tally::Tally;
 use crate::views::Views;
-use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, guard};
+use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, grants, guard};
 
 /// A plan made ahead is used that long; later the schema may have changed, so it is made anew.
 /// Guessed: longer than planning a whole job takes, shorter than a person's next statement.
@@ -78,6 +78,19 @@ impl TableRun {
             Tally::new(&job.name, task.source.to_string(), task.target.to_string(), job.mode);
         let foreign_keys = Vec::new();
         Self { job, task, tasks, ends, context, tally, planned: None, foreign_keys, loaded: None }
+    }
+
+    /// The result, with the grants that are missing if a server refused something.
+    pub(crate) async fn advised<T>(
+        &self,
+        result: Result<T, TableFailure>,
+    ) -> Result<T, TableFailure> {
+        match result {
+            Err(TableFailure::Failed(error)) => {
+                Err(grants::advise(*error, &self.job, &self.task, &self.ends).await.into())
+            }
+            other => other,
+        }
     }
 
     /// Loads all rows and seals them.

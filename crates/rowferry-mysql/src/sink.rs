@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable as _;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey,
+    Access, Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey,
     PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
     TargetTable, WireFormat,
 };
@@ -15,6 +15,7 @@ use rowferry_runtime::ComputePool;
 use crate::config::{self, Purpose, Server};
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
+use crate::rights::Rights;
 use crate::write::{self, WriteSession};
 use crate::{describe, error, foreign_keys, plan, session, shape, sql, staging};
 
@@ -189,6 +190,15 @@ impl Sink for MysqlSink {
         conn.query_drop("commit").await.map_err(|error| error::of(error, attempt()))?;
         config::close(conn).await;
         Ok(())
+    }
+
+    async fn missing_grants(&self, access: &Access) -> Result<Vec<String>> {
+        let server = &self.state.server;
+        let mut conn = server.open(Purpose::Read).await?;
+        let rights = Rights::of_login(&mut conn).await?;
+        let missing = rights.to_write(server, &mut conn, access).await?;
+        config::close(conn).await;
+        Ok(missing)
     }
 
     async fn check(&self) -> Result<Vec<CheckLine>> {

@@ -33,6 +33,7 @@ mod progress;
 mod publish;
 mod quarantine;
 mod read;
+mod rights;
 mod server;
 mod session;
 mod shape;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError, Endpoint,
-    ErrorClass, ForeignKey, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec,
+    Access, Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError,
+    Endpoint, ErrorClass, ForeignKey, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec,
     StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
@@ -18,7 +18,7 @@ use crate::lock::PgStreamLock;
 use crate::progress::Progress;
 use crate::server::Server;
 use crate::write::{PgChunkWriter, WriterPool};
-use crate::{columns, create, foreign_keys, shape, sql};
+use crate::{columns, create, foreign_keys, rights, shape, sql};
 
 /// A PostgreSQL database that tables are written to.
 pub struct PostgresSink {
@@ -222,6 +222,16 @@ impl Sink for PostgresSink {
                 .map_err(failed(attempt()))?;
         }
         session.client.batch_execute("commit").await.map_err(failed(attempt()))
+    }
+
+    async fn missing_grants(&self, access: &Access) -> Result<Vec<String>> {
+        let target = self.resolve(&access.table).await?;
+        let progress = match &access.progress_schema {
+            Some(schema) => schema,
+            None => self.own_schema()?,
+        };
+        let session = self.server.questions().await?;
+        rights::to_write(&session, &target, progress, access).await
     }
 
     async fn check(&self) -> Result<Vec<CheckLine>> {

@@ -36,6 +36,7 @@ mod objects;
 mod oracle;
 mod random;
 mod ride;
+mod roles;
 mod round_trip;
 mod run_again;
 mod set_aside;
