@@ -4,6 +4,6 @@ create user 'ferry_writer'@'%' identified by 'change-me';
 -- Rows and progress.
 grant select, insert, update, delete on `warehouse`.* to 'ferry_writer'@'%';
 -- New tables, staging tables, their keys and their exchange.
-grant create, alter, drop, index on `warehouse`.* to 'ferry_writer'@'%';
+grant create, alter, drop on `warehouse`.* to 'ferry_writer'@'%';
 -- Upserts only: rows are merged from a temporary table.
 grant create temporary tables on `warehouse`.* to 'ferry_writer'@'%';

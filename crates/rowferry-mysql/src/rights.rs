@@ -26,9 +26,8 @@ struct Grant {
     table: Option<String>,
 }
 
-/// Rights on all of a database that each way of writing needs.
-const REPLACE: &[&str] =
-    &["select", "insert", "update", "delete", "create", "alter", "drop", "index"];
+/// Rights on all of a database that making and exchanging tables needs.
+const REPLACE: &[&str] = &["select", "insert", "update", "delete", "create", "alter", "drop"];
 
 impl Rights {
     pub(crate) async fn of_login(conn: &mut Conn) -> Result<Self> {

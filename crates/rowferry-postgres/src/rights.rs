@@ -32,7 +32,11 @@ pub(crate) async fn to_write(
         WriteMode::Append => &["select", "insert"],
         WriteMode::Replace if swap => &[],
         WriteMode::Replace => &["select", "insert", "delete"],
-        WriteMode::Upsert => &["select", "insert", "update", "delete"],
+        // Where one key decides which row is met, it is updated; else it is deleted and inserted.
+        WriteMode::Upsert if unique_indexes(session, target).await? <= 1 => {
+            &["select", "insert", "update"]
+        }
+        WriteMode::Upsert => &["select", "insert", "delete"],
     };
     missing.extend(on_table(session, target, on_target).await?);
     if access.write == WriteMode::Upsert {
@@ -99,6 +103,17 @@ async fn on_table(session: &Session, table: &TableRef, rights: &[&str]) -> Resul
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&table.schema, Type::TEXT), (&table.name, Type::TEXT), (&rights, Type::TEXT_ARRAY)];
     statements(session, TABLE, &parameters).await
+}
+
+async fn unique_indexes(session: &Session, table: &TableRef) -> Result<i64> {
+    const UNIQUE: &str = "select count(*) from pg_catalog.pg_index x \
+         join pg_catalog.pg_class c on c.oid = x.indrelid \
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         where n.nspname = $1::text and c.relname = $2::text and x.indisunique";
+    let names: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&table.schema, Type::TEXT), (&table.name, Type::TEXT)];
+    let row = session.client.query_typed_one(UNIQUE, &names).await;
+    Ok(row.map_err(failed("could not read the keys of the target"))?.get(0))
 }
 
 async fn exists(session: &Session, table: &TableRef) -> Result<bool> {

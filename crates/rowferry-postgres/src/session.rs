@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rowferry_core::{Endpoint, Result};
+use rowferry_core::{ConnectorError, Endpoint, Result};
 use rowferry_runtime::{Task, spawn};
 use tokio::sync::oneshot;
 use tokio_postgres::{Client, Config, Error};
 
 use crate::config::{Purpose, driver_config, session_settings};
 use crate::error::failed;
+use crate::sql;
 use crate::tls::Tls;
 
 /// Longest wait for a goodbye or a cancel request to get through. Guessed: both are one packet.
@@ -51,8 +52,10 @@ impl Connector {
         if let Some(name) = name {
             config.application_name(name);
         }
-        let (client, connection) =
-            config.connect(self.tls.clone()).await.map_err(failed(attempt()))?;
+        let (client, connection) = config
+            .connect(self.tls.clone())
+            .await
+            .map_err(|error| self.with_grant(failed(attempt())(error)))?;
         let version = connection.parameter("server_version").map_or(0, version_number);
         let (leash, word) = oneshot::channel();
         let cancel = client.cancel_token();
@@ -73,6 +76,21 @@ impl Connector {
             .await
             .map_err(failed(format!("could not set up the session to {}", self.shown)))?;
         Ok(session)
+    }
+
+    /// The one right that is missing when a connection is refused.
+    fn with_grant(&self, error: ConnectorError) -> ConnectorError {
+        let (Some(database), Some(user)) = (self.config.get_dbname(), self.config.get_user())
+        else {
+            return error;
+        };
+        if error.code != "permission-denied" {
+            return error;
+        }
+        let (database, user) = (sql::quote_if_needed(database), sql::quote_if_needed(user));
+        error.with_next(format!(
+            "Let an administrator run: grant connect on database {database} to {user};"
+        ))
     }
 
     fn keep(&self, driver: Task<()>) {

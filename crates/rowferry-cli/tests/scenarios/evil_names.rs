@@ -201,3 +201,174 @@ every_direction! { arrive_or_are_refused:
     sqlite_to_mariadb: Sqlite => Mariadb;
     sqlite_to_sqlite: Sqlite => Sqlite;
 }
+
+/// Schemas, databases and files with evil names, at both ends.
+fn places_may_have_them(from: Engine, to: Engine) {
+    let evil = "it's \"a\"; `b` %s {x}\\";
+    let world = World::new();
+    let place = |engine: Engine, end: &str| -> Option<(Database, String, String)> {
+        // A file may have such a name itself.
+        let place = if engine == Sqlite {
+            format!("{end} {}", evil.replace('"', ""))
+        } else {
+            end.to_owned()
+        };
+        let database = database(engine, &world, &place)?;
+        let table = match engine {
+            Postgres => {
+                let schema = quoted(engine, evil);
+                database.exec(&format!("create schema {schema}"));
+                (format!("{schema}.cargo"), format!("{evil}.cargo"))
+            }
+            Mariadb | Mysql => {
+                let schema = quoted(engine, &format!("{} {evil}", database.name()));
+                database.exec(&format!("create database {schema}"));
+                (format!("{schema}.cargo"), format!("{} {evil}.cargo", database.name()))
+            }
+            Sqlite => ("cargo".to_owned(), "cargo".to_owned()),
+        };
+        Some((database, table.0, table.1))
+    };
+    let Some((source, read, source_name)) = place(from, "evil_from") else { return };
+    let Some((target, written, target_name)) = place(to, "evil_to") else { return };
+    source.exec(&format!(
+        "create table {read} (id bigint not null primary key); insert into {read} values (1), (2)"
+    ));
+    plant(&target);
+    let yaml = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    world.write(
+        "job.yaml",
+        &format!(
+            "version: 1\nconnections:\n  from: {}\n  to: {}\njobs:\n  - name: places\n    source: from\n    \
+             target: to\n    tables:\n      - {{ source: {}, target: {} }}\n",
+            yaml(&source.url()),
+            yaml(&target.url()),
+            yaml(&source_name),
+            yaml(&target_name)
+        ),
+    );
+    for write in ["replace", "replace", "upsert"] {
+        world.run(&["run", "job.yaml", "--write", write]).expect(0);
+        assert_eq!(target.value(&format!("select sum(id) from {written}")), "3");
+    }
+    assert_eq!(target.value("select n from planted"), "4711");
+    for (database, name) in [(&source, &read), (&target, &written)] {
+        if matches!(database.engine(), Mariadb | Mysql) {
+            let schema = name.trim_end_matches(".cargo");
+            database.exec(&format!("drop database {schema}"));
+        }
+    }
+}
+
+mod places {
+    use super::places_may_have_them;
+
+    every_direction! { places_may_have_them:
+        postgres_to_mariadb: Postgres => Mariadb;
+        mariadb_to_sqlite: Mariadb => Sqlite;
+        sqlite_to_postgres: Sqlite => Postgres;
+    }
+}
+
+/// Tables whose names differ in case alone are two tables, or refused.
+#[test]
+fn twins_are_never_mixed() {
+    let twins = ["Parcel", "parcel", "PARCEL"];
+    for (from, to) in [(Postgres, Mariadb), (Mariadb, Postgres), (Postgres, Sqlite)] {
+        let world = World::new();
+        let Some(source) = database(from, &world, "twins_source") else { return };
+        let Some(target) = database(to, &world, "twins_target") else { return };
+        for (at, name) in twins.iter().enumerate() {
+            let table = quoted(from, name);
+            source.exec(&format!(
+                "create table {table} (id bigint not null primary key); insert into {table} values ({at})"
+            ));
+        }
+        let told = world.run(&["copy", &source.url(), &target.url(), "--all"]);
+        if told.code != 0 {
+            assert_eq!(told.slugs(), ["target-twice"], "{told:?}");
+            assert!(target.try_query("select 1 from parcel").is_err());
+            continue;
+        }
+        for (at, name) in twins.iter().enumerate() {
+            let found = target.query(&format!("select id from {}", quoted(to, name)));
+            assert_eq!(found, [at.to_string()], "{name} from {from:?} to {to:?}");
+        }
+    }
+}
+
+/// A table of a user's that is named like one of ours would be taken for it.
+#[test]
+fn names_of_our_own_are_refused() {
+    let world = World::new();
+    for name in ["_rowferry_stream", "_Rowferry_Chunk", "_rowferry_s_0123456789ab_r1"] {
+        world.sql("a.db", &format!("create table \"{name}\" (id integer primary key)"));
+        let told = world.run(&["copy", "sqlite:a.db", "sqlite:b.db", "--table", name]).expect(78);
+        assert_eq!(told.slugs(), ["bad-name"]);
+        assert!(told.stderr.contains(name), "{}", told.stderr);
+    }
+}
+
+/// A filter is one comparison, or nothing: what it compares with is a value, whatever it looks like.
+fn filters_stay_values(from: Engine) {
+    let world = World::new();
+    let Some(source) = database(from, &world, "filters") else { return };
+    plant(&source);
+    let column = "say \"hi\"; drop table planted; --";
+    let (name, words) =
+        (quoted(from, column), ["x' or '1'='1", "\\", "\\' or 1=1 -- ", "%s", "🙂'"]);
+    let rows: Vec<String> = words
+        .iter()
+        .enumerate()
+        .map(|(at, word)| format!("({at}, {})", literal(from, word)))
+        .collect();
+    source.exec(&format!(
+        "create table cargo (id bigint not null primary key, {name} varchar(60)); \
+         insert into cargo values {}",
+        rows.join(", ")
+    ));
+    for (at, word) in words.iter().enumerate() {
+        let column = column.replace('"', "\"\"");
+        let filter = format!("\"{column}\" = '{}'", word.replace('\'', "''"));
+        let file = format!("sqlite:{at}.db");
+        let url = source.url();
+        world.run(&["copy", &url, &file, "--table", "cargo", "--where", &filter]).expect(0);
+        let found = world.value(&format!("{at}.db"), "select group_concat(id) from cargo");
+        assert_eq!(found, at.to_string(), "{filter}");
+    }
+    for evil in [
+        "id = 1; drop table planted",
+        "id = 1 or 1 = 1",
+        "1 = 1",
+        "id = (select 1)",
+        "id = 1 -- ",
+        "pg_sleep(9) = 1",
+        "id in (1, 2)",
+        "id = '1' '2'",
+        "id = 0x1",
+        "id = 1e5",
+        "\"\" = 1",
+        "id",
+    ] {
+        let url = source.url();
+        let told =
+            world.run(&["copy", &url, "sqlite:none.db", "--table", "cargo", "--where", evil]);
+        assert!(matches!(told.code, 2 | 78), "{evil}: {told:?}");
+    }
+    assert_eq!(source.value("select n from planted"), "4711");
+}
+
+#[test]
+fn filters_stay_values_in_postgres() {
+    filters_stay_values(Postgres);
+}
+
+#[test]
+fn filters_stay_values_in_mariadb() {
+    filters_stay_values(Mariadb);
+}
+
+#[test]
+fn filters_stay_values_in_sqlite() {
+    filters_stay_values(Sqlite);
+}

@@ -185,110 +185,139 @@ fn grants(text: &str) -> Vec<String> {
     found
 }
 
-/// Takes one right away after another and looks what `check` and the run say of it.
-fn a_missing_right_is_named(from: Engine, to: Engine, of_source: &[&str], of_target: &[&str]) {
+/// A statement that takes a right away, and the way of writing that misses it.
+type Right = (&'static str, Way);
+
+/// How rows are written, and whether the table is somebody else's.
+type Way = (&'static str, bool);
+
+const NEW: Way = ("replace", false);
+const APPEND: Way = ("append", true);
+const UPSERT: Way = ("upsert", true);
+const THEIRS: Way = ("replace", true);
+
+/// Takes one right away after another and looks what `check` and the run say of it; in the whole matrix
+/// with all ways of writing.
+fn a_missing_right_is_named(engine: Engine, of_source: &[Right], of_target: &[Right]) {
     let world = World::new();
-    let Some(source) = database(from, &world, "rights_source") else { return };
-    let Some(target) = database(to, &world, "rights_target") else { return };
+    let Some(source) = database(engine, &world, "rights_source") else { return };
+    let Some(target) = database(engine, &world, "rights_target") else { return };
     fill(&source, ROWS);
-    let expected = rows(&source);
     let rights = of_source.iter().map(|right| (&source, *right));
     let rights: Vec<_> = rights.chain(of_target.iter().map(|right| (&target, *right))).collect();
-    let ways = [("replace", false), ("append", true), ("upsert", true), ("replace", true)];
-    let (mut needed, mut faults) = (0, 0);
-    for (at, (database, right)) in rights.iter().enumerate() {
-        for (number, (write, theirs)) in ways.iter().enumerate() {
-            // One way of writing for each right, and all of them in the whole matrix.
-            if !is_full() && number != at % ways.len() && right.contains("table") == *theirs {
+    let (mut needed, mut faults, mut wrong) = (0, 0, Vec::new());
+    for (database, (revoke, way)) in &rights {
+        for tried in [NEW, APPEND, UPSERT, THEIRS] {
+            if !is_full() && tried != *way {
                 continue;
             }
-            let what = format!("{write} without {right} of {}", database.name());
-            target.exec("drop table if exists parcel");
-            for own in ["_rowferry_stream", "_rowferry_chunk"] {
-                target.exec(&format!("drop table if exists {own}"));
+            let found = without(&world, [&source, &target], database, revoke, tried);
+            faults += usize::from(found.is_some());
+            needed += usize::from(found == Some(Ok(true)));
+            if let Some(Err(why)) = found {
+                wrong.push(format!("{tried:?} without {revoke}: {why}"));
             }
-            let (reader, writer) = (Login::new(&source, "reader"), Login::new(&target, "writer"));
-            if *theirs {
-                made_by_another(&target, 0);
-            }
-            job(&world, &reader, &writer, &format!("write: {write}"));
-            let login = if database.name() == source.name() { &reader } else { &writer };
-            let revoke = right.replace("LOGIN", &login.user).replace("DATABASE", database.name());
-            if database.try_query(&revoke).is_err() {
-                continue;
-            }
-            faults += 1;
-            let checked = world.run(&["check", "job.yaml"]);
-            let told = run(&world);
-            if told.code == 0 {
-                assert_eq!(checked.code, 0, "{what}: check has wrong fears: {checked:?}");
-                continue;
-            }
-            needed += 1;
-            assert_eq!(told.code, 77, "{what}: {told:?}");
-            let statements = grants(&told.stderr);
-            assert!(!statements.is_empty(), "{what} names no grant: {told:?}");
-            assert_ne!(checked.code, 0, "{what}: check did not know: {checked:?}\n{told:?}");
-            let foreseen = grants(&(checked.stdout.clone() + &checked.stderr));
-            for statement in &statements {
-                assert!(foreseen.contains(statement), "{what}: {statement} is not in {checked:?}");
-            }
-            let left = target.try_query("select count(*) from parcel");
-            assert!(
-                if *theirs { left == Ok(vec!["0".to_owned()]) } else { left.is_err() },
-                "{what}: {left:?}"
-            );
-            for statement in statements {
-                database.exec(&statement);
-            }
-            let again = world.run(&["run", "job.yaml"]);
-            assert_eq!(again.code, 0, "{what}: with the grant: {again:?}");
-            assert_eq!(rows(&target), expected, "{what}");
         }
     }
     println!("faults: {faults}");
-    assert!(needed >= rights.len() / 2, "only {needed} of {} rights were needed", rights.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(needed >= rights.len() - 2, "only {needed} of {} rights were needed", rights.len());
 }
 
-const POSTGRES_SOURCE: [&str; 3] = [
-    "revoke select on parcel from LOGIN",
-    "revoke usage on schema public from LOGIN",
-    "revoke connect on database \"DATABASE\" from LOGIN",
+/// Whether the right was needed, or what was wrong then; `None` when it could not be taken away.
+fn without(
+    world: &World,
+    [source, target]: [&Database; 2],
+    database: &Database,
+    revoke: &str,
+    (write, theirs): Way,
+) -> Option<Result<bool, String>> {
+    for table in ["parcel", "_rowferry_stream", "_rowferry_chunk"] {
+        target.exec(&format!("drop table if exists {table}"));
+    }
+    let (reader, writer) = (Login::new(source, "reader"), Login::new(target, "writer"));
+    if theirs {
+        made_by_another(target, 0);
+    }
+    job(world, &reader, &writer, &format!("write: {write}"));
+    let login = if database.name() == source.name() { &reader } else { &writer };
+    let revoke = revoke.replace("LOGIN", &login.user).replace("DATABASE", database.name());
+    database.try_query(&revoke).ok()?;
+    let checked = world.run(&["check", "job.yaml"]);
+    let told = run(world);
+    if told.code == 0 {
+        let fears = || Err(format!("check has wrong fears: {}", checked.stdout));
+        return Some(if checked.code == 0 { Ok(false) } else { fears() });
+    }
+    let foreseen = grants(&(checked.stdout.clone() + &checked.stderr));
+    let mut statements = grants(&told.stderr);
+    if told.code != 77 || statements.is_empty() {
+        return Some(Err(format!("no grant is named: {}", told.stderr)));
+    }
+    if checked.code == 0 || statements.iter().any(|one| !foreseen.contains(one)) {
+        return Some(Err(format!("check knew {foreseen:?}, the run {statements:?}")));
+    }
+    // Whole chunks at most, of which the next run knows.
+    let left = rows(target).map_or(0, |rows| rows.len());
+    if left % 100 != 0 {
+        return Some(Err(format!("{left} rows are there")));
+    }
+    // Where a connection is refused, nothing more is known of its end.
+    for _ in 0..3 {
+        for statement in &statements {
+            let owner = if statement.contains(&reader.user) { source } else { target };
+            owner.exec(statement);
+        }
+        let again = world.run(&["run", "job.yaml"]);
+        if again.code == 0 {
+            let same = rows(target) == rows(source);
+            return Some(if same { Ok(true) } else { Err("other rows arrived".to_owned()) });
+        }
+        statements = grants(&again.stderr);
+    }
+    Some(Err(format!("the grants were not enough: {statements:?}")))
+}
+
+const POSTGRES_SOURCE: [Right; 3] = [
+    ("revoke select on parcel from LOGIN", NEW),
+    ("revoke usage on schema public from LOGIN", UPSERT),
+    ("revoke connect on database \"DATABASE\" from LOGIN", APPEND),
 ];
-const POSTGRES_TARGET: [&str; 8] = [
-    "revoke create on schema public from LOGIN",
-    "revoke usage on schema public from LOGIN",
-    "revoke temporary on database \"DATABASE\" from LOGIN",
-    "revoke connect on database \"DATABASE\" from LOGIN",
-    "revoke select on table parcel from LOGIN",
-    "revoke insert on table parcel from LOGIN",
-    "revoke update on table parcel from LOGIN",
-    "revoke delete on table parcel from LOGIN",
+const POSTGRES_TARGET: [Right; 9] = [
+    ("revoke create on schema public from LOGIN", NEW),
+    ("revoke usage on schema public from LOGIN", APPEND),
+    ("revoke temporary on database \"DATABASE\" from LOGIN", UPSERT),
+    ("revoke connect on database \"DATABASE\" from LOGIN", UPSERT),
+    ("revoke select on table parcel from LOGIN", APPEND),
+    ("revoke insert on table parcel from LOGIN", APPEND),
+    ("revoke update on table parcel from LOGIN", UPSERT),
+    ("revoke delete on table parcel from LOGIN", UPSERT),
+    // Nothing but that the table is somebody else's.
+    ("select 'LOGIN'", THEIRS),
 ];
-const MYSQL_SOURCE: [&str; 1] = ["revoke select on `DATABASE`.* from LOGIN@'%'"];
-const MYSQL_TARGET: [&str; 9] = [
-    "revoke select on `DATABASE`.* from LOGIN@'%'",
-    "revoke insert on `DATABASE`.* from LOGIN@'%'",
-    "revoke update on `DATABASE`.* from LOGIN@'%'",
-    "revoke delete on `DATABASE`.* from LOGIN@'%'",
-    "revoke create on `DATABASE`.* from LOGIN@'%'",
-    "revoke alter on `DATABASE`.* from LOGIN@'%'",
-    "revoke drop on `DATABASE`.* from LOGIN@'%'",
-    "revoke index on `DATABASE`.* from LOGIN@'%'",
-    "revoke create temporary tables on `DATABASE`.* from LOGIN@'%'",
+const MYSQL_SOURCE: [Right; 1] = [("revoke select on `DATABASE`.* from LOGIN@'%'", NEW)];
+const MYSQL_TARGET: [Right; 8] = [
+    ("revoke select on `DATABASE`.* from LOGIN@'%'", APPEND),
+    ("revoke insert on `DATABASE`.* from LOGIN@'%'", NEW),
+    ("revoke update on `DATABASE`.* from LOGIN@'%'", UPSERT),
+    ("revoke delete on `DATABASE`.* from LOGIN@'%'", UPSERT),
+    ("revoke create on `DATABASE`.* from LOGIN@'%'", NEW),
+    ("revoke alter on `DATABASE`.* from LOGIN@'%'", THEIRS),
+    ("revoke drop on `DATABASE`.* from LOGIN@'%'", NEW),
+    ("revoke create temporary tables on `DATABASE`.* from LOGIN@'%'", UPSERT),
 ];
 
 #[test]
 fn a_missing_right_in_postgres_is_named() {
-    a_missing_right_is_named(Postgres, Postgres, &POSTGRES_SOURCE, &POSTGRES_TARGET);
+    a_missing_right_is_named(Postgres, &POSTGRES_SOURCE, &POSTGRES_TARGET);
 }
 
 #[test]
 fn a_missing_right_in_mariadb_is_named() {
-    a_missing_right_is_named(Mariadb, Mariadb, &MYSQL_SOURCE, &MYSQL_TARGET);
+    a_missing_right_is_named(Mariadb, &MYSQL_SOURCE, &MYSQL_TARGET);
 }
 
 #[test]
 fn a_missing_right_in_mysql_is_named() {
-    a_missing_right_is_named(Mysql, Mysql, &MYSQL_SOURCE, &MYSQL_TARGET);
+    a_missing_right_is_named(Mysql, &MYSQL_SOURCE, &MYSQL_TARGET);
 }
