@@ -46,5 +46,4 @@ mod stray;
 mod types_page;
 
 #[path = "../world.rs"]
-#[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
 mod world;
