@@ -58,8 +58,8 @@ pub use plan::{
 pub use predicate::{Comparison, Literal, Predicate};
 pub use secret::{Secret, redact};
 pub use sink::{
-    Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink, StreamLock,
-    TargetTable, Tried,
+    Access, Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink,
+    StreamLock, TargetTable, Tried,
 };
 pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,

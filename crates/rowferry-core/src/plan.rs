@@ -206,6 +206,17 @@ impl PlanProblem {
         }
     }
 
+    /// A problem of the table as a whole.
+    pub fn of_table(code: &str, message: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            column: None,
+            message: message.into(),
+            next: next.into(),
+            casts: Vec::new(),
+        }
+    }
+
     /// The same with casts that would avoid it.
     #[must_use]
     pub fn with_casts(mut self, casts: impl IntoIterator<Item = impl Into<String>>) -> Self {

@@ -99,6 +99,19 @@ pub struct Published {
     pub rows_in_target: Option<u64>,
 }
 
+/// What a copy will do to a target table, as far as rights are concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Target table.
+    pub table: TableRef,
+    /// How rows are written.
+    pub write: WriteMode,
+    /// How staging takes the target's place.
+    pub replace: ReplaceMode,
+    /// Schema of the progress tables; `None` = the connection's own.
+    pub progress_schema: Option<String>,
+}
+
 /// One finding of `check`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckLine {
@@ -208,6 +221,12 @@ pub trait Sink: Send + Sync {
     /// them.
     async fn end_holders(&self, _state: &StreamState) -> Result<()> {
         Ok(())
+    }
+
+    /// The grants that this login lacks for `access`, each as the statement that gives it. Empty where
+    /// there are no grants.
+    async fn missing_grants(&self, _access: &Access) -> Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     /// Version, rights and settings that matter for writing.

@@ -145,6 +145,12 @@ pub trait Source: Send + Sync {
     /// Whether reads of `columns` can be delivered in this wire format.
     fn offers(&self, format: WireFormat, columns: &[Column]) -> bool;
 
+    /// The grants that this login lacks to read `table`, each as the statement that gives it. Empty
+    /// where there are no grants.
+    async fn missing_grants(&self, _table: &TableRef) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
     /// Version, rights and settings that matter for reading.
     async fn check(&self) -> Result<Vec<crate::CheckLine>>;
 }

@@ -64,17 +64,38 @@ pub async fn expand(job: &Job, ends: &JobEnds, only: &[String]) -> Result<Vec<Ta
 }
 
 fn task(entry: &TableJob, source: TableRef, rows_estimated: Option<u64>) -> TableTask {
-    let fill = |text: &str| {
-        text.replace("{table}", &source.name)
-            .replace("{schema}", source.schema.as_deref().unwrap_or_default())
-    };
     let target = match &entry.target {
-        Some(target) => {
-            TableRef { schema: target.schema.as_deref().map(fill), name: fill(&target.name) }
-        }
+        Some(target) => TableRef {
+            schema: target.schema.as_deref().map(|schema| fill(schema, &source)),
+            name: fill(&target.name, &source),
+        },
         None => TableRef::bare(source.name.clone()),
     };
     TableTask { entry: entry.clone(), source, target, rows_estimated }
+}
+
+/// `pattern` with the names of `source` in the place of `{table}` and `{schema}`; a name is never
+/// looked at again, whatever it holds.
+fn fill(pattern: &str, source: &TableRef) -> String {
+    let words = [
+        ("{table}", source.name.as_str()),
+        ("{schema}", source.schema.as_deref().unwrap_or_default()),
+    ];
+    let mut filled = String::new();
+    let mut rest = pattern;
+    while let Some(first) = rest.chars().next() {
+        match words.iter().find_map(|(word, name)| Some((name, rest.strip_prefix(word)?))) {
+            Some((name, behind)) => {
+                filled.push_str(name);
+                rest = behind;
+            }
+            None => {
+                filled.push(first);
+                rest = rest.split_at(first.len_utf8()).1;
+            }
+        }
+    }
+    filled
 }
 
 fn matches(entry: &TableJob, table: &TableRef) -> bool {
@@ -186,6 +207,12 @@ fn refuse_shared_targets(tasks: &[TableTask], folds_names: bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_look_like_places_are_left_alone() {
+        let source = TableRef::new("{table}", "{schema}");
+        assert_eq!(fill("{schema}_{table}_{x}{", &source), "{table}_{schema}_{x}{");
+    }
 
     #[test]
     fn a_star_stands_for_any_characters() {

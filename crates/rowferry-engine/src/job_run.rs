@@ -111,11 +111,14 @@ pub async fn run_job(
 async fn plan_ahead(tables: &mut [(usize, TableRun)]) -> BTreeMap<usize, TableFailure> {
     let planning = tables.iter_mut().map(|(index, table)| {
         let index = *index;
-        async move { (index, table.plan_ahead().await) }
+        async move {
+            let planned = table.plan_ahead().await.map_err(TableFailure::from);
+            (index, table.advised(planned).await)
+        }
     });
     let planned = futures_util::stream::iter(planning).buffered(PLANNED_AT_ONCE);
     let refused = planned.filter_map(|(index, planned)| async move {
-        planned.err().map(|error| (index, TableFailure::from(error)))
+        planned.err().map(|failure| (index, failure))
     });
     refused.collect().await
 }
@@ -140,8 +143,12 @@ async fn refuse(
 }
 
 async fn load(table: &mut TableRun, publish_now: bool) -> Result<(), TableFailure> {
-    table.load().await?;
-    if publish_now { table.publish().await } else { Ok(()) }
+    let loaded = table.load().await;
+    let done = match loaded {
+        Ok(()) if publish_now => table.publish().await,
+        other => other,
+    };
+    table.advised(done).await
 }
 
 /// Publishes all tables, or none when one did not get that far.
@@ -167,7 +174,8 @@ async fn publish_together(
                 .with_next("Mend the other table and run again; this one is not copied again."),
             ))
         } else {
-            table.publish().await.err()
+            let published = table.publish().await;
+            table.advised(published).await.err()
         };
         table.mark_end();
         context.observer.table_finished(&table.report(failure.as_ref())).await;

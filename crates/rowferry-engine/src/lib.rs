@@ -16,6 +16,7 @@ mod epochs;
 mod expand;
 mod fingerprint;
 mod foreign_keys;
+mod grants;
 mod guard;
 mod heartbeat;
 mod job_run;
@@ -39,6 +40,7 @@ mod watermark;
 
 pub use draft::PlannedColumn;
 pub use expand::{TableTask, expand};
+pub use grants::{missing_in_source, missing_in_target};
 pub use job_run::{JobEnds, run_job};
 pub use observer::Observer;
 pub use options::{RunContext, RunOptions};

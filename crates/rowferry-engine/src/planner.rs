@@ -89,6 +89,7 @@ pub async fn plan_table(
     planned.problems = draft.problems;
     planned.columns = draft.columns;
     planned.problems.extend(ends.sink.shape(&mut plan));
+    planned.problems.extend(own_name(&task.target));
     // What was shaped as a whole is shown as it will be.
     for column in &mut planned.columns {
         if let Some(shaped) =
@@ -106,6 +107,21 @@ pub async fn plan_table(
         planned.plan = Some(plan);
     }
     Ok(planned)
+}
+
+/// The refusal of a target that looks like a table of rowferry's own: it would be taken for one.
+fn own_name(target: &TableRef) -> Option<PlanProblem> {
+    const OWN: &str = "_rowferry_";
+    target.name.to_ascii_lowercase().starts_with(OWN).then(|| {
+        PlanProblem::of_table(
+            "bad-name",
+            format!(
+                "names that start with {OWN} are kept for rowferry, and {:?} does",
+                target.name
+            ),
+            "Give the table another name with `target`.",
+        )
+    })
 }
 
 /// The table as if its columns had no defaults; its own statement would still name them.

@@ -22,7 +22,7 @@ use crate::persistence::Persistence;
 use crate::planner::{plan_error, plan_table};
 use crate::retry::Patience;
 use crate::tally::Tally;
-use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark};
+use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, grants};
 
 /// A plan made ahead is used that long; later the schema may have changed, so it is made anew.
 /// Guessed: longer than planning a whole job takes, shorter than a person's next statement.
@@ -93,6 +93,19 @@ impl TableRun {
             starts_from_zero: 0,
             target_id: None,
             stage: Stage::Open,
+        }
+    }
+
+    /// The result, with the grants that are missing if a server refused something.
+    pub(crate) async fn advised<T>(
+        &self,
+        result: Result<T, TableFailure>,
+    ) -> Result<T, TableFailure> {
+        match result {
+            Err(TableFailure::Failed(error)) => {
+                Err(grants::advise(*error, &self.job, &self.task, &self.ends).await.into())
+            }
+            other => other,
         }
     }
 

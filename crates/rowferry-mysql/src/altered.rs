@@ -2,11 +2,11 @@
 //!
 //! To be asked in a transaction that has used the table: until its end nobody can alter it.
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, params};
+use mysql_async::params;
 use rowferry_core::{Column, Result, ShapeColumn, TableRef, TableShape};
 
 use crate::config::Server;
+use crate::conn::Conn;
 use crate::error;
 
 /// What the catalogue says of a table; no columns when there is none.

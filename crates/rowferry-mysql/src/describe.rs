@@ -8,6 +8,7 @@ use rowferry_core::{
 
 use crate::config::Server;
 use crate::conn::Conn;
+use crate::plan::check_name;
 use crate::types::{Flavor, Native};
 use crate::{defaults, definition, error, relations, sql};
 
@@ -40,6 +41,10 @@ pub(crate) async fn table(
     conn: &mut Conn,
     table: &TableRef,
 ) -> Result<Option<TargetTable>> {
+    // Such a name cannot be there, and the catalogue's own character set may not even know it.
+    if check_name(&table.name).is_err() {
+        return Ok(None);
+    }
     let attempt = || format!("could not describe table {table}");
     let database = server.database_of(table).to_owned();
     let params = || params! { "db" => &database, "name" => &table.name };
@@ -51,7 +56,9 @@ pub(crate) async fn table(
         )
         .await
         .map_err(|error| error::of(error, attempt()))?;
-    let Some((name, kind, engine, rows, bytes, comment, next)) = found else { return Ok(None) };
+    let Some((name, kind, engine, rows, bytes, comment, next)) = found else {
+        return hidden(conn, &database, table).await.map(|()| None);
+    };
     let is_view = kind == "VIEW";
     let column_rows: Vec<Row> = conn
         .exec(columns_query(server.flavor), params())
@@ -100,6 +107,19 @@ pub(crate) async fn table(
     let transactional =
         is_view || engine.is_some_and(|engine| engine.eq_ignore_ascii_case("innodb"));
     Ok(Some(TargetTable { schema, dependents, references, transactional }))
+}
+
+/// Fails when a table that the catalogue does not show may be there: it shows a login only what that
+/// may use, while a statement tells what is not there from what is refused.
+async fn hidden(conn: &mut Conn, database: &str, table: &TableRef) -> Result<()> {
+    let name = sql::table(&TableRef::new(database, &table.name));
+    match conn.query_drop(format!("select 1 from {name} limit 0")).await {
+        Err(refused) => match error::of(refused, format!("could not look at table {table}")) {
+            refused if refused.code == "permission-denied" => Err(refused),
+            _ => Ok(()),
+        },
+        Ok(()) => Ok(()),
+    }
 }
 
 /// The storage engine of a base table, `None` for views.

@@ -3,6 +3,8 @@
 use mysql_async::{DriverError, Error, IoError, ServerError};
 use rowferry_core::{ConnectorError, ErrorClass};
 
+use crate::sql;
+
 /// Server codes whose message quotes values of a row; of them only code and names are repeated.
 /// <https://dev.mysql.com/doc/mysql-errors/9.0/en/server-error-reference.html>
 const QUOTING: &[u16] = &[
@@ -81,10 +83,22 @@ fn of_server(server: &ServerError, attempt: String) -> ConnectorError {
         format!("ERROR {} ({}): {}", server.code, server.state, server.message)
     };
     let error = ConnectorError::new(class, code, attempt).with_server(words);
+    if let Some(grant) = grant_of_database(server) {
+        return error.with_next(format!("Let an administrator run: {grant}"));
+    }
     match next {
         Some(next) => error.with_next(next),
         None => error,
     }
+}
+
+/// The grant that opens a database to an account, of which the message names both:
+/// `Access denied for user 'ferry'@'%' to database 'shop'`.
+fn grant_of_database(server: &ServerError) -> Option<String> {
+    let (_, rest) = server.message.split_once(" for user ").filter(|_| server.code == 1044)?;
+    let (account, rest) = rest.split_once(" to database '")?;
+    let database = rest.strip_suffix('\'')?;
+    Some(format!("grant select on {}.* to {account};", sql::quote(database)))
 }
 
 /// The column, key or constraint that a value-quoting message names, without its values.

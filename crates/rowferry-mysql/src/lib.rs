@@ -32,6 +32,7 @@ mod publish;
 mod quarantine;
 mod read;
 mod relations;
+mod rights;
 mod rules;
 mod session;
 mod shape;

@@ -294,7 +294,7 @@ fn new_column(
 }
 
 /// Whether the server accepts this as a name.
-fn check_name(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.chars().count() > NAME_CHARS_MAX {
         return Err("the name is longer than 64 characters");
     }

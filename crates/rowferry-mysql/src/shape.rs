@@ -8,10 +8,10 @@
 
 use std::cmp::Reverse;
 
-use rowferry_core::{Column, ColumnPlan, PlanProblem, TablePlan};
+use rowferry_core::{Column, ColumnPlan, PlanProblem, TablePlan, TableRef};
 
 use crate::fit::{Place, fit};
-use crate::plan::{COMMENT_CHARS_MAX, TABLE_COMMENT_CHARS_MAX};
+use crate::plan::{COMMENT_CHARS_MAX, TABLE_COMMENT_CHARS_MAX, check_name};
 use crate::types::{Flavor, Native, charset};
 use crate::{definition, staging};
 
@@ -53,13 +53,21 @@ pub(crate) fn index_bytes(column: &Column) -> Option<u64> {
 
 /// Fits a new table into the limits, and lists what it will not have.
 pub(crate) fn table(plan: &mut TablePlan, flavor: Flavor) -> Vec<PlanProblem> {
+    let mut problems: Vec<PlanProblem> = table_name(&plan.target).into_iter().collect();
     if plan.keeps_shape() {
-        return Vec::new();
+        return problems;
     }
-    let mut problems = narrow(plan, flavor);
+    problems.extend(narrow(plan, flavor));
     problems.extend(key(plan));
     warn(plan, flavor);
     problems
+}
+
+/// The refusal of a table whose name the server does not accept.
+fn table_name(target: &TableRef) -> Option<PlanProblem> {
+    let why = check_name(&target.name).err()?;
+    let next = "Give the table another name with `target`.";
+    Some(PlanProblem::of_table("bad-name", format!("{:?}: {why}", target.name), next))
 }
 
 /// Makes columns large, the widest first and those of indexes last, until a row fits.

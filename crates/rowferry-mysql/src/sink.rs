@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey, Holder,
-    PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
-    TargetTable, WireFormat,
+    Access, Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey,
+    Holder, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan,
+    TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 
@@ -15,6 +15,7 @@ use crate::config::{self, Purpose, Server};
 use crate::conn::Conn;
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
+use crate::rights::Rights;
 use crate::write::{self, WriteSession};
 use crate::{describe, error, foreign_keys, holders, plan, session, shape, sql, staging};
 
@@ -224,6 +225,15 @@ impl Sink for MysqlSink {
         holders::end(&self.state.server, &mut conn, state).await?;
         config::close(conn).await;
         Ok(())
+    }
+
+    async fn missing_grants(&self, access: &Access) -> Result<Vec<String>> {
+        let server = &self.state.server;
+        let mut conn = server.open(Purpose::Read).await?;
+        let rights = Rights::of_login(&mut conn).await?;
+        let missing = rights.to_write(server, &mut conn, access).await?;
+        config::close(conn).await;
+        Ok(missing)
     }
 
     async fn check(&self) -> Result<Vec<CheckLine>> {

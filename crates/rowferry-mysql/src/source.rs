@@ -11,6 +11,7 @@ use rowferry_core::{
 use rowferry_runtime::ComputePool;
 
 use crate::config::{self, Purpose, Server};
+use crate::rights::Rights;
 use crate::{describe, snapshot};
 
 /// A MySQL or MariaDB server that tables are read from.
@@ -70,6 +71,13 @@ impl Source for MysqlSource {
 
     fn offers(&self, _format: WireFormat, _columns: &[Column]) -> bool {
         false
+    }
+
+    async fn missing_grants(&self, table: &TableRef) -> Result<Vec<String>> {
+        let mut conn = self.server.open(Purpose::Read).await?;
+        let rights = Rights::of_login(&mut conn).await?;
+        config::close(conn).await;
+        Ok(rights.to_read(self.server.database_of(table), table))
     }
 
     async fn check(&self) -> Result<Vec<CheckLine>> {

@@ -24,9 +24,10 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(quote).collect::<Vec<_>>().join(", ")
 }
 
-/// A string literal in utf8mb4, for sessions without `NO_BACKSLASH_ESCAPES`.
+/// A string literal in utf8mb4, for sessions without `NO_BACKSLASH_ESCAPES`, as all of ours are. With it
+/// the text would be another one, and still a single literal: quotes are doubled.
 pub(crate) fn text(value: &str) -> String {
-    let escaped = value.replace('\\', "\\\\").replace('\'', "\\'").replace('\0', "\\0");
+    let escaped = value.replace('\\', "\\\\").replace('\'', "''").replace('\0', "\\0");
     format!("'{escaped}'")
 }
 
@@ -177,7 +178,61 @@ mod tests {
     #[test]
     fn names_and_texts_are_quoted() {
         assert_eq!(quote("a`b"), "`a``b`");
-        assert_eq!(text("o'\\"), "'o\\'\\\\'");
+        assert_eq!(text("o'\\"), "'o''\\\\'");
+    }
+
+    /// Texts with the signs that quoting is about, and any others.
+    fn texts(count: usize) -> Vec<String> {
+        use proptest::prelude::*;
+        use proptest::strategy::ValueTree as _;
+        let sign = prop_oneof![
+            proptest::sample::select("'\"`\\;-/*$%?{}\n\t\r \u{1a}".chars().collect::<Vec<_>>()),
+            any::<char>().prop_filter("no server takes it", |sign| *sign != '\0'),
+        ];
+        let text = proptest::collection::vec(sign, 0..12).prop_map(String::from_iter);
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        (0..count).map(|_| text.new_tree(&mut runner).unwrap().current()).collect()
+    }
+
+    #[test]
+    fn the_servers_read_back_what_was_quoted() {
+        let texts = texts(400);
+        for server in [rowferry_testkit::mariadb(), rowferry_testkit::mysql()] {
+            let Some(server) = server else { continue };
+            let database = server.database("quoting");
+            let values: Vec<String> = texts
+                .iter()
+                .enumerate()
+                .map(|(at, value)| format!("select {at} n, {} v", text(value)))
+                .collect();
+            let all =
+                format!("select lower(hex(v)) from ({}) t order by n", values.join(" union all "));
+            let query = |modes: &str| database.query(&format!("set sql_mode = '{modes}'; {all}"));
+            let hexes = |change: fn(&str) -> String| -> Vec<String> {
+                texts.iter().map(|value| hex(change(value).as_bytes())).collect()
+            };
+            assert_eq!(query("STRICT_ALL_TABLES,ANSI_QUOTES"), hexes(str::to_owned));
+            let doubled = hexes(|value| value.replace('\\', "\\\\"));
+            assert_eq!(query("NO_BACKSLASH_ESCAPES"), doubled);
+
+            // Names have no signs beyond the basic plane, and no blank at their end.
+            let name = |(at, value): (usize, &String)| {
+                let value: String = value.chars().filter(|sign| *sign <= '\u{FFFF}').collect();
+                format!("{at}{value}.")
+            };
+            let names: Vec<String> = texts.iter().enumerate().map(name).collect();
+            let columns: Vec<String> =
+                names.iter().map(|name| format!("{} integer", quote(name))).collect();
+            database.exec(&format!(
+                "set sql_mode = 'ANSI_QUOTES'; create table t ({})",
+                columns.join(", ")
+            ));
+            let found = database.query(
+                "select lower(hex(column_name)) from information_schema.columns \
+                 where table_schema = database() and table_name = 't' order by ordinal_position",
+            );
+            assert_eq!(found, names.iter().map(|name| hex(name.as_bytes())).collect::<Vec<_>>());
+        }
     }
 
     #[test]

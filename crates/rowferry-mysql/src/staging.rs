@@ -64,7 +64,7 @@ pub(crate) fn create(server: &Server, plan: &TablePlan, table: &TableRef) -> Str
     if !primary.is_empty() {
         parts.push(format!("primary key ({})", sql::list(primary.iter().map(String::as_str))));
     }
-    parts.extend(definition::checks(plan, server.flavor));
+    parts.extend(checks(server, plan, table));
     let comment = definition::comment(plan);
     // The server goes on from here or from beyond the greatest number, whichever is more.
     let counts = plan.columns.iter().any(|column| {
@@ -83,6 +83,25 @@ pub(crate) fn create(server: &Server, plan: &TablePlan, table: &TableRef) -> Str
         parts.join(",\n  "),
         server.flavor.binary_collation()
     )
+}
+
+/// The checks of a new table. MySQL names them after the table, in each renaming anew, and fails when
+/// that makes a name too long; so those of a table with a long name get one that it leaves alone.
+fn checks(server: &Server, plan: &TablePlan, table: &TableRef) -> Vec<String> {
+    /// `_chk_` and a number, off 64 characters.
+    const NAME_CHARS_MAX: usize = 56;
+    let checks = definition::checks(plan, server.flavor);
+    if server.flavor == Flavor::MariaDb || plan.target.name.chars().count() <= NAME_CHARS_MAX {
+        return checks;
+    }
+    let base = match table.name.strip_prefix("_rowferry_s_") {
+        Some(of_run) => of_run.to_owned(),
+        None => short(&plan.stream.stream_id),
+    };
+    let named = |(at, check): (usize, String)| {
+        format!("constraint {} {check}", sql::quote(&format!("_rowferry_c_{base}_{}", at + 1)))
+    };
+    checks.into_iter().enumerate().map(named).collect()
 }
 
 /// A secondary index of the new table: its name here and at the source, and its part of

@@ -4,9 +4,9 @@
 //! it, and each statement of a writer sees the catalogue as it is.
 
 use rowferry_core::{Result, ShapeColumn, TablePlan, TableRef, TableShape, target_altered};
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use crate::client::Client;
 use crate::error::failed;
 
 /// Types of users are told apart by number: how they are named depends on who asks.

@@ -2,7 +2,7 @@
 
 use rowferry_core::{
     CanonicalType, CastTarget, Column, ColumnChoice, ColumnPlan, ColumnWish, Fidelity, NativeType,
-    PlanProblem, Policy, ValueLimits,
+    PlanProblem, Policy, TableRef, ValueLimits,
 };
 
 use crate::defaults::default_words;
@@ -29,16 +29,36 @@ pub(crate) fn plan(known: &Known, wish: &ColumnWish<'_>) -> Result<ColumnChoice,
     }
 }
 
+/// Columns that every table has: <https://www.postgresql.org/docs/current/ddl-system-columns.html>.
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
 fn check_name(wish: &ColumnWish<'_>) -> Result<(), PlanProblem> {
-    if wish.name.len() <= NAME_BYTES_MAX {
-        return Ok(());
-    }
-    Err(PlanProblem::of_column(
-        "bad-name",
-        &wish.source.name,
-        format!("the name has {} bytes and would be cut to {NAME_BYTES_MAX}", wish.name.len()),
-        "Give the column another name with `rename`.",
-    ))
+    let why = if SYSTEM_COLUMNS.contains(&wish.name) {
+        "every table of this server has a column of that name already".to_owned()
+    } else {
+        match too_long(wish.name) {
+            Some(why) => why,
+            None => return Ok(()),
+        }
+    };
+    let next = "Give the column another name with `rename`.";
+    Err(PlanProblem::of_column("bad-name", &wish.source.name, why, next))
+}
+
+/// The refusal of a table whose name the server would cut to that of another one.
+pub(crate) fn check_table_name(target: &TableRef) -> Option<PlanProblem> {
+    let names = target.schema.iter().chain([&target.name]);
+    let why = names.into_iter().find_map(|name| Some((name, too_long(name)?)));
+    why.map(|(name, why)| {
+        let next = "Give the table another name with `target`.";
+        PlanProblem::of_table("bad-name", format!("{name:?}: {why}"), next)
+    })
+}
+
+fn too_long(name: &str) -> Option<String> {
+    let bytes = name.len();
+    (bytes > NAME_BYTES_MAX)
+        .then(|| format!("the name has {bytes} bytes and would be cut to {NAME_BYTES_MAX}"))
 }
 
 fn unsupported(wish: &ColumnWish<'_>, why: &str) -> PlanProblem {

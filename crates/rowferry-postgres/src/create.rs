@@ -163,10 +163,10 @@ pub(crate) fn parts(plan: &TablePlan) -> Vec<Part> {
         }
     }
     parts.extend(plan.source.indexes.iter().filter_map(|index| index_part(plan, index)));
-    // A name that was cut, or made of the table's, may be another's.
+    // A name that was cut, or made of the table's, may be another's, or the table's own.
     let primary = plan.key_enforced && !plan.key.is_empty();
-    let mut taken: Vec<String> =
-        primary.then(|| sql::with_suffix(&plan.target.name, "_pkey")).into_iter().collect();
+    let mut taken = vec![plan.target.name.clone()];
+    taken.extend(primary.then(|| sql::with_suffix(&plan.target.name, "_pkey")));
     for part in &mut parts {
         if taken.contains(&part.name) {
             part.name = shape::part_name(&plan.target, part);

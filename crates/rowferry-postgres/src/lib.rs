@@ -37,6 +37,7 @@ mod progress;
 mod publish;
 mod quarantine;
 mod read;
+mod rights;
 mod server;
 mod session;
 mod shape;

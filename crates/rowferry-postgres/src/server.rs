@@ -24,7 +24,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Self> {
-        const SCHEMAS: &str = "select pg_catalog.current_schemas(false)::text[]";
+        // Those that this login may not use as well, so that what is in them is refused and not
+        // called unknown.
+        const SCHEMAS: &str = "select pg_catalog.current_schemas(false)::text[] || array( \
+                 select n.nspname::text from pg_catalog.regexp_split_to_table( \
+                     pg_catalog.current_setting('search_path'), '\\s*,\\s*') \
+                     with ordinality p(word, place) \
+                 join pg_catalog.pg_namespace n \
+                     on n.nspname = case when p.word = '\"$user\"' then current_user::text \
+                         else pg_catalog.btrim(p.word, '\"') end \
+                 where not pg_catalog.has_schema_privilege(n.oid, 'usage') order by p.place)";
         let connector = Connector::new(endpoint)?;
         // This session has not been told a search path yet.
         let session = connector.open(Purpose::Write, None).await?;

@@ -18,6 +18,7 @@ use tokio_postgres::{Config, Error};
 use crate::client::Client;
 use crate::config::{Purpose, driver_config, session_settings};
 use crate::error::failed;
+use crate::sql;
 use crate::tls::Tls;
 
 /// Longest wait for a goodbye or a cancel request to get through. Guessed: both are one packet.
@@ -63,7 +64,7 @@ impl Connector {
                     .with_server(silent.to_string())
                     .with_next("Check host, port and whether a firewall is in between.")
             })?
-            .map_err(failed(attempt()))?;
+            .map_err(|error| self.with_grant(failed(attempt())(error)))?;
         let version = connection.parameter("server_version").map_or(0, version_number);
         let (leash, word) = oneshot::channel();
         let cancel = client.cancel_token();
@@ -91,6 +92,21 @@ impl Connector {
             session.client.ask(Arc::clone(self), pid);
         }
         Ok(session)
+    }
+
+    /// The one right that is missing when a connection is refused.
+    fn with_grant(&self, error: ConnectorError) -> ConnectorError {
+        let (Some(database), Some(user)) = (self.config.get_dbname(), self.config.get_user())
+        else {
+            return error;
+        };
+        if error.code != "permission-denied" {
+            return error;
+        }
+        let (database, user) = (sql::quote_if_needed(database), sql::quote_if_needed(user));
+        error.with_next(format!(
+            "Let an administrator run: grant connect on database {database} to {user};"
+        ))
     }
 
     fn keep(&self, driver: Task<()>) {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError, Endpoint,
-    ErrorClass, ForeignKey, Holder, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec,
-    StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    Access, Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError,
+    Endpoint, ErrorClass, ForeignKey, Holder, PlanProblem, Prepared, Result, Sink, StreamLock,
+    StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
@@ -18,7 +18,7 @@ use crate::lock::PgStreamLock;
 use crate::progress::Progress;
 use crate::server::Server;
 use crate::write::{PgChunkWriter, WriterPool};
-use crate::{columns, create, foreign_keys, holders, shape, sql};
+use crate::{columns, create, foreign_keys, holders, rights, shape, sql};
 
 /// A PostgreSQL database that tables are written to.
 pub struct PostgresSink {
@@ -107,6 +107,10 @@ impl Sink for PostgresSink {
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
         // Every deterministic collation tells byte-distinct texts apart, so keys need no other type.
         columns::plan(&self.known, wish)
+    }
+
+    fn shape(&self, plan: &mut TablePlan) -> Vec<PlanProblem> {
+        columns::check_table_name(&plan.target).into_iter().collect()
     }
 
     fn ddl(&self, plan: &TablePlan) -> Vec<String> {
@@ -226,6 +230,16 @@ impl Sink for PostgresSink {
 
     async fn end_holders(&self, state: &StreamState) -> Result<()> {
         holders::end(&*self.server.questions().await?, state).await
+    }
+
+    async fn missing_grants(&self, access: &Access) -> Result<Vec<String>> {
+        let target = self.resolve(&access.table).await?;
+        let progress = match &access.progress_schema {
+            Some(schema) => schema,
+            None => self.own_schema()?,
+        };
+        let session = self.server.questions().await?;
+        rights::to_write(&session, &target, progress, access).await
     }
 
     async fn check(&self) -> Result<Vec<CheckLine>> {

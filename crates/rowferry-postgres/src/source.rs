@@ -9,6 +9,7 @@ use rowferry_runtime::ComputePool;
 
 use crate::describe::{self, ENGINE};
 use crate::error::failed;
+use crate::rights;
 use crate::server::Server;
 use crate::snapshot::PgSnapshot;
 
@@ -85,6 +86,14 @@ impl Source for PostgresSource {
                 .iter()
                 .all(|column| column.native.engine == ENGINE && column.canonical.is_some()),
             WireFormat::SqliteCells => false,
+        }
+    }
+
+    async fn missing_grants(&self, table: &TableRef) -> Result<Vec<String>> {
+        let session = self.server.questions().await?;
+        match describe::find(&session, table, &self.server.schemas).await? {
+            Some(relation) => rights::to_read(&session, &relation.table).await,
+            None => Ok(Vec::new()),
         }
     }
 

@@ -47,8 +47,11 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 
 /// `name` with `suffix`, cut on a character boundary so that both fit an identifier.
 pub(crate) fn with_suffix(name: &str, suffix: &str) -> String {
-    let room = NAME_BYTES_MAX.saturating_sub(suffix.len());
-    format!("{}{suffix}", name.get(..name.floor_char_boundary(room)).unwrap_or_default())
+    let cut = |text: &str, bytes| {
+        text.get(..text.floor_char_boundary(bytes)).unwrap_or_default().to_owned()
+    };
+    let suffix = cut(suffix, NAME_BYTES_MAX);
+    cut(name, NAME_BYTES_MAX - suffix.len()) + &suffix
 }
 
 /// The read of a chunk as one COPY.
@@ -304,10 +307,57 @@ mod tests {
         assert!(copy_out(&chunk, &spec).contains("\"s\".\"t\"\"; drop table x; --\""));
     }
 
+    /// Texts with the signs that quoting is about, and any others.
+    fn texts(count: usize) -> Vec<String> {
+        use proptest::prelude::*;
+        use proptest::strategy::ValueTree as _;
+        let sign = prop_oneof![
+            proptest::sample::select("'\"`\\;-/*$%?{}\n\t\r \u{1a}".chars().collect::<Vec<_>>()),
+            any::<char>().prop_filter("no server takes it", |sign| *sign != '\0'),
+        ];
+        let text = proptest::collection::vec(sign, 0..12).prop_map(String::from_iter);
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        (0..count).map(|_| text.new_tree(&mut runner).unwrap().current()).collect()
+    }
+
+    fn hex(text: &str) -> String {
+        text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn the_server_reads_back_what_was_quoted() {
+        let Some(server) = rowferry_testkit::postgres() else { return };
+        let database = server.database("quoting");
+        let texts = texts(400);
+        let values: Vec<String> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| format!("({at}, {})", literal(text)))
+            .collect();
+        let query = "select encode(convert_to(v, 'UTF8'), 'hex') from (values";
+        let found = database.query(&format!("{query} {}) t(n, v) order by n", values.join(", ")));
+        assert_eq!(found, texts.iter().map(|text| hex(text)).collect::<Vec<_>>());
+
+        let names: Vec<String> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| with_suffix(&format!("{at}{text}"), ""))
+            .collect();
+        let columns: Vec<String> =
+            names.iter().map(|name| format!("{} integer", quote(name))).collect();
+        database.exec(&format!("create table t ({})", columns.join(", ")));
+        let found = database.query(
+            "select encode(convert_to(attname::text, 'UTF8'), 'hex') from pg_attribute \
+             where attrelid = 't'::regclass and attnum > 0 order by attnum",
+        );
+        assert_eq!(found, names.iter().map(|name| hex(name)).collect::<Vec<_>>());
+    }
+
     #[test]
     fn long_names_are_cut_between_characters() {
         let name = "ä".repeat(40);
         let cut = with_suffix(&name, "_rowferry_old");
         assert!(cut.len() <= NAME_BYTES_MAX && cut.ends_with("ä_rowferry_old"));
+        assert_eq!(with_suffix("t", &"ä".repeat(40)), "t".to_owned() + &"ä".repeat(31));
     }
 }

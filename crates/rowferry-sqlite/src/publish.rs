@@ -13,8 +13,8 @@
 //! foreign keys of others that name the target; they mean whatever table bears its name.
 
 use rowferry_core::{
-    Claim, ConnectorError, LoadInto, Phase, Prepared, Published, ReplaceMode, Result, Sealed,
-    TablePlan, TableRef, TableShape, WriteMode, target_altered,
+    Claim, ConnectorError, LoadInto, Phase, PlanProblem, Prepared, Published, ReplaceMode, Result,
+    Sealed, TablePlan, TableRef, TableShape, WriteMode, target_altered,
 };
 use rowferry_runtime::FailPoint;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -78,13 +78,18 @@ pub(crate) fn prepare(
     }
 }
 
-/// Names that SQLite takes for one another or keeps for itself.
+/// The refusal of a table whose name SQLite keeps for itself.
+pub(crate) fn check_table_name(target: &TableRef) -> Option<PlanProblem> {
+    let name = &target.name;
+    (name.to_ascii_lowercase().starts_with("sqlite_") || name.contains('\0')).then(|| {
+        let why = format!("SQLite allows no table of the name {name:?}");
+        PlanProblem::of_table("bad-name", why, "Give the table another name with `target`.")
+    })
+}
+
+/// Names that SQLite takes for one another.
 fn check_names(plan: &TablePlan) -> Result<()> {
     let target = &plan.target.name;
-    if target.to_ascii_lowercase().starts_with("sqlite_") || target.contains('\0') {
-        return Err(setup("bad-name", format!("SQLite allows no table of the name {target:?}"))
-            .with_next("Give the table another name in the target."));
-    }
     for (index, column) in plan.columns.iter().enumerate() {
         let name = &column.target.name;
         let twin = plan

@@ -89,6 +89,10 @@ impl Sink for SqliteSink {
         true
     }
 
+    fn shape(&self, plan: &mut TablePlan) -> Vec<PlanProblem> {
+        publish::check_table_name(&plan.target).into_iter().collect()
+    }
+
     fn not_carried(&self, plan: &TablePlan) -> Vec<String> {
         create::not_carried(plan)
     }

@@ -221,6 +221,29 @@ mod tests {
         assert_eq!(literal("it's"), "'it''s'");
     }
 
+    proptest::proptest! {
+        /// SQLite itself reads back what was quoted.
+        #[test]
+        fn what_is_quoted_is_read_back(
+            name in "[^\\x00]{1,20}|['\"`;\\[\\]\\n-]{1,9}",
+            value in "[^\\x00]{0,20}|['\"`;\\\\%\\n-]{0,9}",
+        ) {
+            // Some names are SQLite's own.
+            proptest::prop_assume!(!name.to_lowercase().starts_with("sqlite_"));
+            let connection = rusqlite::Connection::open_in_memory().unwrap();
+            let (column, text) = (quote(&name), literal(&value));
+            let make = format!("create table {column} ({column} text); insert into {column} values ({text})");
+            connection.execute_batch(&make).unwrap();
+            let query = format!("select {column} from {column}");
+            let found: String = connection.query_row(&query, [], |row| row.get(0)).unwrap();
+            proptest::prop_assert_eq!(found, value);
+            let query = "select t.name, c.name from sqlite_master t, pragma_table_info(t.name) c";
+            let names: (String, String) =
+                connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+            proptest::prop_assert_eq!(names, (name.clone(), name));
+        }
+    }
+
     #[test]
     fn spans_say_not_null() {
         let bound = KeyTuple(vec![KeyValue::Int(1), KeyValue::Text("x".into())]);

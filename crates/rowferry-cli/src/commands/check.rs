@@ -1,6 +1,10 @@
 //! `check`: connects to both ends and says what is missing.
 
-use rowferry_core::{CheckLine, Endpoint};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rowferry_core::{CheckLine, Endpoint, Job};
+use rowferry_engine::{JobEnds, expand, missing_in_source, missing_in_target};
 use rowferry_runtime::ComputePool;
 use serde::Serialize;
 
@@ -22,16 +26,21 @@ struct EndView {
     exit_code: u8,
 }
 
+/// Two ends, and the job between them when there is one.
+struct Pair {
+    name: String,
+    source: Endpoint,
+    target: Endpoint,
+    job: Option<Job>,
+}
+
 pub(super) fn run(args: &CheckArgs) -> Result<u8> {
     let pairs = pairs(args)?;
     let views = block_on(async {
         let compute = ComputePool::new(context::cores())?;
         let mut views = Vec::new();
-        for (job, source, target) in &pairs {
-            let (from, into) =
-                tokio::join!(look_at_source(source, &compute), look_at_target(target, &compute));
-            views.push(view(job, "source", source, from));
-            views.push(view(job, "target", target, into));
+        for pair in &pairs {
+            views.extend(look_at(pair, &compute).await);
         }
         Ok(views)
     })?;
@@ -43,25 +52,76 @@ pub(super) fn run(args: &CheckArgs) -> Result<u8> {
 }
 
 /// The ends to look at, by job.
-fn pairs(args: &CheckArgs) -> Result<Vec<(String, Endpoint, Endpoint)>> {
+fn pairs(args: &CheckArgs) -> Result<Vec<Pair>> {
     if let [source, target] = args.ends.as_slice() {
-        return Ok(vec![(
-            "copy".to_owned(),
-            job_file::endpoint(source)?,
-            job_file::endpoint(target)?,
-        )]);
+        return Ok(vec![Pair {
+            name: "copy".to_owned(),
+            source: job_file::endpoint(source)?,
+            target: job_file::endpoint(target)?,
+            job: None,
+        }]);
     }
     let file = job_file::load(args.ends.first().map(std::path::Path::new))?;
-    let jobs = settle::keep_jobs(file.jobs, &args.job)?;
-    Ok(jobs.into_iter().map(|job| (job.name, job.source, job.target)).collect())
+    let jobs = settle::keep_jobs(file.jobs, &args.job)?.into_iter();
+    Ok(jobs
+        .map(|job| Pair {
+            name: job.name.clone(),
+            source: job.source.clone(),
+            target: job.target.clone(),
+            job: Some(job),
+        })
+        .collect())
 }
 
-async fn look_at_source(endpoint: &Endpoint, compute: &ComputePool) -> Result<Vec<CheckLine>> {
-    Ok(registry::source(endpoint, compute).await?.check().await?)
+async fn look_at(pair: &Pair, compute: &ComputePool) -> [EndView; 2] {
+    let (source, sink) = tokio::join!(
+        registry::source(&pair.source, compute),
+        registry::sink(&pair.target, compute)
+    );
+    let mut grants = (Ok(Vec::new()), Ok(Vec::new()));
+    if let (Ok(source), Ok(sink), Some(job)) = (&source, &sink, &pair.job) {
+        let ends = JobEnds { source: Arc::clone(source), sink: Arc::clone(sink) };
+        grants = missing_grants(job, &ends).await;
+    }
+    let of_source = async { Ok([source?.check().await?, grants.0?].concat()) };
+    let of_target = async { Ok([sink?.check().await?, grants.1?].concat()) };
+    let (from, into) = tokio::join!(of_source, of_target);
+    [view(&pair.name, "source", &pair.source, from), view(&pair.name, "target", &pair.target, into)]
 }
 
-async fn look_at_target(endpoint: &Endpoint, compute: &ComputePool) -> Result<Vec<CheckLine>> {
-    Ok(registry::sink(endpoint, compute).await?.check().await?)
+/// The grants that the tables of a job need and the logins lack, as findings of both ends.
+async fn missing_grants(
+    job: &Job,
+    ends: &JobEnds,
+) -> (Result<Vec<CheckLine>>, Result<Vec<CheckLine>>) {
+    let tasks = match expand(job, ends, &[]).await {
+        Ok(tasks) => tasks,
+        Err(error) => return (Err(error.into()), Ok(Vec::new())),
+    };
+    let of_source = async {
+        let mut missing = BTreeSet::new();
+        for task in &tasks {
+            missing.extend(missing_in_source(task, ends).await?);
+        }
+        Ok(missing.into_iter().map(grant_line).collect())
+    };
+    let of_target = async {
+        let mut missing = BTreeSet::new();
+        for task in &tasks {
+            missing.extend(missing_in_target(job, task, ends).await?);
+        }
+        Ok(missing.into_iter().map(grant_line).collect())
+    };
+    tokio::join!(of_source, of_target)
+}
+
+fn grant_line(statement: String) -> CheckLine {
+    CheckLine {
+        name: "right of this login".to_owned(),
+        found: "not granted".to_owned(),
+        advice: Some(statement),
+        fatal: true,
+    }
 }
 
 fn view(job: &str, end: &'static str, place: &Endpoint, seen: Result<Vec<CheckLine>>) -> EndView {

@@ -30,6 +30,8 @@ mod dotnet_defects;
 mod dump;
 mod early_close;
 mod ends;
+mod evil;
+mod evil_names;
 #[cfg(feature = "failpoints")]
 mod failover;
 mod fixture;
@@ -57,6 +59,7 @@ mod repeated;
 #[cfg(feature = "failpoints")]
 mod restarts;
 mod ride;
+mod roles;
 mod round_trip;
 mod run_again;
 mod set_aside;
