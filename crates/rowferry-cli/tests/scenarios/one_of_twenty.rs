@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rowferry_testkit::{Cut, Engine, Proxy};
+use rowferry_testkit::{Engine, Proxy, Way, WireFault};
 
 use crate::ends::{Session, wait_until};
 use crate::two_ends::TwoEnds;
@@ -91,11 +91,12 @@ fn a_table_is_locked(from: Engine, to: Engine) {
     let (lock, held) = match to {
         Engine::Postgres => (
             format!("begin; lock table {BAD} in exclusive mode;"),
-            "select count(*) from pg_locks where mode = 'ExclusiveLock' and relation is not null",
+            "select count(*) from pg_locks where mode = 'ExclusiveLock' and relation is not null \
+             and database = (select oid from pg_database where datname = current_database())",
         ),
         Engine::Mariadb | Engine::Mysql | Engine::Sqlite => (
             format!("start transaction; select * from {BAD} where id >= 0 for update;"),
-            "select count(*) from information_schema.innodb_trx",
+            "select count(*) from information_schema.innodb_trx where trx_rows_locked >= 60",
         ),
     };
     other.send(&lock);
@@ -143,7 +144,7 @@ fn one_connection_breaks(from: Engine, to: Engine) {
     let port = ends.target.endpoint().port;
     let proxy = runtime.block_on(Proxy::start(SocketAddr::from(([127, 0, 0, 1], port))));
     // In the middle of the first chunks: the plan has sent less, all chunks more.
-    proxy.set(Cut::OnceSent(60_000));
+    proxy.set([WireFault::cut(Way::Sent, 60_000)]);
     ends.write_by(&ends.target.url().replace(&format!(":{port}/"), &format!(":{}/", proxy.port())));
     let told = run(&ends);
     println!("sent: {}", proxy.sent());
