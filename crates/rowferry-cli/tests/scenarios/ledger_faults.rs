@@ -95,9 +95,12 @@ impl Unfinished {
     }
 }
 
+/// What is done to the ledger.
+type Damage = fn(&Unfinished);
+
 #[test]
 fn a_damaged_or_lost_ledger_is_rebuilt() {
-    let damages: [(&str, fn(&Unfinished)); 6] = [
+    let damages: [(&str, Damage); 6] = [
         ("empty", |copy| std::fs::write(copy.ledger(), b"").unwrap()),
         ("cut in the middle", |copy| {
             let bytes = std::fs::read(copy.ledger()).unwrap();
