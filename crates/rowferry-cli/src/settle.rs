@@ -87,7 +87,7 @@ fn options(control: &Control) -> RunOptions {
         restart: control.restart,
         resume_within: control.resume_within.unwrap_or(RunOptions::RESUME_WITHIN),
         accept_shrink: control.accept_shrink,
-        shutdown_grace: RunOptions::SHUTDOWN_GRACE,
+        shutdown_grace: control.shutdown_grace.unwrap_or(RunOptions::SHUTDOWN_GRACE),
     }
 }
 

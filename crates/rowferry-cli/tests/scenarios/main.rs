@@ -44,6 +44,7 @@ mod ride;
 mod round_trip;
 mod run_again;
 mod set_aside;
+mod signals;
 mod start_at_once;
 mod starts;
 mod stray;
