@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Tables(TablesArgs),
     /// Show what ran, how far and how fast
     Status(StatusArgs),
-    /// List, show or reset the durable state of streams
+    /// List, show, reset, accept or unlock the durable state of streams
     State(StateArgs),
     /// Run the jobs of a file on their interval until stopped
     Worker(Box<WorkerArgs>),
@@ -257,10 +257,34 @@ pub(crate) enum StateAction {
         #[command(flatten)]
         output: Output,
     },
-    #[command(hide = true)]
-    Accept(Rest),
-    #[command(hide = true)]
-    Unlock(Rest),
+    /// Take the target's word for a stream after it was put back
+    #[command(after_help = "Examples:\n  rowferry state accept orders --target sqlite:shop.db\n  \
+        rowferry state accept 1f0c --target env:LAKE_URL --yes")]
+    Accept {
+        /// Stream id or its start, or a source or target table
+        stream: String,
+        #[command(flatten)]
+        place: StatePlace,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show who holds a stream and end their sessions
+    #[command(after_help = "Examples:\n  rowferry state unlock orders --target env:LAKE_URL\n  \
+        rowferry state unlock 1f0c --target env:LAKE_URL --yes")]
+    Unlock {
+        /// Stream id or its start, or a source or target table
+        stream: String,
+        #[command(flatten)]
+        place: StatePlace,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -392,3 +416,7 @@ fn with_environment(command: clap::Command) -> clap::Command {
 #[cfg(test)]
 #[path = "args_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "ways_out_tests.rs"]
+mod ways_out;

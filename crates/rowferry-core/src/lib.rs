@@ -21,6 +21,7 @@ mod error;
 mod expression;
 mod expression_parser;
 mod fidelity;
+mod holder;
 mod job;
 mod key_range;
 mod limits;
@@ -43,6 +44,7 @@ pub use epoch::Epoch;
 pub use error::{ConnectorError, ErrorClass, Result};
 pub use expression::{Dialect, Expression};
 pub use fidelity::{ColumnChoice, ColumnWish, Fidelity};
+pub use holder::{Holder, HolderRole};
 pub use job::{Guard, Job, OnBadRow, PublishWhen, Settings, TableJob};
 pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
 pub use limits::ValueLimits;
@@ -60,7 +62,9 @@ pub use sink::{
 pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,
 };
-pub use stream::{Claim, ClaimStart, Fingerprint, Phase, StreamSpec, StreamState};
+pub use stream::{
+    Claim, ClaimStart, Fingerprint, Phase, Position, SeenEpoch, StreamSpec, StreamState,
+};
 pub use table::{
     CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType, Seen,
     TableRef, TableSchema, TypeDefinition, Untranslated,

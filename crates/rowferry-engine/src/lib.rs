@@ -47,4 +47,5 @@ pub use planner::{PlannedTable, casts_to_paste, plan_job, plan_table};
 pub use report::{
     ErrorReport, Phases, RunReport, RunStatus, TableReport, TableStatus, Totals, ValueChange,
 };
+pub use start::foresee;
 pub use watermark::Watermark;

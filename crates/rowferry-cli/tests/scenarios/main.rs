@@ -14,6 +14,8 @@ mod every_direction;
 #[cfg(feature = "failpoints")]
 mod boundaries;
 mod canary;
+#[cfg(feature = "failpoints")]
+mod clocks;
 mod crossing;
 mod cuts;
 mod directions;
@@ -30,6 +32,9 @@ mod key_kinds;
 mod kill;
 mod kind;
 mod late_commit;
+#[cfg(feature = "failpoints")]
+mod ledger_faults;
+mod ledger_io;
 mod locked;
 mod lost_answers;
 mod matrix;
@@ -39,6 +44,9 @@ mod objects;
 mod oracle;
 mod random;
 #[cfg(feature = "failpoints")]
+mod reconcile;
+mod repeated;
+#[cfg(feature = "failpoints")]
 mod restarts;
 mod ride;
 mod round_trip;
@@ -47,11 +55,14 @@ mod set_aside;
 mod signals;
 mod start_at_once;
 mod starts;
+#[cfg(feature = "failpoints")]
+mod state_format;
 mod stray;
 mod two_ends;
 mod types_page;
 mod unique_conflicts;
+mod unlock;
 
 #[path = "../world.rs"]
-#[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
+#[allow(dead_code, reason = "shared with the other test binary, which uses another part of it")]
 mod world;
