@@ -83,6 +83,9 @@ pub(crate) struct Limits {
     /// Bytes of rows in flight
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) memory_budget: Option<u64>,
+    /// Bytes of one row at most
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) max_row_bytes: Option<u64>,
     /// How far one read view reaches
     #[arg(long, value_enum, value_name = "SCOPE")]
     pub(crate) consistency: Option<ConsistencyWord>,

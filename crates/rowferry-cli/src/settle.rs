@@ -241,6 +241,7 @@ fn apply_limits(settings: &mut Settings, limits: &Limits) {
     settings.chunk_rows = limits.chunk_rows.unwrap_or(settings.chunk_rows);
     settings.chunk_bytes = limits.chunk_bytes.unwrap_or(settings.chunk_bytes);
     settings.memory_budget = limits.memory_budget.unwrap_or(settings.memory_budget);
+    settings.max_row_bytes = limits.max_row_bytes.unwrap_or(settings.max_row_bytes);
     settings.retry_for = limits.retry_for.unwrap_or(settings.retry_for);
     settings.consistency = match limits.consistency {
         None => settings.consistency,

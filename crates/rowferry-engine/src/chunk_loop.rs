@@ -194,7 +194,7 @@ impl Attempts {
                 Err(failed) => failed,
             };
             manner.settle = true;
-            if self.copier.widen(&failed, &lane) {
+            if self.copier.widen(&failed, &lane) || self.copier.decode(&failed, &lane) {
                 continue;
             }
             if failed.error().retry_now {

@@ -38,6 +38,7 @@ mod ledger_io;
 mod locked;
 mod lost_answers;
 mod matrix;
+mod memory;
 mod mixed;
 mod null_keys;
 mod objects;
