@@ -17,8 +17,8 @@ use rowferry_core::{
     Settings, TablePlan, ValueLimits,
 };
 use rowferry_kernels::{
-    Applied, KernelError, KeyPart, Misfit, Rule, convert, from_epoch, keep_rows, misfits, normalize,
-    row_key,
+    Applied, KernelError, KeyPart, Misfit, Rule, convert, from_epoch, keep_rows, misfits,
+    normalize, row_key,
 };
 
 use crate::row_limit::{self, ROW_TOO_LARGE};

@@ -43,7 +43,9 @@ fn fill(source: &Database, rows: u64, bytes: u64) {
                 "(with recursive n (i) as (select 1 union all select i + 1 from n where i < {rows}) \
                  select i from n)"
             ),
-            format!("replace(hex(zeroblob({times} / 2)), '00', printf('%032d', i) || printf('%032d', i + 7))"),
+            format!(
+                "replace(hex(zeroblob({times} / 2)), '00', printf('%032d', i) || printf('%032d', i + 7))"
+            ),
         ),
     };
     source.exec(&format!("create table big (id integer primary key, v {column} not null)"));
