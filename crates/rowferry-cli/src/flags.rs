@@ -83,6 +83,9 @@ pub(crate) struct Limits {
     /// Bytes of rows in flight
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) memory_budget: Option<u64>,
+    /// Bytes of one row at most
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) max_row_bytes: Option<u64>,
     /// How far one read view reaches
     #[arg(long, value_enum, value_name = "SCOPE")]
     pub(crate) consistency: Option<ConsistencyWord>,
@@ -126,6 +129,9 @@ pub(crate) struct Control {
     /// Stop and save after this long, exit 75
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub(crate) deadline: Option<Duration>,
+    /// Time that current chunks get to finish in when the run is stopped
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) shutdown_grace: Option<Duration>,
     /// If another run holds the lock
     #[arg(long, value_enum, value_name = "DO")]
     pub(crate) on_locked: Option<OnLocked>,

@@ -60,8 +60,8 @@ pub(crate) struct Session {
 impl Session {
     /// Opens the ledger and starts to listen for signals.
     pub(crate) async fn open(request: &Request) -> Result<Self> {
-        let signals = Signals::listen(request.deadline)?;
-        let history = History::open(&request.state).await?;
+        let signals = Signals::listen(request)?;
+        let history = signals.or(History::open(&request.state)).await?;
         let progress = Progress::new(request.progress);
         let lines = progress.lines();
         Ok(Self { signals, compute: ComputePool::new(cores())?, history, progress, _lines: lines })
@@ -152,7 +152,15 @@ impl Session {
         ends: &JobEnds,
         context: &RunContext,
     ) -> Result<Vec<TableReport>> {
-        let mut reports = run_job(job, ends, &request.only_of(job), context).await?;
+        let run = async |only: &[String]| {
+            let ran = run_job(job, ends, only, context).await;
+            // Before the first table was started there is no report that could say so.
+            ran.map_err(|error| match (error.code, self.signals.reason()) {
+                (RunContext::STOPPED, Some(reason)) => Failure::stopped(reason),
+                _ => Failure::from(error),
+            })
+        };
+        let mut reports = run(&request.only_of(job)).await?;
         match request.on_locked {
             OnLocked::Fail => {}
             OnLocked::Skip => reports.iter_mut().for_each(skip_locked),
@@ -166,8 +174,11 @@ impl Session {
                     break;
                 }
                 out::talk(&format!("another run holds {}; waiting", locked.join(", ")));
-                tokio::time::sleep(LOCK_POLL).await;
-                let again = run_job(job, ends, &locked, context).await?;
+                tokio::select! {
+                    () = tokio::time::sleep(LOCK_POLL) => {}
+                    () = self.signals.stop.cancelled() => break,
+                }
+                let again = run(&locked).await?;
                 reports.retain(|report| !again.iter().any(|new| new.source == report.source));
                 reports.extend(again);
             },

@@ -87,7 +87,7 @@ fn options(control: &Control) -> RunOptions {
         restart: control.restart,
         resume_within: control.resume_within.unwrap_or(RunOptions::RESUME_WITHIN),
         accept_shrink: control.accept_shrink,
-        shutdown_grace: RunOptions::SHUTDOWN_GRACE,
+        shutdown_grace: control.shutdown_grace.unwrap_or(RunOptions::SHUTDOWN_GRACE),
     }
 }
 
@@ -244,6 +244,7 @@ fn apply_limits(settings: &mut Settings, limits: &Limits) {
     settings.chunk_rows = limits.chunk_rows.unwrap_or(settings.chunk_rows);
     settings.chunk_bytes = limits.chunk_bytes.unwrap_or(settings.chunk_bytes);
     settings.memory_budget = limits.memory_budget.unwrap_or(settings.memory_budget);
+    settings.max_row_bytes = limits.max_row_bytes.unwrap_or(settings.max_row_bytes);
     settings.retry_for = limits.retry_for.unwrap_or(settings.retry_for);
     let time = &mut settings.limits;
     time.connect = limits.connect_timeout.unwrap_or(time.connect);

@@ -58,6 +58,7 @@ pub(crate) const SETTINGS: Keys = Keys {
         "statement_timeout",
         "lock_timeout",
         "memory_budget",
+        "max_row_bytes",
         "consistency",
         "passthrough",
         "on_bad_row",
@@ -223,9 +224,11 @@ fn settings(doc: &mut Document<'_>, node: &Node) -> Settings {
     if let Some(rows) = section.get("chunk_rows").and_then(|node| doc.count(node)) {
         settings.chunk_rows = rows;
     }
-    for (key, place) in
-        [("chunk_bytes", &mut settings.chunk_bytes), ("memory_budget", &mut settings.memory_budget)]
-    {
+    for (key, place) in [
+        ("chunk_bytes", &mut settings.chunk_bytes),
+        ("memory_budget", &mut settings.memory_budget),
+        ("max_row_bytes", &mut settings.max_row_bytes),
+    ] {
         if let Some(node) = section.get(key)
             && let Some(bytes) = doc.bytes(node)
         {

@@ -172,6 +172,11 @@ fn settings(out: &mut String, settings: &Settings) {
         "memory_budget",
         settings.memory_budget.to_string(),
     );
+    differs(
+        settings.max_row_bytes != documented.max_row_bytes,
+        "max_row_bytes",
+        settings.max_row_bytes.to_string(),
+    );
     let consistency = match settings.consistency {
         Consistency::Auto => "auto",
         Consistency::Table => "table",

@@ -156,6 +156,8 @@ documented! {
         lock_timeout: Option<Measure>,
         /// Bytes of rows in flight.
         memory_budget: Option<Measure>,
+        /// Bytes of the texts and binaries of one row at most.
+        max_row_bytes: Option<Measure>,
         /// auto, table or chunk.
         consistency: Option<String>,
         /// Whether bytes of the same engine may pass through undecoded.

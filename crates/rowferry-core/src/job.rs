@@ -62,6 +62,8 @@ pub struct Settings {
     pub limits: TimeLimits,
     /// Bytes of rows in flight in the whole process.
     pub memory_budget: u64,
+    /// Bytes of the texts and binaries of one row at most.
+    pub max_row_bytes: u64,
     /// How far one read view reaches.
     pub consistency: Consistency,
     /// Whether bytes of the same engine may pass through undecoded.
@@ -91,6 +93,9 @@ impl Settings {
     pub const CHUNK_BYTES: u64 = 32 << 20;
     /// Bytes of rows in flight: a fifth of the memory of a small container.
     pub const MEMORY_BUDGET: u64 = 96 << 20;
+    /// Bytes of one row: four copies of it still fit beside the rest into half a gigabyte, and the
+    /// largest packet of a MySQL server with its usual settings is no larger.
+    pub const MAX_ROW_BYTES: u64 = 64 << 20;
     /// Tables copied at once.
     pub const PARALLEL_TABLES: usize = 4;
     /// How long transient failures are retried.
@@ -106,6 +111,7 @@ impl Settings {
             retry_for: Self::RETRY_FOR,
             limits: TimeLimits::documented(),
             memory_budget: Self::MEMORY_BUDGET,
+            max_row_bytes: Self::MAX_ROW_BYTES,
             consistency: Consistency::Auto,
             passthrough: true,
             on_bad_row: OnBadRow::Fail,

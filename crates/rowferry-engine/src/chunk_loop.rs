@@ -103,7 +103,10 @@ impl ChunkLoop {
                 return Err(error);
             }
             tracing::warn!(error = %error, "cutting failed, trying again");
-            tokio::time::sleep(pause).await;
+            let slept = self.context.unless_stopped(tokio::time::sleep(pause)).await;
+            if slept.is_none() {
+                return Err(error);
+            }
             let (number, _) = self.views.current().await;
             if let Ok((number, view)) = self.views.replace(number).await {
                 tally.snapshots = self.views_before + number;
@@ -191,7 +194,7 @@ impl Attempts {
                 Err(failed) => failed,
             };
             manner.settle = true;
-            if self.copier.widen(&failed, &lane) {
+            if self.copier.widen(&failed, &lane) || self.copier.decode(&failed, &lane) {
                 continue;
             }
             if failed.error().retry_now {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::big_rows::{BigRows, Held, Room};
 use crate::lane::Lane;
+use crate::row_limit::{self, ROW_TOO_LARGE};
 use crate::sieve::sift;
 use crate::transform::Transform;
 use crate::values::Changes;
@@ -130,6 +131,20 @@ impl ChunkCopier {
         std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Changes to a lane in which a row that `failed` found too large in wire form can be named.
+    pub(crate) fn decode(&self, failed: &CopyError, used: &Lane) -> bool {
+        if !matches!(failed, CopyError::Rows(error) if error.code == ROW_TOO_LARGE) {
+            return false;
+        }
+        let mut lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        if lane.number != used.number {
+            return true;
+        }
+        let Some(decoded) = lane.decoded() else { return false };
+        *lane = Arc::new(decoded);
+        true
+    }
+
     /// Changes to a lane that can hold the value which `failed` speaks of. False when it speaks of
     /// something else, or there is no such lane.
     pub(crate) fn widen(&self, failed: &CopyError, used: &Lane) -> bool {
@@ -198,6 +213,9 @@ impl ChunkCopier {
         while let Some(item) = incoming.recv().await {
             match item.map_err(CopyError::Read)? {
                 Item::Rows { payload, _held } => {
+                    let (limit, table) = (self.settings.max_row_bytes, &self.plan.source.table);
+                    row_limit::check_wire(&payload, limit, &table.to_string())
+                        .map_err(CopyError::Rows)?;
                     totals.rows_read += payload.rows();
                     let done = transform
                         .apply(payload, &self.context.compute)

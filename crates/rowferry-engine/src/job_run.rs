@@ -38,7 +38,12 @@ pub async fn run_job(
     only: &[String],
     context: &RunContext,
 ) -> Result<Vec<TableReport>> {
-    let tasks = expand(job, ends, only).await?;
+    let stopped = || {
+        let message = "stopped before the first table was started";
+        ConnectorError::new(ErrorClass::Busy, RunContext::STOPPED, message)
+    };
+    let expanded = context.unless_stopped(expand(job, ends, only)).await;
+    let tasks = expanded.ok_or_else(stopped)??;
     let job = Arc::new(job.clone());
     let tasks: Arc<[TableTask]> = tasks.into();
     let run = |task: &TableTask| {
@@ -47,7 +52,8 @@ pub async fn run_job(
     };
     let mut waiting: Vec<(usize, TableRun)> = tasks.iter().map(run).enumerate().collect();
     if waiting.len() > 1 {
-        let refused = plan_ahead(&mut waiting).await;
+        let planned = context.unless_stopped(plan_ahead(&mut waiting)).await;
+        let refused = planned.ok_or_else(stopped)?;
         if !refused.is_empty() {
             return Ok(refuse(waiting, refused, context).await);
         }
@@ -100,7 +106,9 @@ pub async fn run_job(
     // Validation reads whole tables: a run that was told to stop leaves it to the next one.
     if !context.stop.is_cancelled() {
         for (_, table, _) in &mut ended {
-            table.link().await;
+            if context.within_grace(table.link()).await.is_none() {
+                break;
+            }
         }
     }
     ended.sort_by_key(|(index, _, _)| *index);
@@ -174,8 +182,8 @@ async fn publish_together(
                 .with_next("Mend the other table and run again; this one is not copied again."),
             ))
         } else {
-            let published = table.publish().await;
-            table.advised(published).await.err()
+            let published = context.within_grace(table.publish()).await;
+            table.advised(published.unwrap_or(Err(TableFailure::Stopped))).await.err()
         };
         table.mark_end();
         context.observer.table_finished(&table.report(failure.as_ref())).await;

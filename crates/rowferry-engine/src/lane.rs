@@ -44,6 +44,20 @@ impl Lane {
         Self { number: 0, plan, prepared, read, rules: Arc::new(rules) }
     }
 
+    /// The lane in which rows that pass in wire form are decoded, so that each can be looked at;
+    /// `None` where they are already, or a column has no meaning.
+    pub(crate) fn decoded(&self) -> Option<Self> {
+        let readable = self.read.columns.iter().all(|column| column.canonical.is_some());
+        let read = ReadSpec { wire: None, ..self.read.clone() };
+        (self.read.wire.is_some() && readable).then(|| Self {
+            number: self.number + 1,
+            plan: Arc::clone(&self.plan),
+            prepared: Arc::clone(&self.prepared),
+            read,
+            rules: Arc::clone(&self.rules),
+        })
+    }
+
     /// The lane in which `column` is read wider, and what to tell the user; `None` when there is no
     /// wider type or the target column does not take it.
     pub(crate) fn widened(

@@ -29,6 +29,7 @@ mod persistence;
 mod planner;
 mod report;
 mod retry;
+mod row_limit;
 mod sieve;
 mod start;
 mod table_run;

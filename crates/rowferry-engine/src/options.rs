@@ -62,6 +62,27 @@ pub struct RunContext {
 }
 
 impl RunContext {
+    /// Slug of the error with which a run ends that was stopped before its first table.
+    pub const STOPPED: &'static str = "stopped";
+
+    /// `work`, unless the run is asked to stop before it is done: for steps that leave nothing to save.
+    pub(crate) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// `work`, unless it has to be dropped: see [`Self::out_of_patience`].
+    pub(crate) async fn within_grace<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.out_of_patience() => None,
+        }
+    }
+
     /// Waits until work in flight has to be dropped: the second signal, or the end of the grace
     /// that the first one left.
     pub async fn out_of_patience(&self) {

@@ -55,11 +55,15 @@ impl Persistence {
         if !worth {
             return Err(failure);
         }
+        // What would be tried again is not what ends a run that was told to stop.
+        if self.stop.is_cancelled() {
+            return Err(TableFailure::Stopped);
+        }
         tracing::warn!(error = %error, pause_ms = pause.as_millis(), "table failed, trying again");
         tokio::select! {
             biased;
             () = tokio::time::sleep(pause) => Ok(()),
-            () = self.stop.cancelled() => Err(failure),
+            () = self.stop.cancelled() => Err(TableFailure::Stopped),
         }
     }
 

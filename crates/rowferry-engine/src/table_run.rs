@@ -154,14 +154,18 @@ impl TableRun {
         if self.context.stop.is_cancelled() {
             return Err(TableFailure::Stopped);
         }
-        let plan = Arc::new(self.plan().await?);
+        // Nothing is there to be saved before the claim.
+        let context = self.context.clone();
+        let planned = context.unless_stopped(self.plan()).await;
+        let plan = Arc::new(planned.ok_or(TableFailure::Stopped)??);
         self.tally.planned(&plan);
         self.foreign_keys.clone_from(&plan.foreign_keys);
         if self.tasks.len() == 1 {
             self.unlink_now().await?;
         }
         FailPoint::BeforeLock.reach();
-        let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
+        let locked = HeldLock::take(self.ends.sink.as_ref(), &plan.stream);
+        let lock = context.unless_stopped(locked).await.ok_or(TableFailure::Stopped)??;
         FailPoint::Locked.reach();
         if self.ends.sink.is_lasting() {
             self.target_id = Some(self.ends.sink.identity().await?);

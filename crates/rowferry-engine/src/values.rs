@@ -17,10 +17,11 @@ use rowferry_core::{
     Settings, TablePlan, ValueLimits,
 };
 use rowferry_kernels::{
-    Applied, KernelError, KeyPart, Misfit, convert, from_epoch, keep_rows, misfits, normalize,
-    row_key,
+    Applied, KernelError, KeyPart, Misfit, Rule, convert, from_epoch, keep_rows, misfits,
+    normalize, row_key,
 };
 
+use crate::row_limit::{self, ROW_TOO_LARGE};
 use crate::sieve::RefusedRow;
 
 /// Slug of values that a target column cannot hold.
@@ -41,6 +42,7 @@ pub(crate) struct ValueRules {
     key_written: Vec<KeyPart>,
     show_keys: bool,
     set_aside: bool,
+    max_row_bytes: u64,
 }
 
 /// A batch that fits.
@@ -85,6 +87,7 @@ impl ValueRules {
             key_written: key(ColumnPlan::written),
             show_keys: settings.show_keys,
             set_aside,
+            max_row_bytes: settings.max_row_bytes,
         }
     }
 
@@ -100,11 +103,14 @@ impl ValueRules {
     /// Class `Data` for the first value that does not fit and for which nobody has said what
     /// becomes of it.
     pub(crate) fn fit(&self, batch: RecordBatch, first: u64) -> Result<Fitted> {
-        if self.asking.is_empty() {
+        let large = row_limit::beyond(&batch, self.max_row_bytes);
+        if self.asking.is_empty() && large.is_empty() {
             return Ok(Fitted { batch, changes: Changes::new(), rejected: Vec::new() });
         }
         let mut changes = Changes::new();
-        let mut bad = Vec::new();
+        let misfit = |row| Misfit { row, rule: Rule::RowBytes };
+        let large = large.into_iter().map(|(row, position)| Bad { misfit: misfit(row), position });
+        let mut bad: Vec<Bad> = large.collect();
         let fitted = self.columns_of(&batch, &mut changes, &mut bad).map_err(kernel_failed)?;
         if bad.is_empty() {
             return Ok(Fitted { batch: fitted, changes, rejected: Vec::new() });
@@ -113,6 +119,9 @@ impl ValueRules {
         if let Some(worst) = bad.iter().find(|bad| !self.may_leave_out(bad)) {
             let key = row_key(&batch, &self.key_read, worst.misfit.row).map_err(kernel_failed)?;
             let row = self.named(&key, first, worst.misfit.row);
+            if worst.misfit.rule == Rule::RowBytes {
+                return Err(self.too_large(worst.position, &row));
+            }
             return Err(self.refusal(worst.position, &row, worst.misfit.rule.words()));
         }
         // A row with several such values is left out once, for the first of them.
@@ -286,6 +295,17 @@ impl ValueRules {
         } else {
             format!("row {} of its chunk", first + row as u64 + 1)
         }
+    }
+
+    fn too_large(&self, position: usize, row: &str) -> ConnectorError {
+        let column = self.columns.get(position).map_or("", |column| &column.source.name);
+        let message = format!(
+            "{row} of table {} has more than the {} bytes of `max_row_bytes`, most of them in \
+             column {column:?}",
+            self.table, self.max_row_bytes
+        );
+        ConnectorError::new(ErrorClass::Data, ROW_TOO_LARGE, message)
+            .with_next(row_limit::next(self.set_aside))
     }
 
     fn refusal(&self, position: usize, row: &str, rule: &str) -> ConnectorError {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rowferry_core::{TableRef, WriteMode};
-use rowferry_engine::RunStatus;
+use rowferry_engine::{RunContext, RunStatus};
 use rowferry_testkit::{Fault, Faults};
 
 use crate::world::{Run, World, failure, table};
@@ -58,8 +58,8 @@ async fn a_run_that_was_stopped_before_it_began_changes_nothing() {
     let world = World::of("rows?rows=100", &["rows"]);
     let run = Run::default();
     run.stop.cancel();
-    let report = world.run_as(run).await;
-    assert_eq!((report.status, report.exit_code), (RunStatus::Stopped, 75));
+    let error = world.try_run_as(run).await.unwrap_err();
+    assert_eq!((error.code, error.class.exit_code()), (RunContext::STOPPED, 75));
     assert!(world.target.table_names().is_empty());
 }
 

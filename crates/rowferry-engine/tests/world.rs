@@ -156,6 +156,11 @@ impl World {
     }
 
     pub(crate) async fn run_as(&self, run: Run) -> RunReport {
+        RunReport::of(self.try_run_as(run).await.unwrap(), None)
+    }
+
+    /// The reports of its tables, or why none was started.
+    pub(crate) async fn try_run_as(&self, run: Run) -> rowferry_core::Result<Vec<TableReport>> {
         let memory_budget =
             self.payload_bytes * PAYLOADS_PER_BUDGET * u64::try_from(self.workers).unwrap();
         let context = RunContext {
@@ -177,7 +182,7 @@ impl World {
             tool_version: "0".to_owned(),
         };
         let ends = JobEnds { source: Arc::clone(&self.source), sink: Arc::clone(&self.sink) };
-        RunReport::of(run_job(&self.job, &ends, &[], &context).await.unwrap(), None)
+        run_job(&self.job, &ends, &[], &context).await
     }
 
     /// Panics unless the target's `table` holds the rows of `source`, each as often as there.

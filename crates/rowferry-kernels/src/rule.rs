@@ -41,6 +41,8 @@ pub enum Rule {
     Surrogate,
     /// A cell of another class than the column was cast to.
     Class,
+    /// A row with more bytes than the job allows; the column has most of them.
+    RowBytes,
 }
 
 impl Rule {
@@ -66,6 +68,7 @@ impl Rule {
             Self::Json => "not valid JSON",
             Self::Surrogate => "half of a surrogate pair",
             Self::Class => "cell of another class",
+            Self::RowBytes => "row with too many bytes",
         }
     }
 }

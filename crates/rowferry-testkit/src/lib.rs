@@ -20,6 +20,7 @@
     reason = "test equipment reports by panicking and by its skipped: lines"
 )]
 
+mod cage;
 mod canary;
 mod client;
 mod compare;
@@ -38,6 +39,7 @@ mod server;
 mod small_disk;
 mod watchdog;
 
+pub use cage::MemoryCage;
 pub use canary::{Canary, assert_no_canary};
 pub use compare::{Difference, assert_same, differences};
 pub use database::Database;

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use rowferry_core::Job;
 use rowferry_engine::RunReport;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::WorkerArgs;
 use crate::block_on::block_on;
@@ -29,13 +28,7 @@ struct Due {
 }
 
 pub(super) fn run(args: &WorkerArgs) -> Ending {
-    let result = prepare(args).and_then(|(request, due)| {
-        block_on(async {
-            // A terminal that goes away does not end a service.
-            let _hangup = signal(SignalKind::hangup());
-            follow(&request, due).await
-        })
-    });
+    let result = prepare(args).and_then(|(request, due)| block_on(follow(&request, due)));
     match result {
         Ok(code) => Ending::of(code),
         Err(failure) => Ending::failed(&failure, args.output.form.output),

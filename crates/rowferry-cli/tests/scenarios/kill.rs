@@ -198,10 +198,10 @@ impl Ferry {
 }
 
 /// A small generator of its own, so that a printed seed repeats a run.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs());
         let seed = number("ROWFERRY_KILL_SEED", now);
         println!("ROWFERRY_KILL_SEED={seed}");
@@ -209,7 +209,7 @@ impl Random {
     }
 
     /// Below one, from zero (xorshift64).
-    fn fraction(&mut self) -> f64 {
+    pub(crate) fn fraction(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -47,6 +47,7 @@ mod ledger_io;
 mod locked;
 mod lost_answers;
 mod matrix;
+mod memory;
 mod mixed;
 mod null_keys;
 mod objects;
@@ -63,6 +64,7 @@ mod roles;
 mod round_trip;
 mod run_again;
 mod set_aside;
+mod signals;
 mod start_at_once;
 mod starts;
 #[cfg(feature = "failpoints")]
