@@ -12,7 +12,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, params};
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, Result,
-    Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
+    Sealed, SeenState, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
 };
 use rowferry_runtime::FailPoint;
 
@@ -32,7 +32,7 @@ pub(crate) struct MysqlLock {
     holder: Holder,
     /// Does the work; a statement at a time commits by itself unless a transaction is begun.
     work: Option<Conn>,
-    seen: SeenEpoch,
+    seen: SeenState,
     /// Indexes of a table that the run creates, built when it is loaded.
     pub(crate) indexes: Vec<Secondary>,
 }
@@ -88,7 +88,7 @@ impl MysqlLock {
             target,
             holder: Holder::watch(holder, &name).await?,
             work: Some(work),
-            seen: SeenEpoch::default(),
+            seen: SeenState::default(),
             indexes: Vec::new(),
         })
     }
@@ -130,6 +130,11 @@ impl MysqlLock {
             )
             .await
             .map_err(lost)?;
+        let row = before
+            .as_ref()
+            .map(|(_, epoch, phase)| (*epoch, Phase::from_word(phase).unwrap_or(Phase::Loading)));
+        self.seen.claim(row, &self.target)?;
+        let conn = self.work()?;
         let (run, epoch, phase) = match (&before, start) {
             (None, ClaimStart::Continue) => {
                 return Err(ConnectorError::new(
@@ -147,8 +152,6 @@ impl MysqlLock {
                 (*run, epoch + 1, Phase::from_word(phase).unwrap_or(Phase::Loading))
             }
         };
-        self.seen.claim(epoch, &self.target)?;
-        let conn = self.work()?;
         let statement = claim_statement(&progress, before.is_some(), start);
         let values = params! {
             "id" => &stream.stream_id,
