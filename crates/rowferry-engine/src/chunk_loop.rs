@@ -27,6 +27,8 @@ type Running = Pin<Box<dyn Future<Output = (Chunk, Result<Copied>)> + Send>>;
 pub(crate) struct ChunkLoop {
     pub(crate) copier: Arc<ChunkCopier>,
     pub(crate) views: Arc<Views>,
+    /// Read views of the table before the first of `views`.
+    pub(crate) views_before: u64,
     pub(crate) cutter: Cutter,
     pub(crate) key: Option<KeyColumns>,
     pub(crate) patience: Patience,
@@ -104,7 +106,7 @@ impl ChunkLoop {
             tokio::time::sleep(pause).await;
             let (number, _) = self.views.current().await;
             if let Ok((number, view)) = self.views.replace(number).await {
-                tally.snapshots = tally.snapshots.max(number);
+                tally.snapshots = self.views_before + number;
                 if let Ok(probe) = view.probe(&self.copier.plan.source, &key).await {
                     self.cutter.set_probe(probe);
                 }
@@ -159,7 +161,7 @@ impl ChunkLoop {
         }
         self.cutter.observe(chunk, receipt.totals.rows_read, receipt.totals.bytes);
         tally.durable(&receipt, changes);
-        tally.snapshots = tally.snapshots.max(self.views.current().await.0);
+        tally.snapshots = self.views_before + self.views.current().await.0;
         self.context.observer.chunk_durable(&self.copier.plan, self.run, &receipt).await?;
         FailPoint::LedgerDone.reach();
         let more = receipt.totals.rows_rejected;

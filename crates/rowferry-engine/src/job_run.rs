@@ -51,8 +51,11 @@ pub async fn run_job(
         if !refused.is_empty() {
             return Ok(refuse(waiting, refused, context).await);
         }
-        for (_, table) in &waiting {
-            table.unlink().await?;
+        for (index, table) in &waiting {
+            if let Err(failure) = table.unlink().await {
+                let refused = BTreeMap::from([(*index, failure)]);
+                return Ok(refuse(waiting, refused, context).await);
+            }
         }
     }
     waiting.reverse();

@@ -9,6 +9,7 @@ mod faults;
 mod publishing;
 mod simulation;
 mod spoiled;
+mod steps;
 mod stopping;
 mod values;
 mod world;

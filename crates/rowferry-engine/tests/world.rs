@@ -13,7 +13,7 @@ use rowferry_core::{
 use rowferry_engine::{JobEnds, Observer, RunContext, RunOptions, RunReport, TableReport, run_job};
 use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use rowferry_synthetic::{GenerateSource, MemorySink};
-use rowferry_testkit::{Faults, FaultySink, FaultySource};
+use rowferry_testkit::{Faults, FaultySink, FaultySource, StepFault};
 use tokio::sync::Semaphore;
 
 /// Shares of a memory budget: three payloads of a chunk and half of the budget for large rows.
@@ -123,6 +123,13 @@ impl World {
     /// Lets the chunks of the target fail by `faults`.
     pub(crate) fn with_sink_faults(mut self, faults: &Faults) -> Self {
         self.sink = Arc::new(FaultySink::new(Arc::new(self.target.clone()), faults.clone()));
+        self
+    }
+
+    /// Lets the steps around the chunks fail by `steps`.
+    pub(crate) fn with_step_faults(mut self, steps: &Faults<StepFault>) -> Self {
+        let sink = FaultySink::new(Arc::new(self.target.clone()), Faults::default());
+        self.sink = Arc::new(sink.with_steps(steps));
         self
     }
 

@@ -65,7 +65,7 @@ impl MemorySource {
 
 #[async_trait]
 impl Source for MemorySource {
-    fn engine(&self) -> &str {
+    fn engine(&self) -> &'static str {
         "memory"
     }
 

@@ -7,7 +7,15 @@ use std::process::Command;
 use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, run, start};
 use crate::server::{Engine, Server, variable};
 
+/// A commit outlives the process that did it; the machine need not be outlived.
+pub(crate) const DURABLE: &[&str] = &["--innodb-flush-log-at-trx-commit=1"];
+
 pub(crate) fn launch_mariadb() -> Result<Server, Reason> {
+    launch_mariadb_with(&[])
+}
+
+/// With more options, which win over the usual ones.
+pub(crate) fn launch_mariadb_with(more: &[&str]) -> Result<Server, Reason> {
     let places = ["/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd", "/usr/libexec/mariadbd"];
     let server = find("ROWFERRY_MARIADBD", &places.map(PathBuf::from))?;
     let folder = folder(Engine::Mariadb, None)?;
@@ -22,10 +30,15 @@ pub(crate) fn launch_mariadb() -> Result<Server, Reason> {
     )?;
     let mut command = vec![server.into(), "--no-defaults".into()];
     command.push("--user=root".into());
-    serve(Engine::Mariadb, &folder, &data, command)
+    serve(Engine::Mariadb, &folder, &data, command, more)
 }
 
 pub(crate) fn launch_mysql() -> Result<Server, Reason> {
+    launch_mysql_with(&[])
+}
+
+/// With more options, which win over the usual ones.
+pub(crate) fn launch_mysql_with(more: &[&str]) -> Result<Server, Reason> {
     let program = mysql_program()?;
     let folder = folder(Engine::Mysql, None)?;
     let data = folder.join("data");
@@ -37,7 +50,7 @@ pub(crate) fn launch_mysql() -> Result<Server, Reason> {
             .arg(option("--datadir=", &data)),
         &folder,
     )?;
-    serve(Engine::Mysql, &folder, &data, program)
+    serve(Engine::Mysql, &folder, &data, program, more)
 }
 
 /// A MySQL of this system, or one in a folder that holds a whole other Debian: then that Debian's
@@ -77,6 +90,7 @@ fn serve(
     folder: &Path,
     data: &Path,
     mut command: Vec<OsString>,
+    more: &[&str],
 ) -> Result<Server, Reason> {
     let port = free_port()?;
     let init = folder.join("init.sql");
@@ -118,6 +132,7 @@ fn serve(
     } else {
         command.push("--innodb-log-file-size=256M".into());
     }
+    command.extend(more.iter().map(OsString::from));
     start(engine, port, folder, &command)
 }
 

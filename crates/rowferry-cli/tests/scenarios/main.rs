@@ -13,36 +13,57 @@ mod every_direction;
 
 #[cfg(feature = "failpoints")]
 mod boundaries;
+mod canary;
+#[cfg(feature = "failpoints")]
+mod clocks;
 mod crossing;
 mod cuts;
 mod directions;
+mod disk_full;
 mod dotnet;
 mod dotnet_defects;
 mod dump;
 mod ends;
+#[cfg(feature = "failpoints")]
+mod failover;
 mod fixture;
 mod json_form;
+mod key_kinds;
 mod kill;
 mod kind;
 mod late_commit;
+#[cfg(feature = "failpoints")]
+mod ledger_faults;
+mod ledger_io;
 mod locked;
 mod lost_answers;
 mod matrix;
 mod mixed;
+mod null_keys;
 mod objects;
 mod oracle;
 mod planted;
 mod random;
 mod random_kills;
+#[cfg(feature = "failpoints")]
+mod reconcile;
+mod repeated;
+#[cfg(feature = "failpoints")]
+mod restarts;
 mod ride;
 mod round_trip;
 mod run_again;
 mod set_aside;
 mod start_at_once;
 mod starts;
+#[cfg(feature = "failpoints")]
+mod state_format;
 mod stray;
+mod two_ends;
 mod types_page;
+mod unique_conflicts;
+mod unlock;
 
 #[path = "../world.rs"]
-#[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
+#[allow(dead_code, reason = "shared with the other test binary, which uses another part of it")]
 mod world;
