@@ -45,8 +45,9 @@ pub(crate) fn checksum(database: &Database, table: &str, columns: Columns<'_>) -
             ))
         }
         Engine::Mariadb | Engine::Mysql => {
+            // As text, since `hex` of a number is that of the whole number next to it.
             let fields: Vec<String> =
-                names().map(|column| format!("coalesce(hex({column}), '-')")).collect();
+                names().map(|column| format!("coalesce(hex(concat({column})), '-')")).collect();
             let row = fields.join(", '|', ");
             database.query(&format!(
                 "select count(*), sum(cast(conv(left(sha2(concat({row}), 256), 15), 16, 10) as unsigned)) \

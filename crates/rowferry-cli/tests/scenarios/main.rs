@@ -63,6 +63,7 @@ mod two_ends;
 mod types_page;
 mod unique_conflicts;
 mod unlock;
+mod wire_fuzz;
 
 #[path = "../world.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses another part of it")]
