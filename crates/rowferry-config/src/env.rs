@@ -81,6 +81,12 @@ fn expand(inside: &str, env: &dyn Env) -> Result<String, ConfigError> {
 }
 
 pub(crate) fn unset(name: &str, message: Option<&str>) -> ConfigError {
+    // What cannot be a name may be a whole connection string, password and all.
+    if !name.chars().all(|c| c == '_' || c.is_alphanumeric()) {
+        let text = "what stands for a variable is not the name of one";
+        return ConfigError::new("unset-variable", text)
+            .with_next("Write `env:NAME`, with letters, digits and underscores.");
+    }
     let text = match message {
         Some(message) if !message.is_empty() => format!("variable {name} is not set: {message}"),
         Some(_) | None => format!("variable {name} is not set"),

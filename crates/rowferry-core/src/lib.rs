@@ -65,7 +65,7 @@ pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,
 };
 pub use stream::{
-    Claim, ClaimStart, Fingerprint, Phase, Position, SeenEpoch, StreamSpec, StreamState,
+    Claim, ClaimStart, Fingerprint, Phase, Position, SeenState, StreamSpec, StreamState,
 };
 pub use table::{
     CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType, Seen,

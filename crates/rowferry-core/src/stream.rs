@@ -164,35 +164,45 @@ impl StreamState {
     }
 }
 
-/// The epoch that the holder of a lock saw last. What a run decides rests on the state that it read:
-/// a process that was frozen between reading it and claiming must not begin what its successor has
-/// done in the meantime.
+/// The stream row as the holder of a lock saw it last. What a run decides rests on it: a process that
+/// was frozen between reading and claiming must not begin again what its successor has done in the
+/// meantime, nor a successor what the woken process has.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SeenEpoch(Option<i64>);
+pub struct SeenState(Option<Option<Seen>>);
 
-impl SeenEpoch {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    epoch: i64,
+    done: bool,
+}
+
+impl SeenState {
     /// The state was read; `None` = there was no row.
     pub fn note(&mut self, state: Option<&StreamState>) {
-        self.0 = Some(state.map_or(0, |state| state.epoch));
+        let seen =
+            |state: &StreamState| Seen { epoch: state.epoch, done: state.phase == Phase::Done };
+        self.0 = Some(state.map(seen));
     }
 
-    /// The stream row is about to get `epoch`, its own raised by one, in a transaction that is not
-    /// committed yet.
+    /// The stream row, locked for a claim, has this epoch and phase; `None` = there is no row. The
+    /// claim, which raises the epoch by one, is not committed yet.
     ///
     /// # Errors
     ///
-    /// Class `Fenced` when somebody else raised it since the state was read.
-    pub fn check(&self, epoch: i64, target: &TableRef) -> Result<()> {
-        if self.0.is_some_and(|seen| seen + 1 != epoch) {
+    /// Class `Fenced` when somebody else claimed or finished it since the state was read.
+    pub fn check(&self, row: Option<(i64, Phase)>, target: &TableRef) -> Result<()> {
+        let found = row.map(|(epoch, phase)| Seen { epoch, done: phase == Phase::Done });
+        if self.0.is_some_and(|seen| seen != found) {
             let message = format!("another run has taken over table {target}");
-            return Err(ConnectorError::new(ErrorClass::Fenced, "fenced", message));
+            return Err(ConnectorError::new(ErrorClass::Fenced, "fenced", message)
+                .with_next("Run the same command again; it finds what the other one has done."));
         }
         Ok(())
     }
 
-    /// The stream row has `epoch`, and that is committed.
+    /// The claim is committed: the stream row has `epoch`.
     pub fn raised(&mut self, epoch: i64) {
-        self.0 = Some(epoch);
+        self.0 = Some(Some(Seen { epoch, done: false }));
     }
 }
 

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use mysql_async::params;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, Result,
-    Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
+    Sealed, SeenState, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
     target_altered,
 };
 use rowferry_runtime::{FailPoint, LockTries};
@@ -34,7 +34,7 @@ pub(crate) struct MysqlLock {
     holder: Holder,
     /// Does the work; a statement at a time commits by itself unless a transaction is begun.
     work: Option<Conn>,
-    seen: SeenEpoch,
+    seen: SeenState,
     /// Indexes of a table that the run creates, built when it is loaded.
     pub(crate) indexes: Vec<Secondary>,
 }
@@ -93,7 +93,7 @@ impl MysqlLock {
             target,
             holder: Holder::watch(holder, &name).await?,
             work: Some(work),
-            seen: SeenEpoch::default(),
+            seen: SeenState::default(),
             indexes: Vec::new(),
         })
     }
@@ -135,6 +135,10 @@ impl MysqlLock {
             )
             .await
             .map_err(lost)?;
+        let row = before
+            .as_ref()
+            .map(|(_, epoch, phase)| (*epoch, Phase::from_word(phase).unwrap_or(Phase::Loading)));
+        self.seen.check(row, &self.target)?;
         let (run, epoch, phase) = match (&before, start) {
             (None, ClaimStart::Continue) => {
                 return Err(ConnectorError::new(
@@ -152,7 +156,6 @@ impl MysqlLock {
                 (*run, epoch + 1, Phase::from_word(phase).unwrap_or(Phase::Loading))
             }
         };
-        self.seen.check(epoch, &self.target)?;
         let conn = self.work()?;
         let statement = claim_statement(&progress, before.is_some(), start);
         let values = params! {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, Phase, Prepared, Published, Result, Sealed,
-    SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
+    SeenState, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
 };
 use rowferry_runtime::{LockTries, Task, heartbeat, spawn};
 use tokio_postgres::types::Type;
@@ -58,7 +58,7 @@ pub(crate) struct PgStreamLock {
     alive: Arc<AtomicBool>,
     /// `None` after an error: a session that failed is never used again.
     work: Option<Session>,
-    seen: SeenEpoch,
+    seen: SeenState,
     /// What the plan wants of the table once it is loaded.
     finish: Finish,
     _heart: Task<()>,
@@ -86,7 +86,7 @@ impl PgStreamLock {
             holder,
             alive,
             work: None,
-            seen: SeenEpoch::default(),
+            seen: SeenState::default(),
             finish: Finish::default(),
             _heart: heart,
         })
@@ -160,7 +160,23 @@ impl PgStreamLock {
         .with_next(still_held(&self.spec.stream_id)))
     }
 
-    /// Raises the epoch in the stream row, or makes the row. Waits for commits in flight.
+    /// Epoch and phase of the stream row, which stays locked to the end of the transaction. Waits for
+    /// commits in flight.
+    async fn locked_row(&self, session: &Session) -> Result<Option<(i64, Phase)>> {
+        let stream = self.progress.stream();
+        let query = format!("select epoch, phase from {stream} where stream_id = $1 for update");
+        let row = session
+            .client
+            .query_typed(&query, &[(&self.spec.stream_id, Type::TEXT)])
+            .await
+            .map_err(failed(format!("could not claim table {}", self.target)))?;
+        let Some(row) = row.first() else { return Ok(None) };
+        let phase: String = row.get(1);
+        let phase = Phase::from_word(&phase).ok_or_else(|| fenced(&self.spec.stream_id))?;
+        Ok(Some((row.get(0), phase)))
+    }
+
+    /// Raises the epoch in the stream row, or makes the row.
     async fn raise(&self, session: &Session, start: &ClaimStart) -> Result<(i64, i64, Phase)> {
         let stream = self.progress.stream();
         // A new run also takes over what the plan says; a continued one leaves it as it is.
@@ -241,9 +257,10 @@ impl PgStreamLock {
         self.end_sessions(&session).await?;
         let attempt = || format!("could not claim table {}", self.target);
         session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
+        let row = self.locked_row(&session).await?;
+        // An error leaves the session, and its transaction rolls back.
+        self.seen.check(row, &self.target)?;
         let (run, epoch, phase) = self.raise(&session, start).await?;
-        // An error here leaves the session, and its transaction rolls back.
-        self.seen.check(epoch, &self.target)?;
         if *start != ClaimStart::Continue {
             let remove =
                 format!("delete from {} where stream_id = $1 and run < $2", self.progress.chunk());

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use async_trait::async_trait;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published,
-    ReplaceMode, Result, Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan,
+    ReplaceMode, Result, Sealed, SeenState, StreamLock, StreamSpec, StreamState, TablePlan,
     TableRef, WriteMode,
 };
 
@@ -16,7 +16,7 @@ pub(crate) struct MemoryLock {
     stream: StreamSpec,
     /// Whose lock it is, should it be taken away and given to another.
     holder: u64,
-    seen: SeenEpoch,
+    seen: SeenState,
 }
 
 impl MemoryLock {
@@ -33,7 +33,7 @@ impl MemoryLock {
             shared: shared.clone(),
             stream: stream.clone(),
             holder,
-            seen: SeenEpoch::default(),
+            seen: SeenState::default(),
         })
     }
 }
@@ -73,15 +73,17 @@ impl StreamLock for MemoryLock {
         let mut guard = self.shared.state();
         let state = &mut *guard;
         let spec = &self.stream;
-        let epoch = state.streams.get(&spec.stream_id).map_or(0, |stream| stream.row.epoch) + 1;
+        let row = state.streams.get(&spec.stream_id).map(|stream| &stream.row);
+        let row = row.map(|row| (row.epoch, row.phase));
         if !state.unfenced {
-            self.seen.check(epoch, &spec.target_table)?;
+            self.seen.check(row, &spec.target_table)?;
         }
+        let epoch = row.map_or(0, |(epoch, _)| epoch) + 1;
         self.seen.raised(epoch);
         let stream =
             state.streams.entry(spec.stream_id.clone()).or_insert_with(|| new_stream(spec));
         let row = &mut stream.row;
-        row.epoch = epoch;
+        row.epoch += 1;
         row.owner.clone_from(&spec.owner);
         row.age_seconds = 0;
         if start == ClaimStart::Anew {

@@ -84,6 +84,23 @@ impl Crossing {
         Crossed { told, commits, sent, answered, messages, given_up: proxy.given_up() }
     }
 
+    /// Values that are not those of the source, after a run that ended well. The number of rows is.
+    pub(crate) fn values_that_differ(&self, what: &str) -> u64 {
+        wait_for_silence(&self.target);
+        let found = dump(&self.target, "t_bigint", &COLUMNS);
+        assert_eq!(found.len(), self.expected.len(), "{what}");
+        let id = |row: &&String| row.split('|').next().and_then(|id| id.parse::<i64>().ok());
+        let mut rows: [Vec<&String>; 2] = [self.expected.iter().collect(), found.iter().collect()];
+        rows.iter_mut().for_each(|rows| rows.sort_by_key(id));
+        let [expected, found] = &rows;
+        let values = |row: &String| row.split('|').map(str::to_owned).collect::<Vec<_>>();
+        let differ = expected.iter().zip(found).map(|(one, other)| {
+            values(one).iter().zip(&values(other)).filter(|(one, other)| one != other).count()
+                as u64
+        });
+        differ.sum()
+    }
+
     /// As [`Self::run`]; every row must have arrived, once.
     pub(crate) fn arrives_once(&self, via: Via, fault: WireFault, words: &[&str]) -> Crossed {
         let crossed = self.run(via, &[fault], words);

@@ -45,8 +45,9 @@ pub(crate) fn checksum(database: &Database, table: &str, columns: Columns<'_>) -
             ))
         }
         Engine::Mariadb | Engine::Mysql => {
+            // As text, since `hex` of a number is that of the whole number next to it.
             let fields: Vec<String> =
-                names().map(|column| format!("coalesce(hex({column}), '-')")).collect();
+                names().map(|column| format!("coalesce(hex(concat({column})), '-')")).collect();
             let row = fields.join(", '|', ");
             database.query(&format!(
                 "select count(*), sum(cast(conv(left(sha2(concat({row}), 256), 15), 16, 10) as unsigned)) \
@@ -58,7 +59,7 @@ pub(crate) fn checksum(database: &Database, table: &str, columns: Columns<'_>) -
 }
 
 /// The first difference of two sorted dumps.
-fn difference(source: &[String], target: &[String]) -> Option<String> {
+pub(crate) fn difference(source: &[String], target: &[String]) -> Option<String> {
     let place = source.iter().zip(target).position(|(left, right)| left != right);
     match place {
         Some(place) => Some(format!(
@@ -79,26 +80,4 @@ fn normal_row(line: &str, columns: Columns<'_>) -> String {
     let fields: Vec<String> =
         fields.iter().zip(columns).map(|(field, (_, kind))| kind.normal(field)).collect();
     fields.join("|")
-}
-
-#[test]
-fn the_oracle_sees_each_planted_difference() {
-    let world = crate::world::World::new();
-    let columns = [("id", Kind::Int), ("name", Kind::Text)];
-    let make = |name: &str, change: &str| {
-        let database = rowferry_testkit::sqlite(world.folder(), name);
-        database.exec("create table t (id integer, name text); insert into t values (1, 'a'), (2, null), (3, 'c')");
-        database.exec(change);
-        dump(&database, "t", &columns)
-    };
-    let right = make("right", "select 1");
-    assert_eq!(difference(&right, &make("same", "select 1")), None);
-    for (fault, change) in [
-        ("missing", "delete from t where id = 2"),
-        ("extra", "insert into t values (4, 'd')"),
-        ("doubled", "insert into t values (3, 'c')"),
-        ("altered", "update t set name = '' where id = 2"),
-    ] {
-        assert!(difference(&right, &make(fault, change)).is_some(), "{fault}");
-    }
 }

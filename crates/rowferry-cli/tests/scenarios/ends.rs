@@ -57,8 +57,28 @@ impl Progress {
     }
 }
 
+/// Names of all tables, sorted.
+pub(crate) fn tables(database: &Database) -> Vec<String> {
+    let mut names = database.query(match database.engine() {
+        Engine::Postgres => {
+            "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+        }
+        Engine::Mariadb | Engine::Mysql => {
+            "select table_name from information_schema.tables where table_schema = database()"
+        }
+        Engine::Sqlite => "select name from sqlite_master where type = 'table'",
+    });
+    names.sort_unstable();
+    names
+}
+
 /// Waits until no session of a killed client is left, so that a commit in flight is counted.
 pub(crate) fn wait_for_silence(target: &Database) {
+    wait_until("sessions of the killed client to end", || sessions(target) == 0);
+}
+
+/// Sessions of others in this database.
+pub(crate) fn sessions(target: &Database) -> u64 {
     let others = match target.engine() {
         Engine::Postgres => {
             "select count(*) from pg_stat_activity \
@@ -69,9 +89,9 @@ pub(crate) fn wait_for_silence(target: &Database) {
             "select count(*) from information_schema.processlist \
              where db = database() and id <> connection_id()"
         }
-        Engine::Sqlite => return,
+        Engine::Sqlite => return 0,
     };
-    wait_until("sessions of the killed client to end", || target.value(others) == "0");
+    target.value(others).parse().unwrap()
 }
 
 #[track_caller]

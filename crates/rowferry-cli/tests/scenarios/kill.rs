@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use rowferry_testkit::{Database, Engine};
 
 use crate::dump::{assert_same, checksum, dump};
-use crate::ends::{Progress, database, wait_for_silence};
+use crate::ends::{Progress, database, tables, wait_for_silence};
 use crate::mixed::{COLUMNS, fill, number};
 use crate::world::{World, wait};
 
 /// What is copied, and how.
-struct Ferry {
+pub(crate) struct Ferry {
     world: World,
     source: Database,
     target: Database,
@@ -26,24 +26,38 @@ struct Ferry {
 }
 
 impl Ferry {
-    fn new(from: Engine, to: Engine, table: &'static str, write: &'static str) -> Option<Self> {
+    /// A source with `rows` rows and an empty target; `None` after a `skipped:` line.
+    pub(crate) fn new(from: Engine, to: Engine, rows: u64) -> Option<Self> {
         let world = World::new();
         let source = database(from, &world, "kill_source")?;
         let target = database(to, &world, "kill_target")?;
-        fill(&source, number("ROWFERRY_KILL_ROWS", 60_000));
-        let expected = dump(&source, table, &COLUMNS);
-        let random = Random::from_environment();
+        fill(&source, rows);
         Some(Self {
             world,
             source,
             target,
-            table,
-            write,
-            expected,
+            table: "",
+            write: "",
+            expected: Vec::new(),
             right: Vec::new(),
             cycle: 0,
-            random,
+            random: Random::seeded(0),
         })
+    }
+
+    /// Copies `table` from here on, into an empty target, and is killed at moments of `random`.
+    pub(crate) fn carry(&mut self, table: &'static str, write: &'static str, random: Random) {
+        self.clear();
+        (self.table, self.write, self.random) = (table, write, random);
+        self.expected = dump(&self.source, table, &COLUMNS);
+        self.right = Vec::new();
+    }
+
+    /// Leaves nothing in the target.
+    fn clear(&self) {
+        for table in tables(&self.target) {
+            self.target.exec(&format!("drop table {table}"));
+        }
     }
 
     fn start(&self) -> std::process::Child {
@@ -105,18 +119,7 @@ impl Ferry {
     }
 
     fn leaves_nothing_behind(&self) {
-        let tables = match self.target.engine() {
-            Engine::Postgres => {
-                "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
-            }
-            Engine::Mariadb | Engine::Mysql => {
-                "select table_name from information_schema.tables where table_schema = database()"
-            }
-            Engine::Sqlite => "select name from sqlite_master where type = 'table'",
-        };
-        let mut names = self.target.query(tables);
-        names.sort_unstable();
-        assert_eq!(names, ["_rowferry_chunk", "_rowferry_stream", self.table]);
+        assert_eq!(tables(&self.target), ["_rowferry_chunk", "_rowferry_stream", self.table]);
     }
 
     /// One run that is killed after `delay`; what is durable then. `None` when it was faster.
@@ -141,16 +144,13 @@ impl Ferry {
     }
 
     /// Kills `kills` times at random moments; between two kills it is sometimes left to finish.
-    fn survives(&mut self, kills: u64) {
+    pub(crate) fn survives(&mut self, kills: u64) {
         let clock = Instant::now();
         let report = wait(self.start()).expect(0).json();
         let whole = clock.elapsed();
         self.check(&report, &Progress::default());
         // The next run is a first one again: it makes the target and may be killed while it does.
-        self.target.exec(&format!(
-            "drop table {}; drop table _rowferry_chunk; drop table _rowferry_stream",
-            self.table
-        ));
+        self.clear();
         let mut durable = Progress::default();
         let mut done = 0;
         // A run that is faster than its kill does not count; it must not go on for ever either.
@@ -200,25 +200,51 @@ impl Ferry {
 /// A small generator of its own, so that a printed seed repeats a run.
 pub(crate) struct Random(u64);
 
+/// The seed of the environment, else the time; printed.
+pub(crate) fn seed() -> u64 {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs());
+    let seed = number("ROWFERRY_KILL_SEED", now);
+    println!("ROWFERRY_KILL_SEED={seed}");
+    seed
+}
+
 impl Random {
-    pub(crate) fn from_environment() -> Self {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs());
-        let seed = number("ROWFERRY_KILL_SEED", now);
-        println!("ROWFERRY_KILL_SEED={seed}");
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    pub(crate) fn seeded(seed: u64) -> Self {
+        let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        // Neighbouring seeds begin alike.
+        for _ in 0..8 {
+            random.fraction();
+        }
+        random
     }
 
-    /// Below one, from zero (xorshift64).
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.step();
+        (self.0 >> 32) % end
+    }
+
+    /// Below one, from zero.
     pub(crate) fn fraction(&mut self) -> f64 {
+        self.step();
+        f64::from(u32::try_from(self.0 >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    }
+
+    /// xorshift64.
+    fn step(&mut self) {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        f64::from(u32::try_from(self.0 >> 32).unwrap_or_default()) / f64::from(u32::MAX)
     }
 }
 
 fn survives(from: Engine, to: Engine, table: &'static str, write: &'static str, kills: u64) {
-    let Some(mut ferry) = Ferry::new(from, to, table, write) else { return };
+    let rows = number("ROWFERRY_KILL_ROWS", 60_000);
+    let Some(mut ferry) = Ferry::new(from, to, rows) else { return };
+    ferry.carry(table, write, Random::seeded(seed()));
     ferry.survives(number("ROWFERRY_KILLS", kills));
 }
 

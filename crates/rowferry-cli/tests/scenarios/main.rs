@@ -53,7 +53,9 @@ mod null_keys;
 mod objects;
 mod one_of_twenty;
 mod oracle;
+mod planted;
 mod random;
+mod random_kills;
 #[cfg(feature = "failpoints")]
 mod reconcile;
 mod repeated;
@@ -74,6 +76,7 @@ mod two_ends;
 mod types_page;
 mod unique_conflicts;
 mod unlock;
+mod wire_fuzz;
 
 #[path = "../world.rs"]
 #[allow(dead_code, reason = "shared with the other test binary, which uses another part of it")]

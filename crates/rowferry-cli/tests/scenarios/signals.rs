@@ -14,7 +14,7 @@ use rowferry_testkit::{Database, Engine, Proxy};
 
 use crate::dump::{assert_same, dump};
 use crate::ends::{Progress, Session, database, wait_for_silence, wait_until};
-use crate::kill::Random;
+use crate::kill::{Random, seed};
 use crate::locked::signal;
 use crate::mixed::{COLUMNS, fill, is_full};
 use crate::world::{Told, World, wait};
@@ -98,7 +98,7 @@ fn at_any_moment(from: Engine, to: Engine) {
     let since = Instant::now();
     wait(ferry.start(&[])).expect(0);
     let whole = since.elapsed();
-    let mut random = Random::from_environment();
+    let mut random = Random::seeded(seed());
     // A hundred of each signal over nine directions.
     let rounds = if is_full() { 12 } else { 1 };
     let mut stopped = 0;

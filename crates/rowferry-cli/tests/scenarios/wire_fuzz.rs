@@ -1,0 +1,107 @@
+//! Bytes on the wire that are not those that were sent: bits flipped, messages torn into single bytes,
+//! streams cut off at a byte or a message.
+//!
+//! The run ends, by itself and in time: with every row as it is, or with an error whose code is in the
+//! table; never with a panic.
+//!
+//! What is honest here: neither protocol has a checksum of its own, and the one of TCP was right again
+//! when it reached us, so a bit that flips inside of a value arrives as another value and no client can
+//! know. Such a row is allowed to differ, in the one value that was hit; the number of rows is not, nor
+//! are two rows. TLS, the default for hosts that are not this one, turns every flip into an error.
+//! Whatever else is damaged (lengths, types, numbers of messages, answers) must not pass.
+
+use std::time::Duration;
+
+use rowferry_testkit::{At, Engine, On, Way, What, WireFault};
+
+use crate::crossing::{Crossing, Via};
+use crate::kill::Random;
+use crate::mixed::{is_full, number};
+
+/// Few rows in several chunks: most bytes are those of the protocol, not of rows.
+const ROWS: u64 = 60;
+const WORDS: [&str; 10] = [
+    "--chunk-rows",
+    "20",
+    "--write",
+    "replace",
+    "--retry-for",
+    "1s",
+    "--progress",
+    "none",
+    "--run-key",
+    "wire",
+];
+/// Seeds of every test run, and those of the whole matrix.
+const SEEDS_SMALL: u64 = 4;
+const SEEDS: u64 = 1_000;
+
+/// A flipped length makes one end wait for bytes that the other never sends: then the proxy closes.
+/// Ten times what a run of so few rows takes.
+const CLOSED_AFTER: Duration = Duration::from_secs(6);
+
+/// Codes that a damaged wire may end with. 70 is none of them.
+const CODES: [i32; 9] = [0, 1, 65, 69, 74, 75, 76, 77, 78];
+
+const CLOSED: WireFault =
+    WireFault { way: Way::Answered, at: At::After(CLOSED_AFTER), on: On::All, what: What::Close };
+
+fn damage(random: &mut Random, sent: u64, answered: u64) -> WireFault {
+    let way = random.pick(&Way::BOTH);
+    let bytes = if way == Way::Sent { sent } else { answered };
+    let at = At::Byte(1 + random.below(bytes));
+    let bit = u8::try_from(random.below(8)).unwrap();
+    let what = match random.below(10) {
+        0 => What::Close,
+        1 => What::HalfClose,
+        // Every frame is torn: so many bytes a second arrive in pieces.
+        2 => What::Slow(200_000),
+        _ => What::Corrupt { offset: random.below(32), mask: 1 << bit },
+    };
+    WireFault { way, at, on: On::One, what }
+}
+
+fn survives(from: Engine, to: Engine, via: Via) {
+    let Some(crossing) = Crossing::new(from, to, ROWS) else { return };
+    let whole = crossing.run(via, &[], &WORDS);
+    whole.told.expect(0);
+    let first = crate::kill::seed();
+    let seeds = number("ROWFERRY_WIRE_SEEDS", if is_full() { SEEDS / 2 } else { SEEDS_SMALL });
+    let (mut refused, mut altered) = (0, 0);
+    for seed in first..first + seeds {
+        let fault = damage(&mut Random::seeded(seed), whole.sent, whole.answered);
+        let told = crossing.run(via, &[fault, CLOSED], &WORDS).told;
+        let what = format!("seed {seed}: {fault:?} at the {via:?}: {told:?}");
+        assert!(CODES.contains(&told.code), "{what}");
+        assert!(!told.stderr.contains("panicked"), "{what}");
+        if told.code == 0 {
+            let differ = crossing.values_that_differ(&what);
+            let may = u64::from(matches!(fault.what, What::Corrupt { .. }));
+            assert!(differ <= may, "{differ} values differ: {what}");
+            altered += differ;
+        } else {
+            refused += 1;
+        }
+    }
+    println!("faults: {seeds}; {refused} refused, {altered} values altered on their way");
+}
+
+#[test]
+fn what_postgres_answers() {
+    survives(Engine::Postgres, Engine::Sqlite, Via::Source);
+}
+
+#[test]
+fn what_postgres_is_sent() {
+    survives(Engine::Sqlite, Engine::Postgres, Via::Target);
+}
+
+#[test]
+fn what_mariadb_answers() {
+    survives(Engine::Mariadb, Engine::Sqlite, Via::Source);
+}
+
+#[test]
+fn what_mariadb_is_sent() {
+    survives(Engine::Sqlite, Engine::Mariadb, Via::Target);
+}
