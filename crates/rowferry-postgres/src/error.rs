@@ -65,6 +65,9 @@ fn from_server(attempt: String, server: &DbError) -> ConnectorError {
         "permission-denied" => error.with_next(
             "Grant the missing right to this login; `rowferry check` prints the statements.",
         ),
+        "cancelled" => error.with_next(
+            "Where a time limit ended it, lower `chunk_rows` or raise `statement_timeout`.",
+        ),
         "read-only" => error.with_next("Point the connection at the primary server."),
         _ => error,
     }
