@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use rowferry_core::{
     Chunk, ConnectorError, Cutter, ErrorClass, KeyColumns, KeyRange, KeyTuple, Result,
 };
-use rowferry_runtime::{Backoff, FailPoint, spawn};
+use rowferry_runtime::{FailPoint, spawn};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::copy_chunk::{ChunkCopier, Copied, CopyError, Manner};
@@ -91,7 +91,7 @@ impl ChunkLoop {
 
     /// Cuts the next chunk; a lost view is opened again.
     async fn next_chunk(&mut self, tally: &mut Tally) -> Result<Option<Chunk>> {
-        let mut backoff = Backoff::default();
+        let mut backoff = self.context.jitter.backoff();
         loop {
             let error = match self.cutter.next().await {
                 Ok(chunk) => return Ok(chunk),
@@ -181,7 +181,7 @@ struct Attempts {
 
 impl Attempts {
     async fn copy(&self, chunk: &Chunk) -> Result<Copied> {
-        let mut backoff = Backoff::default();
+        let mut backoff = self.context.jitter.backoff();
         let (mut number, mut view) = self.views.current().await;
         let mut manner = Manner::default();
         loop {
@@ -214,6 +214,7 @@ impl Attempts {
             }
             tracing::warn!(error = %failed.error(), pause_ms = pause.as_millis(), "chunk failed, trying again");
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 () = self.context.stop.cancelled() => return Err(failed.into_error()),
             }

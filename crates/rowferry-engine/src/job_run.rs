@@ -71,6 +71,7 @@ pub async fn run_job(
             let task = spawn("copy table", async move {
                 // What is dropped here rolls back; what is durable stays.
                 let result = tokio::select! {
+                    biased;
                     result = load(&mut table, publish_now) => result,
                     () = patience.out_of_patience() => Err(TableFailure::Stopped),
                 };

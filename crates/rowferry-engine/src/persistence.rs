@@ -9,8 +9,8 @@ use std::time::Duration;
 use rowferry_core::ErrorClass;
 use rowferry_runtime::{Backoff, CancellationToken, heartbeat, lease};
 
-use crate::TableFailure;
 use crate::retry::Patience;
+use crate::{RunContext, TableFailure};
 
 /// Attempts at one table.
 pub(crate) struct Persistence {
@@ -20,12 +20,13 @@ pub(crate) struct Persistence {
 }
 
 impl Persistence {
-    pub(crate) fn new(patience: Patience, stop: CancellationToken) -> Self {
-        Self { patience, backoff: Backoff::default(), stop }
+    pub(crate) fn new(patience: Patience, context: &RunContext) -> Self {
+        Self { patience, backoff: context.jitter.backoff(), stop: context.stop.clone() }
     }
 
     /// Returns when it is time for the next attempt. `claimed` says that this process held the
-    /// table before: then a lock in its way may be that of its own lost session.
+    /// table before: then a lock in its way may be that of its own lost session, and a server that
+    /// takes no writes any more was not just a mistake in the command.
     ///
     /// # Errors
     ///
@@ -39,7 +40,8 @@ impl Persistence {
         let TableFailure::Failed(error) = &failure else { return Err(failure) };
         let worth = match error.class {
             ErrorClass::Transient | ErrorClass::Unknown => {
-                error.code != VIEW_LOST && self.patience.allows(pause)
+                let lasts = error.code == VIEW_LOST || (error.code == "read-only" && !claimed);
+                !lasts && self.patience.allows(pause)
             }
             ErrorClass::Busy => claimed && error.code == "locked" && self.may_be_our_own(pause),
             ErrorClass::Fenced
@@ -55,6 +57,7 @@ impl Persistence {
         }
         tracing::warn!(error = %error, pause_ms = pause.as_millis(), "table failed, trying again");
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => Ok(()),
             () = self.stop.cancelled() => Err(failure),
         }

@@ -2,7 +2,9 @@
 //! done, so that a copy that moves at all never gives up, and one that does not ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Clock of failures without progress between them. Cloning shares it.
 #[derive(Clone, Debug)]

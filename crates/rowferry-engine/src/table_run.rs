@@ -7,34 +7,26 @@
 //!  └── after a fault that a later attempt may survive, as a new process would ┘
 //! ```
 
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod beginning;
+mod loading;
 
-use rowferry_core::{
-    ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, ForeignKey,
-    Job, KeyTuple, LoadInto, Mode, Phase, Prepared, Receipt, Result, StreamState, TablePlan,
-};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rowferry_core::{ErrorClass, ForeignKey, Job, LoadInto, Prepared, Result, TablePlan};
 use rowferry_runtime::FailPoint;
 
-use crate::chunk_loop::ChunkLoop;
-use crate::copy_chunk::ChunkCopier;
 use crate::expand::TableTask;
 use crate::heartbeat::HeldLock;
-use crate::lane::Lane;
-use crate::persistence::{Persistence, VIEW_LOST};
+use crate::persistence::Persistence;
 use crate::planner::{plan_error, plan_table};
 use crate::retry::Patience;
-use crate::start::{Again, Found, Start, again, decide};
 use crate::tally::Tally;
-use crate::views::Views;
-use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, guard};
+use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark};
 
 /// A plan made ahead is used that long; later the schema may have changed, so it is made anew.
 /// Guessed: longer than planning a whole job takes, shorter than a person's next statement.
 const PLAN_FRESH: Duration = Duration::from_secs(30);
-/// Starts from zero of a table that cannot be continued, in one process. Guessed: a source that
-/// loses the view more often than this does not keep one as long as the table needs.
-const STARTS_FROM_ZERO: u32 = 2;
 
 /// A table that is being copied.
 pub(crate) struct TableRun {
@@ -53,6 +45,8 @@ pub(crate) struct TableRun {
     /// The run that this process has claimed.
     run: Option<i64>,
     starts_from_zero: u32,
+    /// What the target calls itself; `None` where nothing lasts.
+    target_id: Option<String>,
     stage: Stage,
 }
 
@@ -72,17 +66,6 @@ struct Loaded {
     prepared: Arc<Prepared>,
     watermark: Option<Watermark>,
     plan: Arc<TablePlan>,
-}
-
-/// What one attempt at a run of the table works with.
-struct Attempt<'a> {
-    plan: &'a Arc<TablePlan>,
-    lock: &'a HeldLock,
-    prepared: Arc<Prepared>,
-    run: i64,
-    receipts: Vec<Receipt>,
-    phase: Phase,
-    previous: Option<Watermark>,
 }
 
 impl TableRun {
@@ -108,6 +91,7 @@ impl TableRun {
             patience,
             run: None,
             starts_from_zero: 0,
+            target_id: None,
             stage: Stage::Open,
         }
     }
@@ -150,7 +134,7 @@ impl TableRun {
     }
 
     fn persistence(&self) -> Persistence {
-        Persistence::new(self.patience.clone(), self.context.stop.clone())
+        Persistence::new(self.patience.clone(), &self.context)
     }
 
     async fn load_now(&mut self) -> Result<(), TableFailure> {
@@ -166,6 +150,9 @@ impl TableRun {
         FailPoint::BeforeLock.reach();
         let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
         FailPoint::Locked.reach();
+        if self.ends.sink.is_lasting() {
+            self.target_id = Some(self.ends.sink.identity().await?);
+        }
         let state = lock.state().await?;
         let Some(start) = self.start(&plan, &lock, state.as_ref()).await? else {
             self.published(&plan);
@@ -175,42 +162,6 @@ impl TableRun {
         let watermark = self.tally.watermark.clone();
         self.stage = Stage::Loaded(Box::new(Loaded { lock, prepared, watermark, plan }));
         Ok(())
-    }
-
-    /// How the run is claimed; `None` when an earlier attempt of this process has published it.
-    async fn start(
-        &mut self,
-        plan: &TablePlan,
-        lock: &HeldLock,
-        state: Option<&StreamState>,
-    ) -> Result<Option<ClaimStart>, TableFailure> {
-        if let Some(run) = self.run {
-            return match again(plan, run, state)? {
-                Again::Continue => Ok(Some(ClaimStart::Continue)),
-                Again::Published => Ok(None),
-                Again::FromZero if self.starts_from_zero == STARTS_FROM_ZERO => {
-                    Err(view_lost(plan).into())
-                }
-                Again::FromZero => {
-                    self.starts_from_zero += 1;
-                    self.start_over(plan, "it has no key to go on by after a fault");
-                    Ok(Some(ClaimStart::NewRun))
-                }
-            };
-        }
-        match self.decide(plan, lock, state).await? {
-            Start::Finished => {
-                let why = "finished earlier under the same run key; left alone";
-                Err(TableFailure::Skipped(why.to_owned()))
-            }
-            Start::New(why) => {
-                if let Some(why) = why {
-                    self.context.observer.note(&self.tally.source, &why);
-                }
-                Ok(Some(anew(self.context.options.restart)))
-            }
-            Start::Continue => Ok(Some(ClaimStart::Continue)),
-        }
     }
 
     async fn publish_now(&mut self, loaded: &Loaded) -> Result<(), TableFailure> {
@@ -316,239 +267,4 @@ impl TableRun {
             Err(_) => Ok(()),
         }
     }
-
-    async fn decide(
-        &self,
-        plan: &TablePlan,
-        lock: &HeldLock,
-        state: Option<&StreamState>,
-    ) -> Result<Start> {
-        let target_exists = plan.target_existing.is_some();
-        let asks_for_rows = state.is_none() && target_exists;
-        let target_has_rows = asks_for_rows && lock.target_rows(Some(1)).await? > 0;
-        let found = Found {
-            state,
-            target_exists,
-            target_has_rows,
-            write_is_explicit: self.task.entry.write.is_some(),
-        };
-        decide(plan, &found, &self.context.options)
-    }
-
-    /// Claims and loads; starts a new run once when what an earlier attempt left cannot be used.
-    async fn load_once(
-        &mut self,
-        plan: &Arc<TablePlan>,
-        lock: &HeldLock,
-        start: ClaimStart,
-        state: Option<&StreamState>,
-    ) -> Result<Arc<Prepared>, TableFailure> {
-        let forgets = start == ClaimStart::Anew;
-        let previous = state
-            .filter(|_| !forgets)
-            .and_then(|state| state.watermark.as_deref())
-            .and_then(Watermark::from_json);
-        let mut start = start;
-        let mut again = true;
-        loop {
-            let claim = lock.claim(start.clone()).await?;
-            FailPoint::Claimed.reach();
-            self.run = Some(claim.run);
-            let prepared = Arc::new(lock.prepare(plan, &claim).await?);
-            FailPoint::Prepared.reach();
-            if prepared.staging_lost && again {
-                self.start_over(plan, "its staging table is gone");
-                (start, again) = (anew(forgets), false);
-                continue;
-            }
-            self.tally.resumed(&claim.receipts);
-            let resumed = !claim.receipts.is_empty();
-            self.context
-                .observer
-                .table_started(plan, claim.run, self.tally.chunks_resumed, self.tally.rows_resumed)
-                .await?;
-            let attempt = Attempt {
-                plan,
-                lock,
-                prepared: Arc::clone(&prepared),
-                run: claim.run,
-                receipts: claim.receipts,
-                phase: claim.phase,
-                previous: previous.clone(),
-            };
-            match self.attempt(attempt).await {
-                Ok(()) => return Ok(prepared),
-                // Rows moved between two read views, so that two chunks hold the same key.
-                Err(TableFailure::Failed(error))
-                    if (resumed || self.tally.snapshots > 1)
-                        && again
-                        && error.class == ErrorClass::Data
-                        && error.code == "duplicate-key"
-                        && plan.load == LoadInto::StagingReplace =>
-                {
-                    self.start_over(plan, "rows moved between two read views");
-                    (start, again) = (anew(forgets), false);
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-    }
-
-    fn start_over(&mut self, plan: &TablePlan, why: &str) {
-        self.tally.start_over();
-        let table = plan.source.table.to_string();
-        self.context.observer.note(&table, &format!("starting {table} anew: {why}"));
-        self.tally.warnings.push(format!("started anew: {why}"));
-    }
-
-    async fn attempt(&mut self, attempt: Attempt<'_>) -> Result<(), TableFailure> {
-        let started = Instant::now();
-        // Once all chunks are durable a later attempt only has to seal and publish.
-        if attempt.phase == Phase::Loading {
-            let copied = self.copy(&attempt).await;
-            self.tally.phases.copy += started.elapsed().as_secs_f64();
-            copied?;
-            FailPoint::ChunksDone.reach();
-            self.patience.renew();
-        } else {
-            self.tally.watermark.clone_from(&attempt.previous);
-        }
-        self.guard(&attempt).await?;
-        let sealing = Instant::now();
-        let sealed = attempt.lock.seal(&attempt.prepared).await?;
-        FailPoint::Sealed.reach();
-        self.patience.renew();
-        self.tally.phases.index += sealing.elapsed().as_secs_f64();
-        let expected = self.tally.rows_of_run();
-        match sealed.rows {
-            Some(rows) if rows != expected => Err(ConnectorError::bug(format!(
-                "staging of table {} holds {rows} rows, the receipts say {expected}",
-                attempt.plan.source.table
-            ))
-            .into()),
-            _ => Ok(()),
-        }
-    }
-
-    async fn copy(&mut self, attempt: &Attempt<'_>) -> Result<(), TableFailure> {
-        let plan = attempt.plan;
-        // A watermark speaks of one view; anything else may be read chunk by chunk.
-        let consistency = match plan.mode {
-            Mode::Incremental => Consistency::Table,
-            Mode::Full => self.job.settings.consistency,
-        };
-        let views = Views::open(
-            Arc::clone(&self.ends.source),
-            plan.source.clone(),
-            consistency,
-            self.context.workers,
-        )
-        .await?;
-        let (_, view) = views.current().await;
-        let views_before = self.tally.snapshots;
-        self.tally.snapshots += 1;
-        self.tally.consistency = match view.consistency() {
-            Consistency::Chunk => "chunk",
-            Consistency::Table | Consistency::Auto => "table",
-        };
-        let horizon = match plan.mode {
-            Mode::Incremental => view.horizon().await?,
-            Mode::Full => None,
-        };
-        let scope_lower = match plan.mode {
-            Mode::Incremental => attempt.previous.as_ref().and_then(|mark| mark.settled.clone()),
-            Mode::Full => None,
-        };
-        let cutter = self.cutter(attempt, view.as_ref(), scope_lower.clone()).await?;
-        let views = Arc::new(views);
-        let (settings, prepared) = (&self.job.settings, Arc::clone(&attempt.prepared));
-        let lane = Lane::new(Arc::clone(plan), prepared, &self.ends, settings, &self.context);
-        let copier = ChunkCopier::new(
-            self.ends.clone(),
-            settings.clone(),
-            lane,
-            self.context.clone(),
-            attempt.receipts.iter().map(|receipt| receipt.totals.rows_rejected).sum(),
-        );
-        let chunks = ChunkLoop {
-            copier: Arc::new(copier),
-            views: Arc::clone(&views),
-            views_before,
-            cutter,
-            key: plan.cut_by.clone(),
-            patience: self.patience.clone(),
-            context: self.context.clone(),
-            run: attempt.run,
-            last_key: None,
-        };
-        let last_key = chunks.run(&mut self.tally).await?;
-        if plan.mode == Mode::Incremental {
-            let previous = attempt.previous.clone().unwrap_or_default();
-            let one_view = attempt.receipts.is_empty() && views.current().await.0 == 1;
-            // Chunks of an earlier attempt were read in earlier views, whose clocks are not known
-            // any more: nothing is settled by this run, so the next one reads the same stretch.
-            self.tally.watermark = Some(if one_view {
-                previous.after(last_key, horizon, unix_seconds())
-            } else {
-                previous
-            });
-        }
-        Ok(())
-    }
-
-    async fn cutter(
-        &self,
-        attempt: &Attempt<'_>,
-        view: &dyn rowferry_core::Snapshot,
-        scope_lower: Option<KeyTuple>,
-    ) -> Result<Cutter> {
-        let source = &attempt.plan.source;
-        let spec = ChunkSpec {
-            rows: self.job.settings.chunk_rows,
-            bytes: self.job.settings.chunk_bytes,
-            row_bytes_estimated: source.row_bytes_estimated(),
-            with_null_keys: scope_lower.is_none(),
-        };
-        let table = source.table.clone();
-        let Some(key) = &attempt.plan.cut_by else {
-            let blocks = view.blocks(source).await?;
-            return Ok(Cutter::by_blocks(table, spec, blocks, source.rows_estimated));
-        };
-        let done = Coverage::new(scope_lower, &attempt.receipts);
-        let probe = view.probe(source, key).await?;
-        Ok(Cutter::by_key(table, key.clone(), spec, &done, probe))
-    }
-
-    async fn guard(&mut self, attempt: &Attempt<'_>) -> Result<()> {
-        let replaces = attempt.plan.load == LoadInto::StagingReplace;
-        if !replaces || self.context.options.accept_shrink {
-            return Ok(());
-        }
-        let limits = &self.task.entry.guard;
-        let loaded = self.tally.rows_of_run();
-        let asks = loaded == 0 || guard::needs_count(limits);
-        let limit = (!guard::needs_count(limits)).then_some(1);
-        let target_rows = if asks { attempt.lock.target_rows(limit).await? } else { 0 };
-        guard::check(attempt.plan, limits, loaded, target_rows)
-    }
-}
-
-fn view_lost(plan: &TablePlan) -> ConnectorError {
-    let table = &plan.source.table;
-    let message = format!(
-        "table {table} has no key to go on by, and {} attempts at it were cut off",
-        STARTS_FROM_ZERO + 1
-    );
-    ConnectorError::new(ErrorClass::Transient, VIEW_LOST, message).with_next(
-        "Name a column to cut it by with `--cut-by`, or run again when the ends are steady.",
-    )
-}
-
-/// A new run; one that was asked for by hand forgets the watermark too.
-const fn anew(forgets: bool) -> ClaimStart {
-    if forgets { ClaimStart::Anew } else { ClaimStart::NewRun }
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -7,6 +7,7 @@ mod copying;
 mod duplicates;
 mod faults;
 mod publishing;
+mod simulation;
 mod spoiled;
 mod steps;
 mod stopping;

@@ -11,7 +11,7 @@ use rowferry_core::{
     PublishWhen, ReadSpec, Receipt, Result, Settings, Sink, Source, TableJob, TablePlan, TableRef,
 };
 use rowferry_engine::{JobEnds, Observer, RunContext, RunOptions, RunReport, TableReport, run_job};
-use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool};
+use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use rowferry_synthetic::{GenerateSource, MemorySink};
 use rowferry_testkit::{Faults, FaultySink, FaultySource, StepFault};
 use tokio::sync::Semaphore;
@@ -160,6 +160,7 @@ impl World {
             self.payload_bytes * PAYLOADS_PER_BUDGET * u64::try_from(self.workers).unwrap();
         let context = RunContext {
             compute: ComputePool::new(2).unwrap(),
+            jitter: Jitter::default(),
             budget: ByteBudget::new(memory_budget),
             memory_budget,
             slots: Arc::new(Semaphore::new(self.workers)),

@@ -22,6 +22,7 @@ mod fit;
 mod fit_text;
 mod foreign_keys;
 mod holder;
+mod holders;
 mod lock;
 mod merge;
 mod plan;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use mysql_async::params;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, Result,
-    Sealed, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
+    Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
 };
 use rowferry_runtime::{FailPoint, LockTries};
 
@@ -33,6 +33,7 @@ pub(crate) struct MysqlLock {
     holder: Holder,
     /// Does the work; a statement at a time commits by itself unless a transaction is begun.
     work: Option<Conn>,
+    seen: SeenEpoch,
     /// Indexes of a table that the run creates, built when it is loaded.
     pub(crate) indexes: Vec<Secondary>,
 }
@@ -55,8 +56,7 @@ impl MysqlLock {
             .query_drop("set autocommit = 1")
             .await
             .map_err(|error| error::of(error, attempt()))?;
-        // A lock's name has at most 64 characters, so the table's name is hashed by the server.
-        let name = format!("concat('rowferry.t.', left(sha2({}, 256), 40))", sql::text(&what));
+        let name = lock_name(&what);
         let got: Option<Option<u8>> = holder
             .query_first(format!("select get_lock({name}, 0)"))
             .await
@@ -68,7 +68,11 @@ impl MysqlLock {
                 "locked",
                 format!("another run is writing target table {}", stream.target_table),
             )
-            .with_next("Wait until it has finished; `rowferry status` shows it."));
+            .with_next(format!(
+                "Wait until it has finished, or let this one wait with `--on-locked wait`. If its \
+                 owner is dead, `rowferry state unlock {short} --target URL` shows and ends it.",
+                short = stream.stream_id.get(..8).unwrap_or(&stream.stream_id),
+            )));
         }
         let mut work = session::open(&server, &stream.stream_id, Purpose::Write).await;
         if let Err(error) = &work
@@ -88,6 +92,7 @@ impl MysqlLock {
             target,
             holder: Holder::watch(holder, &name).await?,
             work: Some(work),
+            seen: SeenEpoch::default(),
             indexes: Vec::new(),
         })
     }
@@ -136,7 +141,7 @@ impl MysqlLock {
                     "state-missing",
                     format!("{attempt}: its row in the progress table is gone"),
                 )
-                .with_next("Start anew with --restart."));
+                .with_next("Start anew with `--restart`."));
             }
             (None, ClaimStart::NewRun | ClaimStart::Anew) => (1, 1, Phase::Loading),
             (Some((run, epoch, _)), ClaimStart::NewRun | ClaimStart::Anew) => {
@@ -146,6 +151,8 @@ impl MysqlLock {
                 (*run, epoch + 1, Phase::from_word(phase).unwrap_or(Phase::Loading))
             }
         };
+        self.seen.claim(epoch, &self.target)?;
+        let conn = self.work()?;
         let statement = claim_statement(&progress, before.is_some(), start);
         let values = params! {
             "id" => &stream.stream_id,
@@ -381,6 +388,7 @@ impl StreamLock for MysqlLock {
             // The DROP stands behind the last COMMIT, so a kill between them leaves the table.
             self.drop_staging(None).await?;
         }
+        self.seen.note(state.as_ref());
         Ok(state)
     }
 
@@ -453,6 +461,12 @@ impl Drop for MysqlLock {
     }
 }
 
+/// The name of a lock as an expression: it has at most 64 characters, so the server hashes what it
+/// stands for.
+pub(crate) fn lock_name(what: &str) -> String {
+    format!("concat('rowferry.t.', left(sha2({}, 256), 40))", sql::text(what))
+}
+
 /// Writes the stream row of a claim.
 fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> String {
     let table = &progress.stream;
@@ -474,8 +488,8 @@ fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> Str
              updated_at = utc_timestamp(6) where stream_id = :id"
         ),
         (true, ClaimStart::Continue) => format!(
-            "update {table} set tool_version = :tool, epoch = :epoch, owner = :owner, \
-             updated_at = utc_timestamp(6) where stream_id = :id and run = :run"
+            "update {table} set format_version = :format, tool_version = :tool, epoch = :epoch, \
+             owner = :owner, updated_at = utc_timestamp(6) where stream_id = :id and run = :run"
         ),
     }
 }

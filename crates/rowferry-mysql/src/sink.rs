@@ -1,11 +1,11 @@
 //! The writing end.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey,
+    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey, Holder,
     PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
     TargetTable, WireFormat,
 };
@@ -16,7 +16,7 @@ use crate::conn::Conn;
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
 use crate::write::{self, WriteSession};
-use crate::{describe, error, foreign_keys, plan, session, shape, sql, staging};
+use crate::{describe, error, foreign_keys, holders, plan, session, shape, sql, staging};
 
 /// What the writers of one sink share.
 pub(crate) struct SinkState {
@@ -27,7 +27,7 @@ pub(crate) struct SinkState {
     idle: Mutex<HashMap<String, Vec<WriteSession>>>,
     /// Connections whose writers were given up. Where the network has swallowed our end of one, the
     /// server's end lives on, and holds the rows of its chunk.
-    abandoned: Mutex<HashSet<u64>>,
+    abandoned: Mutex<BTreeSet<u64>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -61,7 +61,11 @@ impl SinkState {
     pub(crate) async fn end_abandoned(&self, conn: &mut Conn, stream_id: &str) -> Result<()> {
         let ids = locked(&self.abandoned).clone();
         if !ids.is_empty() {
-            session::end(&self.server, conn, stream_id, |id| ids.contains(&id)).await?;
+            let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let writers = session::writers(&self.server, stream_id);
+            let left = format!("select w.id from ({writers}) w where w.id in ({list})");
+            let attempt = "could not end the session of a writer that was given up";
+            session::end(conn, &left, attempt).await?;
             locked(&self.abandoned).retain(|id| !ids.contains(id));
         }
         Ok(())
@@ -206,6 +210,20 @@ impl Sink for MysqlSink {
             }
         }
         conn.query_drop("commit").await.map_err(|error| error::of(error, attempt()))?;
+        config::close(conn).await;
+        Ok(())
+    }
+
+    async fn holders(&self, state: &StreamState) -> Result<Vec<Holder>> {
+        let mut conn = self.state.server.open(Purpose::Read).await?;
+        let found = holders::find(&self.state.server, &mut conn, state).await?;
+        config::close(conn).await;
+        Ok(found)
+    }
+
+    async fn end_holders(&self, state: &StreamState) -> Result<()> {
+        let mut conn = self.state.server.open(Purpose::Read).await?;
+        holders::end(&self.state.server, &mut conn, state).await?;
         config::close(conn).await;
         Ok(())
     }

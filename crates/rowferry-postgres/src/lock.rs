@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, Phase, Prepared, Published, Result, Sealed,
-    StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
+    SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
 };
 use rowferry_runtime::{LockTries, Task, heartbeat, spawn};
 use tokio_postgres::types::Type;
@@ -58,6 +58,7 @@ pub(crate) struct PgStreamLock {
     alive: Arc<AtomicBool>,
     /// `None` after an error: a session that failed is never used again.
     work: Option<Session>,
+    seen: SeenEpoch,
     /// What the plan wants of the table once it is loaded.
     finish: Finish,
     _heart: Task<()>,
@@ -85,6 +86,7 @@ impl PgStreamLock {
             holder,
             alive,
             work: None,
+            seen: SeenEpoch::default(),
             finish: Finish::default(),
             _heart: heart,
         })
@@ -155,7 +157,7 @@ impl PgStreamLock {
             "locked",
             format!("sessions of an earlier run still work on table {}", self.target),
         )
-        .with_next("Try again later, or end them with pg_terminate_backend."))
+        .with_next(still_held(&self.spec.stream_id)))
     }
 
     /// Raises the epoch in the stream row, or makes the row. Waits for commits in flight.
@@ -240,6 +242,8 @@ impl PgStreamLock {
         let attempt = || format!("could not claim table {}", self.target);
         session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
         let (run, epoch, phase) = self.raise(&session, start).await?;
+        // An error here leaves the session, and its transaction rolls back.
+        self.seen.claim(epoch, &self.target)?;
         if *start != ClaimStart::Continue {
             let remove =
                 format!("delete from {} where stream_id = $1 and run < $2", self.progress.chunk());
@@ -310,7 +314,16 @@ async fn take_locks(holder: &Session, spec: &StreamSpec, target: &TableRef) -> R
         "locked",
         format!("another run holds the lock of table {target}"),
     )
-    .with_next("Wait for the other run to finish; `rowferry status` shows it."))
+    .with_next(still_held(&spec.stream_id)))
+}
+
+/// What to do about a lock that somebody holds.
+fn still_held(stream_id: &str) -> String {
+    let short = stream_id.get(..8).unwrap_or(stream_id);
+    format!(
+        "Wait for the other run to finish, or let this one wait with `--on-locked wait`. If its \
+         owner is dead, `rowferry state unlock {short} --target URL` shows and ends it."
+    )
 }
 
 /// Keeps the lock session from idling out, also while index builds take their time.
@@ -332,6 +345,7 @@ impl StreamLock for PgStreamLock {
         let session = self.work().await?;
         if !self.progress.exists(&session.client).await? {
             self.work = Some(session);
+            self.seen.note(None);
             return Ok(None);
         }
         self.other_stream(&session).await?;
@@ -340,7 +354,9 @@ impl StreamLock for PgStreamLock {
             .states(&session.client, "s.stream_id = $1", &[(&self.spec.stream_id, Type::TEXT)])
             .await?;
         self.work = Some(session);
-        Ok(states.into_iter().next())
+        let state = states.into_iter().next();
+        self.seen.note(state.as_ref());
+        Ok(state)
     }
 
     async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {

@@ -1,9 +1,15 @@
-//! Moments at which a test may kill the process: the boundaries at which something becomes durable.
+//! Moments at which a test may kill or hold the process: the boundaries at which something becomes
+//! durable.
 //!
 //! Without the feature `failpoints` a point is nothing at all, and a release build cannot have the
 //! feature. With it, `ROWFERRY_FAILPOINT=WORD:N` kills the process by SIGKILL when it reaches that
-//! point for the Nth time, `WORD:N:stop` freezes it there by SIGSTOP until a SIGCONT, and
-//! `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached.
+//! point for the Nth time, and `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached.
+//! Instead of being killed there,
+//!
+//! - with `ROWFERRY_FAILPOINT_HOLD=FILE` the process makes that file and stays where it is until
+//!   somebody removes it;
+//! - with `ROWFERRY_FAILPOINT_LEAK=TEXT` it logs the text and panics with it, as a library would that
+//!   takes no care of passwords.
 
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
 compile_error!("failpoints are for tests; a release build must not have them");
@@ -138,29 +144,18 @@ mod armed {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use rustix::process::{Signal, getpid, kill_process};
-
     use super::FailPoint;
 
-    struct Wanted {
-        point: FailPoint,
-        /// How often it is still to be passed.
-        left: AtomicU64,
-        signal: Signal,
-    }
-
-    static WANTED: LazyLock<Option<Wanted>> = LazyLock::new(|| {
+    /// The point at which something is to happen, and how often it is still to be passed.
+    static WANTED: LazyLock<Option<(FailPoint, AtomicU64)>> = LazyLock::new(|| {
         let text = std::env::var("ROWFERRY_FAILPOINT").ok()?;
-        let mut words = text.split(':');
-        let word = words.next()?;
+        let (word, times) = text.split_once(':').unwrap_or((&text, "1"));
         let point = FailPoint::ALL.into_iter().find(|point| point.word() == word)?;
-        let left = AtomicU64::new(words.next().unwrap_or("1").parse().ok()?);
-        let signal = if words.next() == Some("stop") { Signal::STOP } else { Signal::KILL };
-        Some(Wanted { point, left, signal })
+        Some((point, AtomicU64::new(times.parse().ok()?)))
     });
 
     pub(super) fn is_wanted(point: FailPoint) -> bool {
-        WANTED.as_ref().is_some_and(|wanted| wanted.point == point)
+        WANTED.as_ref().is_some_and(|(wanted, _)| *wanted == point)
     }
 
     pub(super) fn reach(point: FailPoint) {
@@ -170,12 +165,37 @@ mod armed {
                 tracing::warn!(%error, "a point could not be noted");
             }
         }
-        let Some(wanted) = WANTED.as_ref() else { return };
-        if wanted.point == point
-            && wanted.left.fetch_sub(1, Ordering::SeqCst) == 1
-            && let Err(error) = kill_process(getpid(), wanted.signal)
-        {
-            tracing::error!(%error, "the process could not be ended");
+        let Some((wanted, left)) = WANTED.as_ref() else { return };
+        if *wanted != point || left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
         }
+        if let Some(file) = std::env::var_os("ROWFERRY_FAILPOINT_HOLD") {
+            return hold(std::path::Path::new(&file));
+        }
+        if let Ok(text) = std::env::var("ROWFERRY_FAILPOINT_LEAK") {
+            tracing::error!("{text}");
+            leak(&text);
+        }
+        let killed =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        tracing::error!(?killed, "the process could not be killed");
+    }
+
+    /// Keeps this thread here while `file` exists.
+    fn hold(file: &std::path::Path) {
+        // Short against everything that a test does meanwhile.
+        const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(2);
+        if let Err(error) = std::fs::write(file, "") {
+            tracing::error!(%error, "the process could not be held");
+            return;
+        }
+        while file.exists() {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    #[expect(clippy::panic, reason = "what a test asked for")]
+    fn leak(text: &str) {
+        panic!("{text}");
     }
 }

@@ -1,10 +1,12 @@
 //! The coordinator's hold on one stream of a memory sink.
 
+use std::collections::btree_map::Entry;
+
 use async_trait::async_trait;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published,
-    ReplaceMode, Result, Sealed, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
-    WriteMode,
+    ReplaceMode, Result, Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan,
+    TableRef, WriteMode,
 };
 
 use crate::memory_state::{MemoryStream, MemoryTable, Shared, State};
@@ -12,17 +14,36 @@ use crate::memory_state::{MemoryStream, MemoryTable, Shared, State};
 pub(crate) struct MemoryLock {
     shared: Shared,
     stream: StreamSpec,
+    /// Whose lock it is, should it be taken away and given to another.
+    holder: u64,
+    seen: SeenEpoch,
 }
 
 impl MemoryLock {
-    pub(crate) fn new(shared: Shared, stream: StreamSpec) -> Self {
-        Self { shared, stream }
+    /// The lock of the target table, unless somebody holds it.
+    pub(crate) fn take(shared: &Shared, stream: &StreamSpec) -> Option<Self> {
+        let mut guard = shared.state();
+        let state = &mut *guard;
+        let Entry::Vacant(free) = state.locked.entry(stream.target_table.clone()) else {
+            return None;
+        };
+        state.holders += 1;
+        let holder = *free.insert(state.holders);
+        Some(Self {
+            shared: shared.clone(),
+            stream: stream.clone(),
+            holder,
+            seen: SeenEpoch::default(),
+        })
     }
 }
 
 impl Drop for MemoryLock {
     fn drop(&mut self) {
-        self.shared.state().locked.remove(&self.stream.target_table);
+        let mut state = self.shared.state();
+        if state.locked.get(&self.stream.target_table) == Some(&self.holder) {
+            state.locked.remove(&self.stream.target_table);
+        }
     }
 }
 
@@ -43,17 +64,23 @@ impl StreamLock for MemoryLock {
             );
             return Err(ConnectorError::new(ErrorClass::Conflict, "target-shared", message));
         }
-        Ok(state.streams.get(id).map(|stream| stream.row.clone()))
+        let row = state.streams.get(id).map(|stream| stream.row.clone());
+        self.seen.note(row.as_ref());
+        Ok(row)
     }
 
     async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
         let mut guard = self.shared.state();
         let state = &mut *guard;
         let spec = &self.stream;
+        let epoch = state.streams.get(&spec.stream_id).map_or(0, |stream| stream.row.epoch) + 1;
+        if !state.unfenced {
+            self.seen.claim(epoch, &spec.target_table)?;
+        }
         let stream =
             state.streams.entry(spec.stream_id.clone()).or_insert_with(|| new_stream(spec));
         let row = &mut stream.row;
-        row.epoch += 1;
+        row.epoch = epoch;
         row.owner.clone_from(&spec.owner);
         row.age_seconds = 0;
         if start == ClaimStart::Anew {
@@ -164,6 +191,7 @@ fn replace(state: &mut State, prepared: &Prepared, staging: MemoryTable) {
                 .or_insert_with(|| MemoryTable { batches: Vec::new(), ..staging.clone() });
             target.batches = staging.batches;
             target.rows = staging.rows;
+            target.seen = staging.seen;
             None
         }
     };

@@ -1,7 +1,7 @@
 //! A throw-away PostgreSQL. It refuses to run as root, so root lends it another user.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, is_root, run, start};
@@ -27,10 +27,36 @@ pub(crate) fn launch_with(settings: &[&str]) -> Result<Server, Reason> {
             .arg(&data),
         &folder,
     )?;
+    serve(&programs, owner, &folder, settings)
+}
+
+/// A standby of `primary`, which follows it until it is promoted.
+pub(crate) fn launch_standby(primary: &Server) -> Result<Server, Reason> {
+    let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
+    let owner = is_root().then(unprivileged);
+    let folder = folder(Engine::Postgres, owner)?;
+    run(
+        as_user(owner, programs.join("pg_basebackup"))
+            .args(["--no-sync", "--write-recovery-conf", "--checkpoint=fast"])
+            .args(["--host=127.0.0.1", "--username", USER, "--port", &primary.port.to_string()])
+            .arg("--pgdata")
+            .arg(folder.join("data"))
+            .env("PGPASSWORD", PASSWORD),
+        &folder,
+    )?;
+    serve(&programs, owner, &folder, &[])
+}
+
+fn serve(
+    programs: &Path,
+    owner: Option<&str>,
+    folder: &Path,
+    settings: &[&str],
+) -> Result<Server, Reason> {
     let port = free_port()?;
     let server = as_user(owner, programs.join("postgres"));
     let mut command = words(&server);
-    command.extend(["-D".into(), data.into(), "-p".into(), port.to_string().into()]);
+    command.extend(["-D".into(), folder.join("data").into(), "-p".into(), port.to_string().into()]);
     let usual = [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
@@ -47,7 +73,7 @@ pub(crate) fn launch_with(settings: &[&str]) -> Result<Server, Reason> {
     for setting in usual.iter().chain(settings) {
         command.extend(["-c".into(), setting.into()]);
     }
-    start(Engine::Postgres, port, &folder, &command)
+    start(Engine::Postgres, port, folder, &command)
 }
 
 /// Debian's folders, newest version first, then the folder of a build from source.

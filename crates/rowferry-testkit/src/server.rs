@@ -242,6 +242,26 @@ impl Server {
         }
     }
 
+    /// A standby of this PostgreSQL, with all that it has committed so far.
+    pub fn standby(&self) -> Option<Self> {
+        given(self.engine, pg::launch_standby(self))
+    }
+
+    /// Makes a standby a primary, once it has everything of `primary`, which writes no more.
+    pub fn promote(&self, primary: &Self) {
+        let end = primary.maintenance().value("select pg_current_wal_lsn()");
+        let reached = format!("select pg_last_wal_replay_lsn() >= '{end}'");
+        while self.maintenance().value(&reached) != "t" {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(self.maintenance().value("select pg_promote()"), "t");
+    }
+
+    /// The same database on this server.
+    pub fn twin(&self, database: &Database) -> Database {
+        Database::borrowed(self.endpoint(&database.endpoint().database), self.engine)
+    }
+
     /// Stops a server of one's own; its data stays.
     pub fn stop(&mut self, stop: Stop) {
         let signal = match (self.engine, stop) {

@@ -15,26 +15,40 @@ mod blackholes;
 mod blocked;
 #[cfg(feature = "failpoints")]
 mod boundaries;
+mod canary;
+#[cfg(feature = "failpoints")]
+mod clocks;
 mod crossing;
 mod cuts;
 mod directions;
+mod disk_full;
 mod dotnet;
 mod dotnet_defects;
 mod dump;
 mod early_close;
 mod ends;
+#[cfg(feature = "failpoints")]
+mod failover;
 mod fixture;
 mod json_form;
+mod key_kinds;
 mod kill;
 mod kind;
 mod late_commit;
+#[cfg(feature = "failpoints")]
+mod ledger_faults;
+mod ledger_io;
 mod locked;
 mod lost_answers;
 mod matrix;
 mod mixed;
+mod null_keys;
 mod objects;
 mod oracle;
 mod random;
+#[cfg(feature = "failpoints")]
+mod reconcile;
+mod repeated;
 #[cfg(feature = "failpoints")]
 mod restarts;
 mod ride;
@@ -43,9 +57,14 @@ mod run_again;
 mod set_aside;
 mod start_at_once;
 mod starts;
+#[cfg(feature = "failpoints")]
+mod state_format;
 mod stray;
+mod two_ends;
 mod types_page;
+mod unique_conflicts;
+mod unlock;
 
 #[path = "../world.rs"]
-#[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
+#[allow(dead_code, reason = "shared with the other test binary, which uses another part of it")]
 mod world;

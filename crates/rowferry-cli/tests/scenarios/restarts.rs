@@ -1,8 +1,8 @@
 //! A server that is stopped while it is copied from or into, and started again: the same run goes on
 //! by itself, and every row arrives once.
 //!
-//! The run is frozen at a boundary, the server stopped (by its own shutdown, at once, by SIGKILL),
-//! the run woken, the server started. Three moments for each direction;
+//! The run is held at a boundary, the server stopped (by its own shutdown, at once, by SIGKILL),
+//! the run let go, the server started. Three moments for each direction;
 //! `ROWFERRY_RELIABILITY=full` takes all moments × ways to stop × write modes.
 
 use std::process::{Child, Stdio};
@@ -12,7 +12,6 @@ use rowferry_testkit::{Database, Engine, Server, Stop, alone};
 
 use crate::dump::{assert_same, dump};
 use crate::ends::{database, wait_for_silence, wait_until};
-use crate::locked::signal;
 use crate::mixed::{COLUMNS, fill, is_full};
 use crate::world::{World, wait};
 
@@ -63,7 +62,8 @@ impl Restarts {
         let words = ["copy", &from, &to, "--table", "t_bigint", "--chunk-rows", "200"];
         let rest = ["--write", write, "--restart", "--output", "json"];
         let mut command = self.world.command(&[&words[..], &rest].concat());
-        command.env("ROWFERRY_FAILPOINT", format!("{moment}:stop"));
+        command.env("ROWFERRY_FAILPOINT", moment);
+        command.env("ROWFERRY_FAILPOINT_HOLD", self.world.path("held"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
@@ -73,9 +73,10 @@ impl Restarts {
             self.target.exec(&format!("drop table if exists {table}"));
         }
         let run = self.start(moment, write);
-        wait_until(&case, || is_frozen(run.id()));
+        let held = self.world.path("held");
+        wait_until(&case, || held.exists());
         self.server.stop(stop);
-        signal(run.id(), "-CONT");
+        std::fs::remove_file(held).unwrap();
         std::thread::sleep(DOWN);
         self.server.start();
         let up = Instant::now();
@@ -105,13 +106,6 @@ impl Restarts {
         }
         println!("faults: {count}");
     }
-}
-
-/// Whether the process stands still after SIGSTOP.
-fn is_frozen(process: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The state follows the name, which may hold anything, in brackets.
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
 fn the_target_restarts(from: Engine, to: Engine) {

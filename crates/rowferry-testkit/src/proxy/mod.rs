@@ -9,7 +9,7 @@ mod lane;
 mod state;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -23,6 +23,7 @@ use state::{Armed, Orders, State};
 pub struct Proxy {
     port: u16,
     state: Arc<State>,
+    upstream: Arc<Mutex<SocketAddr>>,
     listener: JoinHandle<()>,
     runtime: tokio::runtime::Handle,
 }
@@ -34,8 +35,9 @@ impl Proxy {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a loopback port is free");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let state = State::new();
-        let listener = spawn(accept(listener, upstream, Arc::clone(&state)));
-        Self { port, state, listener, runtime: tokio::runtime::Handle::current() }
+        let upstream = Arc::new(Mutex::new(upstream));
+        let listener = spawn(accept(listener, Arc::clone(&upstream), Arc::clone(&state)));
+        Self { port, state, upstream, listener, runtime: tokio::runtime::Handle::current() }
     }
 
     /// The port to connect to on 127.0.0.1.
@@ -60,6 +62,11 @@ impl Proxy {
                 }));
             }
         }
+    }
+
+    /// Relays connections that come from now on to another server, as after a failover.
+    pub fn point_at(&self, upstream: SocketAddr) {
+        *self.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
     }
 
     /// From now on, do not fail.
@@ -90,7 +97,7 @@ impl Proxy {
     /// For each connection that a client gave up while it lay in a black hole: how long after the
     /// last byte that moved on it.
     pub fn given_up(&self) -> Vec<std::time::Duration> {
-        self.state.given_up.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.state.given_up.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -106,8 +113,9 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, upstream: SocketAddr, state: Arc<State>) {
+async fn accept(listener: TcpListener, upstream: Arc<Mutex<SocketAddr>>, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
+        let upstream = *upstream.lock().unwrap_or_else(PoisonError::into_inner);
         let state = Arc::clone(&state);
         drop(spawn(async move {
             if state.closes_all() {
