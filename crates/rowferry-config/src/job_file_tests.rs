@@ -236,6 +236,18 @@ fn a_printed_job_reads_back_as_itself() {
 }
 
 #[test]
+fn limits_on_time_are_read_and_printed() {
+    let text = job("settings: {connect_timeout: 3s, progress_timeout: 0, statement_timeout: 1h, \
+         lock_timeout: 250ms}\ntables: [t]");
+    let job = read(&text).unwrap().jobs.remove(0);
+    let limits = job.settings.limits;
+    assert_eq!((limits.connect.as_secs(), limits.progress.as_secs()), (3, 0));
+    assert_eq!((limits.statement.as_secs(), limits.lock.as_millis()), (3600, 250));
+    let again = read(&print_config(&job)).unwrap().jobs.remove(0);
+    assert_eq!(again.settings, job.settings);
+}
+
+#[test]
 fn mistakes_name_their_place_and_the_next_step() {
     let table = |rest: &str| job(&format!("tables:\n- source: t\n{}", rest.replace('|', "\n")));
     let mistakes = [

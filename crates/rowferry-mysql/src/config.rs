@@ -20,6 +20,8 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 /// Longest that a writer may do nothing inside its transaction: a stopped process must not keep rows
 /// locked, and five minutes outlast every pause of a live one.
 const IDLE_SECONDS: u16 = 300;
+/// The longest wait for a table that both servers can be told: a year.
+const NO_LIMIT_SECONDS: u64 = 31_536_000;
 
 /// Settings of every session. Names and values of the wire are utf8mb4, instants are UTC.
 const SESSION: &[&str] = &[
@@ -130,8 +132,11 @@ impl Server {
 
     /// How long a lock is waited for, of a table or a row.
     fn lock_limits(&self) -> String {
-        // In whole seconds, one at least.
-        let seconds = self.limits.lock.as_secs().max(1);
+        let seconds = match self.limits.lock {
+            Duration::ZERO => NO_LIMIT_SECONDS,
+            // In whole seconds, one at least.
+            limit => limit.as_secs().clamp(1, NO_LIMIT_SECONDS),
+        };
         format!("set session lock_wait_timeout = {seconds}, innodb_lock_wait_timeout = {seconds}")
     }
 

@@ -234,7 +234,9 @@ impl Watch {
             conn.disconnect().await?;
             Ok::<_, Error>(command)
         };
-        let answer = within(self.limits.connect.max(self.limits.progress), question).await;
+        let TimeLimits { connect, progress, .. } = self.limits;
+        let limit = if connect.is_zero() { progress } else { connect };
+        let answer = within(limit, question).await;
         matches!(answer, Ok(Ok(Some(command))) if !command.eq_ignore_ascii_case("sleep"))
     }
 }

@@ -19,6 +19,12 @@ pub(crate) fn of(error: Error, attempt: impl Into<String>) -> ConnectorError {
         Error::Server(server) => of_server(&server, attempt),
         Error::Io(IoError::Tls(tls)) => tls_refused(attempt, tls.to_string()),
         Error::Io(IoError::Io(io)) if is_tls(&io) => tls_refused(attempt, io.to_string()),
+        // Of our own: see `conn`.
+        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::TimedOut => {
+            ConnectorError::new(ErrorClass::Transient, "no-answer", attempt)
+                .with_server(io.to_string())
+                .with_next("Raise `progress_timeout` where the server is only slow.")
+        }
         Error::Io(IoError::Io(io)) => {
             ConnectorError::new(ErrorClass::Transient, "connection-lost", attempt)
                 .with_server(io.to_string())
@@ -153,11 +159,18 @@ fn meaning(code: u16) -> (ErrorClass, &'static str, Option<&'static str>) {
         ),
         1118 | 1071 | 1074 | 1170 | 1117 => (Setup, "table-too-wide", None),
         1205 => (Transient, "lock-timeout", None),
+        // The limits of MariaDB and MySQL on one statement.
+        1969 | 3024 => (
+            Transient,
+            "statement-timeout",
+            Some("Lower `chunk_rows`, or raise `statement_timeout`."),
+        ),
         1213 => (Transient, "deadlock", None),
         1290 | 1836 | 1792 => (Transient, "read-only", None),
         1040 | 1203 | 1226 => (Transient, "too-many-connections", None),
-        1053 | 1077 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1317 | 1927 | 3024 | 3169
-        | 4031 => (Transient, "connection-lost", None),
+        1053 | 1077 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1317 | 1927 | 3169 | 4031 => {
+            (Transient, "connection-lost", None)
+        }
         1021 | 1114 => (
             Transient,
             "disk-full",

@@ -39,9 +39,9 @@ pub(crate) async fn find(
 /// Ends them, the holder of the lock first: without it none of the others is alive.
 pub(crate) async fn end(server: &Server, conn: &mut Conn, state: &StreamState) -> Result<()> {
     let attempt = "could not end the sessions of the stream";
-    session::end(conn, &locks(state), attempt, |_all| true).await?;
+    session::end(conn, &locks(state), attempt).await?;
     let writers = session::writers(server, &state.stream_id);
-    session::end(conn, &writers, attempt, |_all| true).await
+    session::end(conn, &writers, attempt).await
 }
 
 /// The lock of the target table, or of the stream where several write one table.

@@ -50,7 +50,7 @@ pub(crate) async fn open(server: &Server, stream_id: &str, purpose: Purpose) -> 
 /// Ends all sessions of a stream but `conn` itself, and waits until they have rolled back.
 pub(crate) async fn end_all(server: &Server, conn: &mut Conn, stream_id: &str) -> Result<()> {
     let attempt = "could not end the sessions of the previous owner";
-    end(conn, &writers(server, stream_id), attempt, |_all| true).await
+    end(conn, &writers(server, stream_id), attempt).await
 }
 
 /// The numbers of the sessions that write for a stream, as a query.
@@ -63,20 +63,14 @@ pub(crate) fn writers(server: &Server, stream_id: &str) -> String {
         .join(" union all ")
 }
 
-/// Ends the sessions that the query `holders` gives and that are `wanted`, but `conn` itself, and
-/// waits until it gives none of them.
-pub(crate) async fn end(
-    conn: &mut Conn,
-    holders: &str,
-    attempt: &'static str,
-    wanted: impl Fn(u64) -> bool,
-) -> Result<()> {
+/// Ends the sessions that the query `holders` gives, but `conn` itself, and waits until it gives
+/// none.
+pub(crate) async fn end(conn: &mut Conn, holders: &str, attempt: &'static str) -> Result<()> {
     let own = u64::from(conn.id());
     for _ in 0..ROLLBACK_TRIES {
         let ids: Vec<Option<u64>> =
             conn.query(holders).await.map_err(|error| error::of(error, attempt))?;
-        let others: Vec<u64> =
-            ids.into_iter().flatten().filter(|id| *id != own && wanted(*id)).collect();
+        let others: Vec<u64> = ids.into_iter().flatten().filter(|id| *id != own).collect();
         if others.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! The writing end.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -28,7 +28,7 @@ pub(crate) struct SinkState {
     idle: Mutex<HashMap<String, Vec<WriteSession>>>,
     /// Connections whose writers were given up. Where the network has swallowed our end of one, the
     /// server's end lives on, and holds the rows of its chunk.
-    abandoned: Mutex<HashSet<u64>>,
+    abandoned: Mutex<BTreeSet<u64>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -62,9 +62,11 @@ impl SinkState {
     pub(crate) async fn end_abandoned(&self, conn: &mut Conn, stream_id: &str) -> Result<()> {
         let ids = locked(&self.abandoned).clone();
         if !ids.is_empty() {
+            let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let writers = session::writers(&self.server, stream_id);
-            let attempt = "could not end earlier sessions of this copy";
-            session::end(conn, &writers, attempt, |id| ids.contains(&id)).await?;
+            let left = format!("select w.id from ({writers}) w where w.id in ({list})");
+            let attempt = "could not end the session of a writer that was given up";
+            session::end(conn, &left, attempt).await?;
             locked(&self.abandoned).retain(|id| !ids.contains(id));
         }
         Ok(())

@@ -81,11 +81,13 @@ const KEEPALIVE_SETTINGS: &str = "set tcp_keepalives_idle = 30; set tcp_keepaliv
 
 /// The statements that a new session runs first. `version` as in `server_version_num`.
 pub(crate) fn session_settings(purpose: Purpose, version: u32, limits: &TimeLimits) -> String {
-    let lock = limits.lock.as_millis();
+    // The server takes no larger number.
+    let millis = |limit: Duration| limit.as_millis().min(i32::MAX.unsigned_abs().into());
+    let lock = millis(limits.lock);
     let own = match purpose {
         Purpose::Read => READ_SETTINGS.to_owned(),
         Purpose::Chunk => {
-            let statement = limits.statement.as_millis();
+            let statement = millis(limits.statement);
             format!(
                 "{WRITE_SETTINGS}; {KEEPALIVE_SETTINGS}; set lock_timeout = {lock}; \
                  set statement_timeout = {statement}"

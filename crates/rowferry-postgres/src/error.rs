@@ -65,6 +65,9 @@ fn from_server(attempt: String, server: &DbError) -> ConnectorError {
         "permission-denied" => error.with_next(
             "Grant the missing right to this login; `rowferry check` prints the statements.",
         ),
+        "cancelled" => error.with_next(
+            "Where a time limit ended it, lower `chunk_rows` or raise `statement_timeout`.",
+        ),
         "disk-full" => error.with_next(
             "Make room on the disk that the server names and run the same command again; it \
              continues behind what is saved.",

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Backoff, ByteBudget, ComputePool, Jitter, Owner, RuntimeError};
+use crate::{Backoff, ByteBudget, ComputePool, Jitter, Owner, RuntimeError, Silent, within};
 
 #[tokio::test]
 async fn a_panic_on_the_pool_is_an_error_and_the_pool_lives_on() {
@@ -50,6 +50,31 @@ fn pauses_stay_within_their_bounds() {
     for _ in 0..100 {
         let pause = backoff.next_pause();
         assert!(pause >= Duration::from_millis(500) && pause <= Duration::from_mins(1));
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_and_answers_do_not() {
+    let limit = Duration::from_millis(20);
+    assert_eq!(within(limit, async { 7 }).await, Ok(7));
+    assert_eq!(within(limit, std::future::pending::<()>()).await, Err(Silent(limit)));
+    let late = async { tokio::time::sleep(limit * 2).await };
+    assert_eq!(within(Duration::ZERO, late).await, Ok(()), "no limit");
+}
+
+#[test]
+fn what_is_there_needs_no_timer() {
+    // A timer would panic outside a runtime.
+    let answer = at_once(within(Duration::from_secs(1), async { 7 }));
+    assert_eq!(answer, Ok(7));
+}
+
+/// The first poll of a future, which must be the last.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("it waits"),
     }
 }
 

@@ -170,6 +170,34 @@ fn a_table_in_use_is_not_swapped(to: Engine) {
     block.gives_up(reader, &["--write", "replace"]);
 }
 
+/// The server is silent for longer than the progress timeout, and says that it works.
+fn a_long_wait_is_no_silence(to: Engine) {
+    let Some(block) = Block::new(to) else { return };
+    block.run(&["--write", "replace"]).expect(0);
+    let mut reader = Session::open(&block.target);
+    reader.send("begin; select count(*) from t_bigint;");
+    block.wait_for_holder();
+    let words = ["--write", "replace", "--progress-timeout", "500ms"];
+    let started = block.start_with("20s", &words);
+    let waits = match to {
+        Engine::Postgres => {
+            "select count(*) from pg_locks where not granted and mode = 'AccessExclusiveLock'"
+        }
+        Engine::Mariadb | Engine::Mysql | Engine::Sqlite => {
+            "select count(*) from information_schema.processlist \
+             where db = database() and state like 'Waiting for table metadata lock%'"
+        }
+    };
+    wait_until("the swap", || block.target.value(waits) != "0");
+    std::thread::sleep(Duration::from_secs(3));
+    reader.send("rollback;");
+    reader.close();
+    let told = wait(started).expect(0);
+    assert!(!told.stderr.contains("WARN"), "{told:?}");
+    block.assert_whole();
+    println!("faults: 1");
+}
+
 fn a_locked_progress_row_is_not_waited_for_long(to: Engine) {
     let Some(block) = Block::new(to) else { return };
     block.run(&["--write", "upsert"]).expect(0);
@@ -201,5 +229,6 @@ into_servers! {
     a_locked_row_only_delays
     a_deadlock_leaves_nothing_behind
     a_table_in_use_is_not_swapped
+    a_long_wait_is_no_silence
     a_locked_progress_row_is_not_waited_for_long
 }
