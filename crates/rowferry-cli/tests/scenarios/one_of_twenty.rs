@@ -32,15 +32,17 @@ fn fill(ends: &TwoEnds) {
     ends.source.exec(&(made + &names().iter().map(filled).collect::<Vec<String>>().concat()));
 }
 
-fn write_job(ends: &TwoEnds) {
+fn write_job(ends: &TwoEnds, chunk_rows: u32) {
     let lines: Vec<String> =
         names().iter().map(|name| format!("{{ source: {name}, write: append }}")).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    ends.write_job("parallel_tables: 4, chunk_rows: 20, retry_for: 3s", &lines);
+    let settings =
+        format!("parallel_tables: 4, workers: 3, chunk_rows: {chunk_rows}, retry_for: 3s");
+    ends.write_job(&settings, &lines);
 }
 
 fn run(ends: &TwoEnds) -> Told {
-    write_job(ends);
+    write_job(ends, 20);
     ends.run_job(&[])
 }
 
@@ -96,12 +98,15 @@ fn a_table_is_locked(from: Engine, to: Engine) {
         ),
         Engine::Mariadb | Engine::Mysql | Engine::Sqlite => (
             format!("start transaction; select * from {BAD} where id >= 0 for update;"),
-            "select count(*) from information_schema.innodb_trx where trx_rows_locked >= 60",
+            "select count(*) from information_schema.innodb_trx t \
+             join information_schema.processlist p on p.id = t.trx_mysql_thread_id \
+             where p.db = database() and t.trx_rows_locked > 0",
         ),
     };
     other.send(&lock);
     wait_until("the lock", || ends.target.value(held) != "0");
-    write_job(&ends);
+    // One chunk, so that it holds one worker.
+    write_job(&ends, 100);
     let run = ends.world.start(&["run", "job.yaml", "--output", "json"]);
     let counts = names().into_iter().filter(|name| name != BAD);
     let counts: Vec<String> = counts.map(|name| format!("(select count(*) from {name})")).collect();
