@@ -205,7 +205,8 @@ mod tests {
                 .enumerate()
                 .map(|(at, value)| format!("select {at} n, {} v", text(value)))
                 .collect();
-            let all = format!("select lower(hex(v)) from ({}) t order by n", values.join(" union all "));
+            let all =
+                format!("select lower(hex(v)) from ({}) t order by n", values.join(" union all "));
             let query = |modes: &str| database.query(&format!("set sql_mode = '{modes}'; {all}"));
             let hexes = |change: fn(&str) -> String| -> Vec<String> {
                 texts.iter().map(|value| hex(change(value).as_bytes())).collect()

@@ -321,7 +321,7 @@ mod tests {
     }
 
     fn hex(text: &str) -> String {
-        text.bytes().map(|byte| format!("{byte:02x}")).collect()
+        text.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
     }
 
     #[test]
@@ -329,14 +329,20 @@ mod tests {
         let Some(server) = rowferry_testkit::postgres() else { return };
         let database = server.database("quoting");
         let texts = texts(400);
-        let values: Vec<String> =
-            texts.iter().enumerate().map(|(at, text)| format!("({at}, {})", literal(text))).collect();
+        let values: Vec<String> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| format!("({at}, {})", literal(text)))
+            .collect();
         let query = "select encode(convert_to(v, 'UTF8'), 'hex') from (values";
         let found = database.query(&format!("{query} {}) t(n, v) order by n", values.join(", ")));
         assert_eq!(found, texts.iter().map(|text| hex(text)).collect::<Vec<_>>());
 
-        let names: Vec<String> =
-            texts.iter().enumerate().map(|(at, text)| with_suffix(&format!("{at}{text}"), "")).collect();
+        let names: Vec<String> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| with_suffix(&format!("{at}{text}"), ""))
+            .collect();
         let columns: Vec<String> =
             names.iter().map(|name| format!("{} integer", quote(name))).collect();
         database.exec(&format!("create table t ({})", columns.join(", ")));

@@ -62,6 +62,9 @@ impl Drop for Nest {
 
 /// Everything that a run says of a login with the canary, when it works and when it does not.
 fn a_password_is_kept(engine: Engine) {
+    if engine == Mysql && !is_full() {
+        return;
+    }
     let world = World::new();
     let Some(nest) = Nest::build(engine, &world) else { return };
     world.orders("a.db", 2_000);
@@ -275,6 +278,9 @@ fn chosen(from: Engine, to: Engine) -> Vec<Rule> {
 
 /// Rows that break a rule are told by their keys, and by nothing else of them.
 fn values_are_kept(from: Engine, to: Engine) {
+    if to == Mysql && !is_full() {
+        return;
+    }
     let world = World::new();
     let Some(source) = database(from, &world, "leak_source") else { return };
     let Some(target) = database(to, &world, "leak_target") else { return };
