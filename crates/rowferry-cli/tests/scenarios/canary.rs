@@ -96,10 +96,9 @@ fn a_password_is_kept(engine: Engine) {
         let told = finish(command);
         let leaked = cfg!(feature = "failpoints") && point.is_some();
         let code = match what {
-            "wrong password" => 77,
             "unknown database" if engine == Postgres => 78,
             // To a login without rights MySQL does not tell whether there is one.
-            "unknown database" => 77,
+            "wrong password" | "unknown database" => 77,
             "broken rule" => 65,
             _ if leaked => 70,
             _ => 0,

@@ -263,7 +263,7 @@ fn without(
     }
     // Whole chunks at most, of which the next run knows.
     let left = rows(target).map_or(0, |rows| rows.len());
-    if left % 100 != 0 {
+    if !left.is_multiple_of(100) {
         return Some(Err(format!("{left} rows are there")));
     }
     // Where a connection is refused, nothing more is known of its end.
