@@ -84,15 +84,13 @@ fn fill(pattern: &str, source: &TableRef) -> String {
     let mut filled = String::new();
     let mut rest = pattern;
     while let Some(first) = rest.chars().next() {
-        match words.iter().find_map(|(word, name)| Some((name, rest.strip_prefix(word)?))) {
-            Some((name, behind)) => {
-                filled.push_str(name);
-                rest = behind;
-            }
-            None => {
-                filled.push(first);
-                rest = rest.split_at(first.len_utf8()).1;
-            }
+        let found = words.iter().find_map(|(word, name)| Some((name, rest.strip_prefix(word)?)));
+        if let Some((name, behind)) = found {
+            filled.push_str(name);
+            rest = behind;
+        } else {
+            filled.push(first);
+            rest = rest.split_at(first.len_utf8()).1;
         }
     }
     filled

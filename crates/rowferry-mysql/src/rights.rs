@@ -101,7 +101,8 @@ impl Rights {
             !self.grants.iter().any(|grant| grant.table.is_none() && grant.gives(right, database))
         };
         let place = format!("{}.*", sql::quote(database));
-        self.statement(wanted.iter().filter(lacks).copied().collect(), &place)
+        let missing: Vec<&str> = wanted.iter().filter(lacks).copied().collect();
+        self.statement(&missing, &place)
     }
 
     fn on_table(&self, database: &str, table: &str, wanted: &[&str]) -> Option<String> {
@@ -112,10 +113,11 @@ impl Rights {
             })
         };
         let place = format!("{}.{}", sql::quote(database), sql::quote(table));
-        self.statement(wanted.iter().filter(lacks).copied().collect(), &place)
+        let missing: Vec<&str> = wanted.iter().filter(lacks).copied().collect();
+        self.statement(&missing, &place)
     }
 
-    fn statement(&self, rights: Vec<&str>, place: &str) -> Option<String> {
+    fn statement(&self, rights: &[&str], place: &str) -> Option<String> {
         let account = &self.account;
         (!rights.is_empty())
             .then(|| format!("grant {} on {place} to {account};", rights.join(", ")))

@@ -31,12 +31,11 @@ pub(crate) async fn to_write(
     let on_target: &[&str] = match access.write {
         WriteMode::Append => &["select", "insert"],
         WriteMode::Replace if swap => &[],
-        WriteMode::Replace => &["select", "insert", "delete"],
         // Where one key decides which row is met, it is updated; else it is deleted and inserted.
         WriteMode::Upsert if unique_indexes(session, target).await? <= 1 => {
             &["select", "insert", "update"]
         }
-        WriteMode::Upsert => &["select", "insert", "delete"],
+        WriteMode::Replace | WriteMode::Upsert => &["select", "insert", "delete"],
     };
     missing.extend(on_table(session, target, on_target).await?);
     if access.write == WriteMode::Upsert {

@@ -62,6 +62,9 @@ impl Drop for Nest {
 
 /// Everything that a run says of a login with the canary, when it works and when it does not.
 fn a_password_is_kept(engine: Engine) {
+    if engine == Mysql && !is_full() {
+        return;
+    }
     let world = World::new();
     let Some(nest) = Nest::build(engine, &world) else { return };
     world.orders("a.db", 2_000);
@@ -93,10 +96,9 @@ fn a_password_is_kept(engine: Engine) {
         let told = finish(command);
         let leaked = cfg!(feature = "failpoints") && point.is_some();
         let code = match what {
-            "wrong password" => 77,
             "unknown database" if engine == Postgres => 78,
             // To a login without rights MySQL does not tell whether there is one.
-            "unknown database" => 77,
+            "wrong password" | "unknown database" => 77,
             "broken rule" => 65,
             _ if leaked => 70,
             _ => 0,
@@ -275,6 +277,9 @@ fn chosen(from: Engine, to: Engine) -> Vec<Rule> {
 
 /// Rows that break a rule are told by their keys, and by nothing else of them.
 fn values_are_kept(from: Engine, to: Engine) {
+    if to == Mysql && !is_full() {
+        return;
+    }
     let world = World::new();
     let Some(source) = database(from, &world, "leak_source") else { return };
     let Some(target) = database(to, &world, "leak_target") else { return };

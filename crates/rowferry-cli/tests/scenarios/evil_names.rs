@@ -117,6 +117,10 @@ fn refused(report: &Value, names: &[String], target: &Database) -> Vec<String> {
 }
 
 fn arrive_or_are_refused(from: Engine, to: Engine) {
+    // Where it differs from MariaDB, the whole matrix tells.
+    if !is_full() && to == Mysql {
+        return;
+    }
     let world = World::new();
     let Some(source) = database(from, &world, "evil_source") else { return };
     let Some(target) = database(to, &world, "evil_target") else { return };
@@ -164,7 +168,9 @@ fn arrive_or_are_refused(from: Engine, to: Engine) {
             break;
         }
     }
-    for words in [&["--write", "replace"][..], &["--write", "upsert"]] {
+    // The loop above made the tables; now they are there.
+    let ways = [&["--write", "replace"][..], &["--write", "upsert"]];
+    for words in &ways[usize::from(!is_full())..] {
         let (code, report) = run(words);
         let failed: Vec<String> = report["tables"]
             .as_array()

@@ -135,6 +135,10 @@ fn made_by_another(target: &Database, rows: u32) {
 }
 
 fn copies_as_roles(from: Engine, to: Engine) {
+    // Rights are looked at end by end: two directions have both ends of both kinds of server.
+    if !is_full() && !matches!((from, to), (Postgres, Mariadb) | (Mariadb, Postgres)) {
+        return;
+    }
     let world = World::new();
     let Some(source) = database(from, &world, "roles_source") else { return };
     let Some(target) = database(to, &world, "roles_target") else { return };
@@ -259,7 +263,7 @@ fn without(
     }
     // Whole chunks at most, of which the next run knows.
     let left = rows(target).map_or(0, |rows| rows.len());
-    if left % 100 != 0 {
+    if !left.is_multiple_of(100) {
         return Some(Err(format!("{left} rows are there")));
     }
     // Where a connection is refused, nothing more is known of its end.
@@ -319,5 +323,8 @@ fn a_missing_right_in_mariadb_is_named() {
 
 #[test]
 fn a_missing_right_in_mysql_is_named() {
+    if !is_full() {
+        return;
+    }
     a_missing_right_is_named(Mysql, &MYSQL_SOURCE, &MYSQL_TARGET);
 }
