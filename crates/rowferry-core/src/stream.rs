@@ -167,21 +167,30 @@ impl StreamState {
 /// The stream row as the holder of a lock saw it last. What a run decides rests on it: a process that
 /// was frozen between reading and claiming must not begin again what its successor has done in the
 /// meantime, nor a successor what the woken process has.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SeenState(Option<Option<Seen>>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    epoch: i64,
-    done: bool,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeenState {
+    /// It was not read.
+    #[default]
+    Unread,
+    /// There was no row.
+    Missing,
+    /// There was one.
+    Row {
+        /// Its epoch.
+        epoch: i64,
+        /// Whether its run was finished.
+        done: bool,
+    },
 }
 
 impl SeenState {
+    fn of(row: Option<(i64, Phase)>) -> Self {
+        row.map_or(Self::Missing, |(epoch, phase)| Self::Row { epoch, done: phase == Phase::Done })
+    }
+
     /// The state was read; `None` = there was no row.
     pub fn note(&mut self, state: Option<&StreamState>) {
-        let seen =
-            |state: &StreamState| Seen { epoch: state.epoch, done: state.phase == Phase::Done };
-        self.0 = Some(state.map(seen));
+        *self = Self::of(state.map(|state| (state.epoch, state.phase)));
     }
 
     /// The stream row, locked for a claim, has this epoch and phase; `None` = there is no row. The
@@ -190,19 +199,18 @@ impl SeenState {
     /// # Errors
     ///
     /// Class `Fenced` when somebody else claimed or finished it since the state was read.
-    pub fn check(&self, row: Option<(i64, Phase)>, target: &TableRef) -> Result<()> {
-        let found = row.map(|(epoch, phase)| Seen { epoch, done: phase == Phase::Done });
-        if self.0.is_some_and(|seen| seen != found) {
-            let message = format!("another run has taken over table {target}");
-            return Err(ConnectorError::new(ErrorClass::Fenced, "fenced", message)
-                .with_next("Run the same command again; it finds what the other one has done."));
+    pub fn check(self, row: Option<(i64, Phase)>, target: &TableRef) -> Result<()> {
+        if self == Self::Unread || self == Self::of(row) {
+            return Ok(());
         }
-        Ok(())
+        let message = format!("another run has taken over table {target}");
+        Err(ConnectorError::new(ErrorClass::Fenced, "fenced", message)
+            .with_next("Run the same command again; it finds what the other one has done."))
     }
 
     /// The claim is committed: the stream row has `epoch`.
     pub fn raised(&mut self, epoch: i64) {
-        self.0 = Some(Some(Seen { epoch, done: false }));
+        *self = Self::Row { epoch, done: false };
     }
 }
 

@@ -64,16 +64,21 @@ pub(crate) async fn describe(
     relation: &Relation,
     money_digits: u8,
 ) -> Result<TableSchema> {
-    let (types, keys, indexes, size, foreign_keys, checks, next_identity, untranslated) = tokio::try_join!(
-        TypeCatalog::of_table(&session.client, relation.oid),
-        keys(session, relation),
-        indexes(session, relation),
-        size(session, relation),
-        objects::foreign_keys(session, relation),
-        objects::checks(session, relation),
-        objects::next_identity(session, relation),
-        objects::untranslated(session, relation),
-    )?;
+    // Eight questions at once make a large future, too large for the stacks of those who wait.
+    let questions = Box::pin(async {
+        tokio::try_join!(
+            TypeCatalog::of_table(&session.client, relation.oid),
+            keys(session, relation),
+            indexes(session, relation),
+            size(session, relation),
+            objects::foreign_keys(session, relation),
+            objects::checks(session, relation),
+            objects::next_identity(session, relation),
+            objects::untranslated(session, relation),
+        )
+    });
+    let (types, keys, indexes, size, foreign_keys, checks, next_identity, untranslated) =
+        questions.await?;
     let columns = columns(session, relation, &types, money_digits).await?;
     let mut needed: Vec<TypeDefinition> = Vec::new();
     for need in columns.iter().flat_map(|column| &column.native.needs) {

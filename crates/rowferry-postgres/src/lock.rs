@@ -261,8 +261,6 @@ impl PgStreamLock {
         // An error leaves the session, and its transaction rolls back.
         self.seen.check(row, &self.target)?;
         let (run, epoch, phase) = self.raise(&session, start).await?;
-        // An error here leaves the session, and its transaction rolls back.
-        self.seen.claim(epoch, &self.target)?;
         if *start != ClaimStart::Continue {
             let remove =
                 format!("delete from {} where stream_id = $1 and run < $2", self.progress.chunk());

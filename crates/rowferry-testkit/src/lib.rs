@@ -17,6 +17,7 @@
 #![expect(
     clippy::missing_panics_doc,
     clippy::print_stderr,
+    clippy::print_stdout,
     reason = "test equipment reports by panicking and by its skipped: lines"
 )]
 
