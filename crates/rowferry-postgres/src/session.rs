@@ -143,10 +143,10 @@ impl Drop for Session {
             (false, true) => Leave::Cancel,
             (false, false) => return,
         };
-        if let Some(leash) = self.leash.take() {
-            if leash.send(leave).is_err() {
-                tracing::trace!("the connection had ended before its session");
-            }
+        if let Some(leash) = self.leash.take()
+            && leash.send(leave).is_err()
+        {
+            tracing::trace!("the connection had ended before its session");
         }
     }
 }
