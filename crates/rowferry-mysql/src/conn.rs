@@ -208,7 +208,8 @@ impl Watch {
     }
 
     async fn hear<T>(&mut self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let mut call = pin!(call);
+        // Boxed, since it would lie twice in the future of every caller.
+        let mut call = Box::pin(call);
         let silent = loop {
             match within(self.limits.progress, call.as_mut()).await {
                 Ok(answer) => return answer,

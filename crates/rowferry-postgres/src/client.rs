@@ -7,7 +7,7 @@
 //! works for this one.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -129,7 +129,8 @@ impl Client {
     }
 
     async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let mut call = pin!(call);
+        // Boxed, since it would lie twice in the future of every caller.
+        let mut call = Box::pin(call);
         loop {
             if let Some(answer) = self.watch.hear(call.as_mut()).await {
                 return answer;
