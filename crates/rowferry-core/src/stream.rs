@@ -168,20 +168,24 @@ impl StreamState {
 /// was frozen between reading and claiming must not begin again what its successor has done in the
 /// meantime, nor a successor what the woken process has.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SeenState(Option<Option<Seen>>);
+pub struct SeenState(Seen);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
-    epoch: i64,
-    done: bool,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Seen {
+    /// Nobody asked.
+    #[default]
+    Unasked,
+    NoRow,
+    Row {
+        epoch: i64,
+        done: bool,
+    },
 }
 
 impl SeenState {
     /// The state was read; `None` = there was no row.
     pub fn note(&mut self, state: Option<&StreamState>) {
-        let seen =
-            |state: &StreamState| Seen { epoch: state.epoch, done: state.phase == Phase::Done };
-        self.0 = Some(state.map(seen));
+        self.0 = state.map_or(Seen::NoRow, |state| Seen::of(state.epoch, state.phase));
     }
 
     /// The stream row, locked for a claim, has this epoch and phase; `None` = there is no row. The
@@ -191,14 +195,20 @@ impl SeenState {
     ///
     /// Class `Fenced` when somebody else claimed or finished it since the state was read.
     pub fn claim(&mut self, row: Option<(i64, Phase)>, target: &TableRef) -> Result<()> {
-        let found = row.map(|(epoch, phase)| Seen { epoch, done: phase == Phase::Done });
-        if self.0.is_some_and(|seen| seen != found) {
+        let found = row.map_or(Seen::NoRow, |(epoch, phase)| Seen::of(epoch, phase));
+        if self.0 != Seen::Unasked && self.0 != found {
             let message = format!("another run has taken over table {target}");
             return Err(ConnectorError::new(ErrorClass::Fenced, "fenced", message)
                 .with_next("Run the same command again; it finds what the other one has done."));
         }
-        self.0 = Some(Some(Seen { epoch: row.map_or(0, |(epoch, _)| epoch) + 1, done: false }));
+        self.0 = Seen::Row { epoch: row.map_or(0, |(epoch, _)| epoch) + 1, done: false };
         Ok(())
+    }
+}
+
+impl Seen {
+    fn of(epoch: i64, phase: Phase) -> Self {
+        Self::Row { epoch, done: phase == Phase::Done }
     }
 }
 
