@@ -33,6 +33,10 @@ fn classify(attempt: String, error: Error) -> ConnectorError {
         "connection closed" | "error communicating with the server" => {
             (ErrorClass::Transient, "connection-lost")
         }
+        // Not what a server says: something on the way damaged it, and another connection may not.
+        "error parsing response from server" | "unexpected message from server" => {
+            (ErrorClass::Transient, "garbled")
+        }
         "error connecting to server" | "timeout waiting for server" => {
             (ErrorClass::Transient, "unreachable")
         }
