@@ -36,6 +36,10 @@ fn classify(attempt: String, error: Error) -> ConnectorError {
         "error connecting to server" => (ErrorClass::Transient, "unreachable"),
         // Of our own: see `client`.
         "timeout waiting for server" => (ErrorClass::Transient, "no-answer"),
+        // Not what a server says: something on the way damaged it, and another connection may not.
+        "error parsing response from server" | "unexpected message from server" => {
+            (ErrorClass::Transient, "garbled")
+        }
         _ => (ErrorClass::Bug, "protocol"),
     };
     let mut ours = ConnectorError::new(class, code, attempt).with_server(match cause {

@@ -18,7 +18,7 @@
     clippy::missing_panics_doc,
     clippy::print_stderr,
     clippy::print_stdout,
-    reason = "test equipment reports by panicking and by its skipped: lines"
+    reason = "test equipment reports by panicking and by its skipped: and faults: lines"
 )]
 
 mod cage;

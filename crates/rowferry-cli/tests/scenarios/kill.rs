@@ -53,8 +53,12 @@ impl Ferry {
         self.right = Vec::new();
     }
 
-    /// Leaves nothing in the target.
+    /// Leaves nothing in the target, nor in the ledger, which would miss it.
     fn clear(&self) {
+        let state = self.world.path("state");
+        if state.exists() {
+            std::fs::remove_dir_all(state).unwrap();
+        }
         for table in tables(&self.target) {
             self.target.exec(&format!("drop table {table}"));
         }

@@ -26,7 +26,7 @@ impl Judged {
         let database = database(engine, &world, "planted")?;
         fill(&database, ROWS);
         let mut judged = Self { database, rows: Vec::new(), checksum: Vec::new(), _world: world };
-        judged.copy();
+        judged.copy_and("select 1");
         judged.rows = dump(&judged.database, "t_bigint", &COLUMNS);
         judged.checksum = checksum(&judged.database, "planted", &COLUMNS);
         let copied = dump(&judged.database, "planted", &COLUMNS);
@@ -34,16 +34,16 @@ impl Judged {
         Some(judged)
     }
 
-    /// A right copy again, without a key, so that a row can be there twice.
-    fn copy(&self) {
-        self.database.exec("drop table if exists planted");
-        self.database.exec("create table planted as select * from t_bigint");
+    /// A right copy again, without a key so that a row can be there twice, and then this.
+    fn copy_and(&self, change: &str) {
+        self.database.exec(&format!(
+            "drop table if exists planted; create table planted as select * from t_bigint; {change}"
+        ));
     }
 
     /// Panics unless both ways to compare see the difference that `change` makes.
     fn sees(&self, what: &str, change: &str) {
-        self.copy();
-        self.database.exec(change);
+        self.copy_and(change);
         let found = dump(&self.database, "planted", &COLUMNS);
         assert!(difference(&self.rows, &found).is_some(), "the dump does not see: {what}");
         let sum = checksum(&self.database, "planted", &COLUMNS);

@@ -7,7 +7,9 @@
 //! What is honest here: neither protocol has a checksum of its own, and the one of TCP was right again
 //! when it reached us, so a bit that flips inside of a value arrives as another value and no client can
 //! know. Such a row is allowed to differ, in the one value that was hit; the number of rows is not, nor
-//! are two rows. TLS, the default for hosts that are not this one, turns every flip into an error.
+//! are two rows. The same holds for the text of a statement: one that the server does not understand
+//! looks like our own mistake (70, `bad-statement`), and what is asked of a source is left as it is, for
+//! another bound is another question. TLS, the default for hosts that are not this one, turns every flip into an error.
 //! Whatever else is damaged (lengths, types, numbers of messages, answers) must not pass.
 
 use std::time::Duration;
@@ -40,16 +42,13 @@ const SEEDS: u64 = 1_000;
 /// Ten times what a run of so few rows takes.
 const CLOSED_AFTER: Duration = Duration::from_secs(6);
 
-/// Codes that a damaged wire may end with. 70 is none of them.
+/// Codes that a damaged wire may end with; 70 only where a statement was damaged.
 const CODES: [i32; 9] = [0, 1, 65, 69, 74, 75, 76, 77, 78];
 
 const CLOSED: WireFault =
     WireFault { way: Way::Answered, at: At::After(CLOSED_AFTER), on: On::All, what: What::Close };
 
-fn damage(random: &mut Random, sent: u64, answered: u64) -> WireFault {
-    let way = random.pick(&Way::BOTH);
-    let bytes = if way == Way::Sent { sent } else { answered };
-    let at = At::Byte(1 + random.below(bytes));
+fn damage(random: &mut Random, via: Via, sent: u64, answered: u64) -> WireFault {
     let bit = u8::try_from(random.below(8)).unwrap();
     let what = match random.below(10) {
         0 => What::Close,
@@ -58,7 +57,11 @@ fn damage(random: &mut Random, sent: u64, answered: u64) -> WireFault {
         2 => What::Slow(200_000),
         _ => What::Corrupt { offset: random.below(32), mask: 1 << bit },
     };
-    WireFault { way, at, on: On::One, what }
+    let flips = matches!(what, What::Corrupt { .. });
+    let asked = via == Via::Source && flips;
+    let way = if asked { Way::Answered } else { random.pick(&Way::BOTH) };
+    let bytes = if way == Way::Sent { sent } else { answered };
+    WireFault { way, at: At::Byte(1 + random.below(bytes)), on: On::One, what }
 }
 
 fn survives(from: Engine, to: Engine, via: Via) {
@@ -69,10 +72,11 @@ fn survives(from: Engine, to: Engine, via: Via) {
     let seeds = number("ROWFERRY_WIRE_SEEDS", if is_full() { SEEDS / 2 } else { SEEDS_SMALL });
     let (mut refused, mut altered) = (0, 0);
     for seed in first..first + seeds {
-        let fault = damage(&mut Random::seeded(seed), whole.sent, whole.answered);
+        let fault = damage(&mut Random::seeded(seed), via, whole.sent, whole.answered);
         let told = crossing.run(via, &[fault, CLOSED], &WORDS).told;
         let what = format!("seed {seed}: {fault:?} at the {via:?}: {told:?}");
-        assert!(CODES.contains(&told.code), "{what}");
+        let misread = told.code == 70 && told.slugs() == ["bad-statement"];
+        assert!(CODES.contains(&told.code) || misread, "{what}");
         assert!(!told.stderr.contains("panicked"), "{what}");
         if told.code == 0 {
             let differ = crossing.values_that_differ(&what);
