@@ -129,7 +129,9 @@ impl Session {
         request: &Request,
         run_id: &str,
     ) -> Result<Vec<TableReport>> {
-        let ends = self.signals.or(registry::ends(&job.source, &job.target, &self.compute)).await?;
+        // Two connectors at once: on the heap, as it is too large for the stacks of those who wait.
+        let connecting = Box::pin(registry::ends(&job.source, &job.target, &self.compute));
+        let ends = self.signals.or(connecting).await?;
         let observer = Arc::new(RunObserver::new(&self.history, run_id, &self.progress));
         let context = context(
             &job.settings,

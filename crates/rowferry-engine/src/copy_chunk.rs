@@ -348,8 +348,8 @@ async fn read_ahead(
         let held = room.before_read().await;
         let item = match reader.next().await {
             Ok(Some(payload)) => {
-                let _held = room.after_read(payload.bytes(), held).await;
-                Ok(Item::Rows { payload, _held })
+                let held = room.after_read(payload.bytes(), held).await;
+                Ok(Item::Rows { payload, _held: held })
             }
             Ok(None) => {
                 let (last_key, digest) = (reader.last_key(), reader.digest());
