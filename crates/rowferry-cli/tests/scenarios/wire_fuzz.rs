@@ -1,5 +1,5 @@
-//! Bytes on the wire that are not those that were sent: bits flipped, messages torn into single bytes,
-//! streams cut off at a byte or a message.
+//! Bytes on the wire that are not those that were sent: bits flipped, messages that arrive in pieces,
+//! streams cut off at a byte.
 //!
 //! The run ends, by itself and in time: with every row as it is, or with an error whose code is in the
 //! table; never with a panic.
@@ -7,10 +7,11 @@
 //! What is honest here: neither protocol has a checksum of its own, and the one of TCP was right again
 //! when it reached us, so a bit that flips inside of a value arrives as another value and no client can
 //! know. Such a row is allowed to differ, in the one value that was hit; the number of rows is not, nor
-//! are two rows. The same holds for the text of a statement and for what a catalogue says: one that
-//! cannot be understood looks like our own mistake (70, in words and without a panic), and what is asked of a source is left as it is, for
-//! another bound is another question. TLS, the default for hosts that are not this one, turns every flip into an error.
-//! Whatever else is damaged (lengths, types, numbers of messages, answers) must not pass.
+//! are two values. The same holds for the text of a statement and for what a catalogue says: one that
+//! cannot be understood looks like our own mistake (70, in words and without a panic). What is asked of
+//! a source is left as it is, for another bound is another question. Whatever else is damaged (lengths,
+//! types, numbers of messages, answers) must not pass. TLS, the default for hosts that are not this one,
+//! turns every flip into an error.
 
 use std::time::Duration;
 
