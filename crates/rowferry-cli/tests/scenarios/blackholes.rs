@@ -19,7 +19,7 @@ const WORDS: [&str; 6] = ["--chunk-rows", "200", "--write", "append", "--progres
 /// … and what is allowed beyond it: a tenth, and what the proxy needs to see that somebody has gone.
 const BEYOND: Duration = Duration::from_millis(200 + 100);
 /// A run with one such fault takes seconds.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_mins(1);
 
 /// Where the connection falls silent.
 #[derive(Clone, Copy, Debug)]

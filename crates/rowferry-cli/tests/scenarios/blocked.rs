@@ -84,10 +84,10 @@ impl Block {
         wait_until("a statement that waits for a row", || {
             self.target.value(waiters) != "0" || ended()
         });
-        if ended() {
-            panic!("nothing was waited for: {:?}", wait(started));
+        if !ended() {
+            return started;
         }
-        started
+        panic!("nothing was waited for: {:?}", wait(started))
     }
 
     /// Gives up in time, with the name of whoever is in the way; goes on when they have gone.
