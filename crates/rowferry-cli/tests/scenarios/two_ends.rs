@@ -52,8 +52,9 @@ impl TwoEnds {
         self.forget_target(tables);
     }
 
-    /// As [`Self::forget`], at the target alone.
+    /// As [`Self::forget`], at the target alone. The ledger goes too: it would miss them.
     pub(crate) fn forget_target(&self, tables: &[&str]) {
+        drop(std::fs::remove_dir_all(self.world.path("state")));
         let own = ["_rowferry_chunk", "_rowferry_stream", "_rowferry_quarantine"];
         self.target.exec(&(dropped(tables) + &dropped(&own)));
     }
