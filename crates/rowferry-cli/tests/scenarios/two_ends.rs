@@ -52,10 +52,18 @@ impl TwoEnds {
         self.forget_target(tables);
     }
 
-    /// As [`Self::forget`], at the target alone.
+    /// As [`Self::forget`], at the target alone. The ledger goes too: it would miss them.
     pub(crate) fn forget_target(&self, tables: &[&str]) {
+        drop(std::fs::remove_dir_all(self.world.path("state")));
         let own = ["_rowferry_chunk", "_rowferry_stream", "_rowferry_quarantine"];
         self.target.exec(&(dropped(tables) + &dropped(&own)));
+        // The servers' connectors clear away what a forgotten run has left there.
+        if self.target.engine() == Engine::Sqlite {
+            let left = "select name from sqlite_schema where type = 'table' and name like '!_rowferry!_s!_%' escape '!'";
+            let left = self.target.query(left);
+            let left: Vec<&str> = left.iter().map(String::as_str).collect();
+            self.target.exec(&format!("select 1; {}", dropped(&left)));
+        }
     }
 
     /// `copy` of one table, with these words behind it.
