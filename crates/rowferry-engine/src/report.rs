@@ -257,7 +257,7 @@ impl RunReport {
             version: 1,
             status,
             exit_code,
-            retryable: matches!(exit_code, 69 | 75 | 130 | 143),
+            retryable: matches!(exit_code, 69 | 75 | 129 | 130 | 143),
             run_id: String::new(),
             run_key: String::new(),
             resumed: tables.iter().any(|table| table.chunks_resumed > 0),

@@ -134,7 +134,7 @@ pub(crate) fn finish(
 }
 
 const fn is_retryable(code: u8) -> bool {
-    matches!(code, 69 | 75 | 130 | 143)
+    matches!(code, 69 | 75 | 129 | 130 | 143)
 }
 
 fn saved(report: &RunReport) -> String {
