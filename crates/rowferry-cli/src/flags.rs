@@ -130,7 +130,7 @@ pub(crate) struct Control {
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub(crate) deadline: Option<Duration>,
     /// Time that current chunks get to finish in when the run is stopped
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) shutdown_grace: Option<Duration>,
     /// If another run holds the lock
     #[arg(long, value_enum, value_name = "DO")]
