@@ -84,7 +84,9 @@ impl Crossing {
         assert_eq!(found.len(), self.expected.len(), "{what}");
         let id = |row: &&String| row.split('|').next().and_then(|id| id.parse::<i64>().ok());
         let mut rows: [Vec<&String>; 2] = [self.expected.iter().collect(), found.iter().collect()];
-        rows.iter_mut().for_each(|rows| rows.sort_by_key(id));
+        for rows in &mut rows {
+            rows.sort_by_key(id);
+        }
         let [expected, found] = &rows;
         let values = |row: &String| row.split('|').map(str::to_owned).collect::<Vec<_>>();
         let differ = expected.iter().zip(found).map(|(one, other)| {
