@@ -186,8 +186,8 @@ impl CaseTable {
         for _ in 0..bad {
             let spoiled = dice.place(rows.len());
             if let Some(row) = rows.get_mut(spoiled) {
-                row.value =
-                    dice.pick(&["far too long for its column", "poison", "poison"]).to_owned();
+                let bad = dice.pick(&["far too long for its column", "poison", "poison"]);
+                bad.clone_into(&mut row.value);
             }
         }
         let mut table = Self {
@@ -213,7 +213,7 @@ impl CaseTable {
             let key = (self.key != KeyKind::None).then(|| met.unwrap_or(id));
             Row::good(id, key)
         };
-        let places: Vec<u64> = (0..1 + dice.below(8)).map(|_| dice.roll()).collect();
+        let places: Vec<u64> = (0..=dice.below(8)).map(|_| dice.roll()).collect();
         places.into_iter().enumerate().map(old).collect()
     }
 

@@ -95,6 +95,7 @@ fn a_seed_repeats_its_story() {
 
 /// Sails until a promise is broken, as it must be when the model itself is wrong.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "how soon it was found belongs to the test's words")]
 fn finds(flaw: Flaw) {
     let found =
         (1..=FOUND_WITHIN).find(|seed| !sail(*seed, Some(flaw), false).accusations.is_empty());

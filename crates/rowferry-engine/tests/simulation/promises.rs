@@ -202,7 +202,9 @@ fn rows_of(model: &Model, table: &CaseTable) -> Vec<Row> {
         for place in 0..batch.num_rows() {
             let key = batch.column(1);
             let key = key.is_valid(place).then(|| match table.key {
-                KeyKind::Text => key.as_string::<i32>().value(place)[1..].parse().unwrap(),
+                KeyKind::Text => {
+                    key.as_string::<i32>().value(place).trim_start_matches('k').parse().unwrap()
+                }
                 KeyKind::Int | KeyKind::Nullable | KeyKind::None => {
                     key.as_primitive::<Int64Type>().value(place)
                 }
