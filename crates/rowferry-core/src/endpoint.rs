@@ -74,6 +74,18 @@ pub enum TlsMode {
     VerifyFull,
 }
 
+/// Whether a password is bound to the certificate that the server showed, in libpq's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ChannelBinding {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    #[default]
+    Prefer,
+    /// Or refused: whoever stands between both ends with a certificate of its own is found out.
+    Require,
+}
+
 /// One end of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -95,6 +107,12 @@ pub struct Endpoint {
     pub tls: TlsMode,
     /// PEM file of the roots to trust instead of the system's.
     pub tls_root: Option<PathBuf>,
+    /// PEM file of the client's own certificate, with its chain.
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of the key of that certificate.
+    pub tls_key: Option<PathBuf>,
+    /// Binding of the password to the server's certificate; PostgreSQL has it.
+    pub channel_binding: ChannelBinding,
     /// File of a SQLite endpoint.
     pub path: PathBuf,
     /// What a `generate:` endpoint is asked for, verbatim.
@@ -116,6 +134,9 @@ impl Endpoint {
             password: None,
             tls: TlsMode::Disable,
             tls_root: None,
+            tls_cert: None,
+            tls_key: None,
+            channel_binding: ChannelBinding::Prefer,
             path: PathBuf::new(),
             generate: String::new(),
             application: "rowferry".to_owned(),

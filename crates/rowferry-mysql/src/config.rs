@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
+use mysql_async::{Conn, Opts, OptsBuilder, RustlsConfig, SslOpts};
 use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result, TlsMode};
 use rowferry_runtime::ComputePool;
+use rowferry_tls::TlsClient;
 
 use crate::error;
 use crate::types::Flavor;
@@ -62,18 +63,10 @@ impl Server {
     pub(crate) async fn reach(endpoint: &Endpoint, compute: ComputePool) -> Result<Arc<Self>> {
         let address = endpoint.to_string();
         let (mut conn, opts) = match connect(options(endpoint, endpoint.tls)?, &address).await {
-            // `prefer` means: encrypted where the server offers it.
+            // `prefer` means: encrypted where that can be had.
             Err(error) if endpoint.tls == TlsMode::Prefer && error.code == "tls-refused" => {
                 connect(options(endpoint, TlsMode::Disable)?, &address).await?
             }
-            // The driver always looks at the name. When that alone was wrong, the chain is good,
-            // and a name that the certificate does have proves it again.
-            Err(error) if endpoint.tls == TlsMode::VerifyCa => match certified_name(&error) {
-                Some(name) => {
-                    connect(named(options(endpoint, endpoint.tls)?, name), &address).await?
-                }
-                None => return Err(error),
-            },
             other => other?,
         };
         let row: Option<(String, Option<String>, u64, u8)> = conn
@@ -205,50 +198,14 @@ fn options(endpoint: &Endpoint, tls: TlsMode) -> Result<Opts> {
     Ok(builder.into())
 }
 
-/// The first name of a certificate that was refused for its name only.
-fn certified_name(error: &ConnectorError) -> Option<String> {
-    let (_, names) = error.server.as_deref()?.split_once("certificate is only valid for ")?;
-    let name = names.split(['(', ')']).nth(1)?.trim_matches('"');
-    // Any host under a wildcard stands for it.
-    Some(name.strip_prefix("*.").map_or_else(|| name.to_owned(), |domain| format!("any.{domain}")))
-}
-
-fn named(opts: Opts, name: String) -> Opts {
-    let ssl = opts.ssl_opts().cloned().map(|ssl| ssl.with_danger_tls_hostname_override(Some(name)));
-    OptsBuilder::from_opts(opts).ssl_opts(ssl).into()
-}
-
+/// One configuration for all modes; the driver's own options have no part in it.
 fn ssl(endpoint: &Endpoint, tls: TlsMode) -> Result<Option<SslOpts>> {
-    let unverified = SslOpts::default()
-        .with_danger_accept_invalid_certs(true)
-        .with_danger_skip_domain_validation(true);
-    Ok(match tls {
-        TlsMode::Disable => None,
-        TlsMode::Prefer | TlsMode::Require => Some(unverified),
-        TlsMode::VerifyCa => Some(verified(endpoint)?.with_danger_skip_domain_validation(true)),
-        TlsMode::VerifyFull => Some(verified(endpoint)?),
-    })
-}
-
-/// Options that trust the given roots, else those of the system, and no others.
-fn verified(endpoint: &Endpoint) -> Result<SslOpts> {
-    let roots = match &endpoint.tls_root {
-        Some(path) => vec![path.clone().into()],
-        None => rustls_native_certs::load_native_certs()
-            .certs
-            .into_iter()
-            .map(|cert| cert.to_vec().into())
-            .collect(),
-    };
-    if roots.is_empty() {
-        let error = ConnectorError::new(
-            ErrorClass::Refused,
-            "tls-refused",
-            "this machine has no trusted root certificates",
-        );
-        return Err(error.with_next("Name a file of roots, or install the system's certificates."));
+    // A socket does not leave the machine, and the driver encrypts nothing on it.
+    if tls == TlsMode::Disable || endpoint.socket.is_some() {
+        return Ok(None);
     }
-    Ok(SslOpts::default().with_root_certs(roots).with_disable_built_in_roots(true))
+    let config = TlsClient::of(endpoint)?.config();
+    Ok(Some(SslOpts::default().with_rustls_config(Some(RustlsConfig(config)))))
 }
 
 /// Says goodbye; a failure to do so changes nothing.
@@ -265,22 +222,4 @@ pub(crate) fn cut(mut conn: Conn) {
     // would read the rest of the result in the background.
     drop(conn.ping().now_or_never());
     drop(conn);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_certified_name_is_found_in_the_refusal() {
-        let check = |words: &str, name: Option<&str>| {
-            let error = ConnectorError::new(ErrorClass::Refused, "tls-refused", "x");
-            assert_eq!(certified_name(&error.with_server(words)).as_deref(), name);
-        };
-        let words = "invalid peer certificate: certificate not valid for name \"db\"; certificate \
-            is only valid for DnsName(\"*.example.org\"), DnsName(\"b\") or IpAddress(10.0.0.1)";
-        check(words, Some("any.example.org"));
-        check("certificate is only valid for IpAddress(10.0.0.1)", Some("10.0.0.1"));
-        check("invalid peer certificate: UnknownIssuer", None);
-    }
 }

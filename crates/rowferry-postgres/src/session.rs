@@ -13,6 +13,7 @@ use std::time::Duration;
 use rowferry_core::{Endpoint, Result};
 use rowferry_runtime::{Task, spawn};
 use tokio::sync::oneshot;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, Error};
 
 use crate::config::{Purpose, driver_config, session_settings};
@@ -51,8 +52,19 @@ impl Connector {
         if let Some(name) = name {
             config.application_name(name);
         }
-        let (client, connection) =
-            config.connect(self.tls.clone()).await.map_err(failed(attempt()))?;
+        let (client, connection) = match config.connect(self.tls.clone()).await {
+            // `prefer` means: encrypted where that can be had.
+            Err(error) if config.get_ssl_mode() == SslMode::Prefer => {
+                let error = failed(attempt())(error);
+                if !matches!(error.code, "tls-refused" | "login-refused") {
+                    return Err(error);
+                }
+                tracing::debug!(%error, "connecting without TLS");
+                config.ssl_mode(SslMode::Disable);
+                config.connect(self.tls.clone()).await.map_err(failed(attempt()))?
+            }
+            other => other.map_err(failed(attempt()))?,
+        };
         let version = connection.parameter("server_version").map_or(0, version_number);
         let (leash, word) = oneshot::channel();
         let cancel = client.cancel_token();
