@@ -33,7 +33,14 @@ pub(crate) fn text_columns(prepared: &Prepared, flavor: Flavor) -> Result<Vec<Te
 
 /// The load reads raw bytes. Columns whose characters are not utf8mb4, and those that refuse bytes
 /// without a character set, go through a variable that says what the bytes are.
-pub(crate) fn load_statement(table: &TableRef, prepared: &Prepared, flavor: Flavor) -> String {
+///
+/// The server asks for the rows by `name`.
+pub(crate) fn load_statement(
+    table: &TableRef,
+    prepared: &Prepared,
+    flavor: Flavor,
+    name: &str,
+) -> String {
     let mut fields = Vec::with_capacity(prepared.columns.len());
     let mut sets = Vec::new();
     for (index, column) in prepared.columns.iter().enumerate() {
@@ -74,7 +81,7 @@ pub(crate) fn load_statement(table: &TableRef, prepared: &Prepared, flavor: Flav
     }
     let set = if sets.is_empty() { String::new() } else { format!(" set {}", sets.join(", ")) };
     format!(
-        "load data local infile 'rowferry' into table {} character set binary \
+        "load data local infile '{name}' into table {} character set binary \
          fields terminated by '\\t' escaped by '\\\\' lines terminated by '\\n' ({}){set}",
         sql::table(table),
         fields.join(", ")

@@ -14,6 +14,7 @@ use rowferry_runtime::ComputePool;
 use rowferry_tls::TlsClient;
 
 use crate::error;
+use crate::infile::Loads;
 use crate::types::Flavor;
 
 /// Longest wait for a connection with its handshake.
@@ -54,6 +55,8 @@ pub(crate) struct Server {
     pub(crate) packet_bytes: usize,
     /// Whether `LOAD DATA LOCAL` is allowed.
     pub(crate) local_infile: bool,
+    /// Rows that the server may ask for; nothing else of this machine.
+    pub(crate) loads: Loads,
     /// Where decoding and encoding run.
     pub(crate) compute: ComputePool,
 }
@@ -84,8 +87,11 @@ impl Server {
         } else {
             Flavor::MySql
         };
+        let loads = Loads::default();
+        let opts = OptsBuilder::from_opts(opts).local_infile_handler(Some(loads.handler())).into();
         Ok(Arc::new(Self {
             opts,
+            loads,
             address,
             database: database.unwrap_or_default(),
             flavor,

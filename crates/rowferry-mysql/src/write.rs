@@ -21,7 +21,6 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt as _, stream};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable as _;
 use rowferry_codec::mysql_text::{TextEncoder, TextError, TextForm};
@@ -231,22 +230,18 @@ impl MysqlWriter {
         if let Way::Load(Some(load)) = &self.way {
             return Ok(load.pieces.clone());
         }
-        let statement =
-            columns::load_statement(&self.table, &self.prepared, self.sink.server.flavor);
         let mut session = self
             .session
             .take()
             .ok_or_else(|| ConnectorError::bug("a writer was used again after an error"))?;
         let (pieces, queue) = mpsc::channel::<Bytes>(PIECES_QUEUED);
-        // Set for this statement only, and blind to the file name that the server asks for.
-        session.conn.set_infile_handler(async move {
-            let pieces = stream::unfold(queue, async |mut queue| {
-                queue.recv().await.map(|piece| (Ok(piece), queue))
-            });
-            Ok(pieces.boxed())
-        });
+        let server = Arc::clone(&self.sink.server);
+        let announced = server.loads.announce(queue);
+        let statement =
+            columns::load_statement(&self.table, &self.prepared, server.flavor, &announced.name);
         let task = rowferry_runtime::spawn("load data", async move {
             let result = session.conn.query_drop(statement).await;
+            drop(announced);
             (session, result)
         });
         self.way = Way::Load(Some(Load { pieces: pieces.clone(), task }));

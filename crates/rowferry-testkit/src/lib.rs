@@ -21,6 +21,7 @@
 )]
 
 mod canary;
+mod certificates;
 mod client;
 mod compare;
 mod database;
@@ -33,9 +34,12 @@ mod mysqld;
 mod postgres;
 mod proxy;
 mod server;
+mod tap;
+mod tls_server;
 mod watchdog;
 
 pub use canary::assert_no_canary;
+pub use certificates::{Certificates, Kind as CertificateKind, Pair};
 pub use compare::{Difference, assert_same, differences};
 pub use database::Database;
 pub use dump::{DumpColumn, Kind, dump};
@@ -44,3 +48,5 @@ pub use faulty_sink::FaultySink;
 pub use faulty_source::FaultySource;
 pub use proxy::{Cut, Proxy};
 pub use server::{Engine, Server, mariadb, mysql, mysqls_alone, postgres, sqlite};
+pub use tap::Tap;
+pub use tls_server::TlsServer;

@@ -8,6 +8,29 @@ use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, run, start}
 use crate::server::{Engine, Server, variable};
 
 pub(crate) fn launch_mariadb() -> Result<Server, Reason> {
+    mariadb(&[])
+}
+
+/// With the certificate and the roots of a folder.
+pub(crate) fn launch_mariadb_with_tls(tls: &Path) -> Result<Server, Reason> {
+    mariadb(&tls_options(tls))
+}
+
+pub(crate) fn launch_mysql() -> Result<Server, Reason> {
+    mysql(&[])
+}
+
+/// With the certificate and the roots of a folder.
+pub(crate) fn launch_mysql_with_tls(tls: &Path) -> Result<Server, Reason> {
+    mysql(&tls_options(tls))
+}
+
+fn tls_options(folder: &Path) -> [OsString; 3] {
+    [("ssl-cert", "server.pem"), ("ssl-key", "server.key"), ("ssl-ca", "ca.pem")]
+        .map(|(name, file)| option(&format!("--{name}="), &folder.join(file)))
+}
+
+fn mariadb(settings: &[OsString]) -> Result<Server, Reason> {
     let places = ["/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd", "/usr/libexec/mariadbd"];
     let server = find("ROWFERRY_MARIADBD", &places.map(PathBuf::from))?;
     let folder = folder(Engine::Mariadb, None)?;
@@ -22,11 +45,12 @@ pub(crate) fn launch_mariadb() -> Result<Server, Reason> {
     )?;
     let mut command = vec![server.into(), "--no-defaults".into()];
     command.push("--user=root".into());
+    command.extend_from_slice(settings);
     serve(Engine::Mariadb, &folder, &data, command)
 }
 
-pub(crate) fn launch_mysql() -> Result<Server, Reason> {
-    let program = mysql_program()?;
+fn mysql(settings: &[OsString]) -> Result<Server, Reason> {
+    let mut program = mysql_program()?;
     let folder = folder(Engine::Mysql, None)?;
     let data = folder.join("data");
     let (first, rest) = program.split_first().ok_or_else(|| Reason::new("no program was named"))?;
@@ -37,6 +61,7 @@ pub(crate) fn launch_mysql() -> Result<Server, Reason> {
             .arg(option("--datadir=", &data)),
         &folder,
     )?;
+    program.extend_from_slice(settings);
     serve(Engine::Mysql, &folder, &data, program)
 }
 

@@ -1,15 +1,43 @@
 //! A throw-away PostgreSQL. It refuses to run as root, so root lends it another user.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, is_root, run, start};
 use crate::server::{Engine, Server};
 
 pub(crate) fn launch() -> Result<Server, Reason> {
+    launch_with(&[], "")
+}
+
+/// With the certificate and the roots of `folder`, and lines before all others of `pg_hba.conf`.
+pub(crate) fn launch_with_tls(folder: &Path, doors: &str) -> Result<Server, Reason> {
+    let file = |setting: &str, name: &str| format!("{setting}={}", folder.join(name).display());
+    let settings = [
+        file("ssl_cert_file", "server.pem"),
+        file("ssl_key_file", "server.key"),
+        file("ssl_ca_file", "ca.pem"),
+    ];
+    launch_with(&settings, doors)
+}
+
+/// Who runs the server, where that is somebody else.
+pub(crate) fn owner() -> Option<&'static str> {
+    is_root().then(unprivileged)
+}
+
+/// Gives a folder to the one who runs the server.
+pub(crate) fn give(folder: &Path, owner: Option<&str>) {
+    if let Some(owner) = owner {
+        drop(Command::new("chown").arg(owner).arg(folder).status());
+    }
+}
+
+fn launch_with(settings: &[String], doors: &str) -> Result<Server, Reason> {
     let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
-    let owner = is_root().then(unprivileged);
+    let owner = owner();
     let folder = folder(Engine::Postgres, owner)?;
     let data = folder.join("data");
     let password_file = folder.join("password");
@@ -22,6 +50,14 @@ pub(crate) fn launch() -> Result<Server, Reason> {
             .arg(&data),
         &folder,
     )?;
+    let hba = data.join("pg_hba.conf");
+    let rest = std::fs::read_to_string(&hba)?;
+    std::fs::write(&hba, format!("{doors}{rest}"))?;
+    if !settings.is_empty() {
+        // In the file, where ALTER SYSTEM can change it; what is named on the command line stays.
+        let mut own = std::fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
+        writeln!(own, "ssl = on")?;
+    }
     let port = free_port()?;
     let server = as_user(owner, programs.join("postgres"));
     let mut command = words(&server);
@@ -39,6 +75,9 @@ pub(crate) fn launch() -> Result<Server, Reason> {
         "timezone=UTC",
         "log_min_messages=warning",
     ] {
+        command.extend(["-c".into(), setting.into()]);
+    }
+    for setting in settings {
         command.extend(["-c".into(), setting.into()]);
     }
     start(Engine::Postgres, port, &folder, &command)

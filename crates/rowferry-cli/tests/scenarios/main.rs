@@ -33,12 +33,14 @@ mod objects;
 mod oracle;
 mod random;
 mod ride;
+mod rogue;
 mod round_trip;
 mod run_again;
 mod set_aside;
 mod start_at_once;
 mod starts;
 mod stray;
+mod tls;
 mod types_page;
 
 #[path = "../world.rs"]

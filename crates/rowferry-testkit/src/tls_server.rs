@@ -1,0 +1,123 @@
+//! A server of one test alone that shows one certificate after the other.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::certificates::{Certificates, Kind, install, private};
+use crate::database::Database;
+use crate::server::{Engine, Server, given};
+use crate::{mysqld, postgres as pg};
+
+/// How long PostgreSQL may take to read its files again.
+const RELOAD: Duration = Duration::from_secs(10);
+
+/// What a certificate has left when MySQL reads it: a second to do so, and the rest of the first.
+const LEFT: Duration = Duration::from_secs(2);
+
+/// What stands before everything else in `pg_hba.conf`: who may come in how. Users of other names
+/// may come in by password, over TLS or not.
+const DOORS: &str = "hostssl all certified all scram-sha-256 clientcert=verify-ca\n\
+     hostssl all named all cert\n\
+     hostssl all encrypted all scram-sha-256\n\
+     host all certified,named,encrypted all reject\n\
+     hostnossl all unencrypted all scram-sha-256\n\
+     host all unencrypted all reject\n";
+
+/// A server and the folder of the certificate that it shows.
+#[derive(Debug)]
+pub struct TlsServer {
+    server: Server,
+    folder: PathBuf,
+    owner: Option<&'static str>,
+}
+
+impl TlsServer {
+    /// Starts `engine` with the right certificate; `None` after a `skipped:` line. It asks clients
+    /// for certificates of the same authority and does not insist.
+    pub fn start(engine: Engine, certificates: &Certificates) -> Option<Self> {
+        // A server that cannot be had leaves nothing behind.
+        let folder = tempfile::tempdir().ok()?.keep();
+        let owner = (engine == Engine::Postgres).then(pg::owner).flatten();
+        install(&certificates.server(Kind::Right), &folder, owner);
+        let root = folder.join("ca.pem");
+        std::fs::copy(certificates.root(), &root).ok()?;
+        private(&root, owner);
+        pg::give(&folder, owner);
+        let server = match engine {
+            Engine::Postgres => pg::launch_with_tls(&folder, DOORS),
+            Engine::Mariadb => mysqld::launch_mariadb_with_tls(&folder),
+            Engine::Mysql => mysqld::launch_mysql_with_tls(&folder),
+            Engine::Sqlite => unreachable!("SQLite has no server"),
+        };
+        let Some(server) = given(engine, server) else {
+            drop(std::fs::remove_dir_all(&folder));
+            return None;
+        };
+        Some(Self { server, folder, owner })
+    }
+
+    /// The server itself.
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Shows another certificate from now on.
+    pub fn show(&self, certificates: &Certificates, kind: Kind) {
+        let mysql = self.server.engine() == Engine::Mysql;
+        let pair = if mysql && kind == Kind::Expired {
+            certificates.expiring(LEFT.as_secs())
+        } else {
+            certificates.server(kind)
+        };
+        install(&pair, &self.folder, self.owner);
+        if mysql {
+            // It takes no certificate that its own roots do not reach.
+            let roots = certificates.roots_of(kind);
+            std::fs::write(self.folder.join("ca.pem"), roots).expect("own file");
+        }
+        let database = self.server.maintenance();
+        match self.server.engine() {
+            Engine::Postgres => reload(&database, "alter system set ssl = on"),
+            Engine::Mariadb => database.exec("flush ssl"),
+            Engine::Mysql => database.exec("alter instance reload tls"),
+            Engine::Sqlite => {}
+        }
+        if mysql && kind == Kind::Expired {
+            // Nor one that has expired, when it reads it.
+            std::thread::sleep(LEFT + Duration::from_secs(1));
+        }
+    }
+
+    /// Offers no TLS from now on; MariaDB cannot do that while it runs.
+    pub fn offer_none(&self) {
+        let database = self.server.maintenance();
+        match self.server.engine() {
+            Engine::Postgres => reload(&database, "alter system set ssl = off"),
+            Engine::Mysql => {
+                // MySQL turns TLS off when it may not go back to what worked.
+                std::fs::write(self.folder.join("server.pem"), "").expect("own file");
+                database.exec("alter instance reload tls no rollback on error");
+            }
+            Engine::Mariadb | Engine::Sqlite => unreachable!("it cannot"),
+        }
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+/// Changes a setting, and waits until new sessions have it: they say when their files were read.
+fn reload(database: &Database, setting: &str) {
+    let read = || database.value("select pg_conf_load_time()");
+    let before = read();
+    database.exec(setting);
+    database.exec("select pg_reload_conf()");
+    let deadline = Instant::now() + RELOAD;
+    while read() == before {
+        assert!(Instant::now() < deadline, "PostgreSQL did not read its files again");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
