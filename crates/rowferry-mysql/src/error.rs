@@ -129,7 +129,14 @@ fn quoted_name(server: &ServerError) -> Option<String> {
 fn meaning(code: u16) -> (ErrorClass, &'static str, Option<&'static str>) {
     use ErrorClass::{Data, Refused, Setup, Transient};
     match code {
-        1045 | 1698 | 1251 => (Refused, "wrong-password", Some("Check user and password.")),
+        1045 | 1698 | 1251 => (
+            Refused,
+            "wrong-password",
+            Some(
+                "Check user and password; of a user whom the server lets in over TLS or with a \
+                 certificate only, check tls (ssl-mode), tls_cert and tls_key (ssl-cert, ssl-key).",
+            ),
+        ),
         1044 => (
             Refused,
             "permission-denied",

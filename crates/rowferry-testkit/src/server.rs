@@ -170,6 +170,11 @@ impl Server {
         self.port
     }
 
+    /// What it has logged so far; nothing of a server that somebody else started.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Watched::log).unwrap_or_default()
+    }
+
     /// URL without a database: what the environment variable for sharing holds.
     pub fn url(&self) -> String {
         let Self { port, user, password, .. } = self;

@@ -61,6 +61,11 @@ impl TlsServer {
         &self.server
     }
 
+    /// The certificate that it shows now.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.join("server.pem")
+    }
+
     /// Shows another certificate from now on.
     pub fn show(&self, certificates: &Certificates, kind: Kind) {
         let mysql = self.server.engine() == Engine::Mysql;

@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Waits for end-of-file, then stops the server: politely first, for good after five seconds.
@@ -26,12 +26,14 @@ rm -rf "$folder"
 #[derive(Debug)]
 pub(crate) struct Watched {
     shell: Child,
+    log: PathBuf,
 }
 
 impl Watched {
     /// Starts `command` with its output in `folder`/log.
     pub(crate) fn start(folder: &Path, command: &[OsString]) -> std::io::Result<Self> {
-        let log = File::create(folder.join("log"))?;
+        let path = folder.join("log");
+        let log = File::create(&path)?;
         let shell = Command::new("sh")
             // The pipe arrives as standard input; background jobs of a shell lose that, so it is
             // kept as descriptor 3.
@@ -42,7 +44,12 @@ impl Watched {
             .stdout(log.try_clone()?)
             .stderr(log)
             .spawn()?;
-        Ok(Self { shell })
+        Ok(Self { shell, log: path })
+    }
+
+    /// What the server has printed so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Whether the server has ended by itself.

@@ -26,6 +26,7 @@ mod kill;
 mod kind;
 mod late_commit;
 mod locked;
+mod logins;
 mod lost_answers;
 mod matrix;
 mod mixed;

@@ -3,15 +3,16 @@
 //! A relay between both keeps what the client said, so that a test sees what somebody on the wire
 //! would: the user's name stands in it where the login was not encrypted. A connection that is
 //! refused must not have said it either. Certificates are made for the test, and its server shows
-//! one after the other.
+//! one after the other; then come the logins of module `logins`.
 
 use rowferry_testkit::{CertificateKind as Kind, Certificates, Database, Engine, Tap, TlsServer};
 
+use crate::logins;
 use crate::world::{Told, World};
 
 /// What became of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(crate) enum Outcome {
     Plain,
     Encrypted,
     Refused,
@@ -40,11 +41,11 @@ fn documented(mode: &str, shown: Option<Kind>) -> Outcome {
 }
 
 /// A database behind a relay.
-struct Wire {
-    world: World,
-    certificates: Certificates,
-    database: Database,
-    tap: Tap,
+pub(crate) struct Wire {
+    pub(crate) world: World,
+    pub(crate) certificates: Certificates,
+    pub(crate) database: Database,
+    pub(crate) tap: Tap,
 }
 
 impl Wire {
@@ -56,7 +57,7 @@ impl Wire {
     }
 
     /// The database's URL through the relay, with options.
-    fn url(&self, options: &[(&str, &str)]) -> String {
+    pub(crate) fn url(&self, options: &[(&str, &str)]) -> String {
         let port = self.database.endpoint().port;
         let url = self.database.url().replace(&format!(":{port}/"), &format!(":{}/", self.tap.port()));
         let options: Vec<String> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -64,7 +65,7 @@ impl Wire {
     }
 
     /// The same for another user, whose password is `secret`.
-    fn url_of(&self, user: &str, options: &[(&str, &str)]) -> String {
+    pub(crate) fn url_of(&self, user: &str, options: &[(&str, &str)]) -> String {
         let endpoint = self.database.endpoint();
         let password = endpoint.password.as_ref().map_or("", |password| password.reveal());
         self.url(options).replace(&format!("{}:{password}@", endpoint.user), &format!("{user}:secret@"))
@@ -72,7 +73,7 @@ impl Wire {
 
     /// Connects, and looks at how.
     #[track_caller]
-    fn outcome(&self, url: &str, user: &str) -> (Outcome, Told) {
+    pub(crate) fn outcome(&self, url: &str, user: &str) -> (Outcome, Told) {
         drop(self.tap.heard());
         let told = self.world.run(&["tables", url]);
         let mut heard = self.tap.heard();
@@ -122,7 +123,7 @@ impl Wire {
     }
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
@@ -130,7 +131,6 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 fn matrix(server: &TlsServer, wire: &Wire) -> usize {
     let kinds = [Kind::Right, Kind::OtherHost, Kind::OtherAuthority, Kind::Expired, Kind::SelfSigned];
     let looked_at = kinds.into_iter().chain([Kind::Nameless, Kind::Version1]).map(|kind| {
-        eprintln!("showing {kind:?}");
         server.show(&wire.certificates, kind);
         let looked_at = wire.every_mode(Some(kind));
         words(wire, kind);
@@ -175,6 +175,8 @@ fn postgres_keeps_what_each_mode_promises() {
     let mut looked_at = matrix(&server, &wire);
     server.offer_none();
     looked_at += wire.every_mode(None);
+    server.show(&wire.certificates, Kind::Right);
+    looked_at += logins::of_postgres(&server, &wire);
     println!("faults: {looked_at}");
 }
 
@@ -184,6 +186,8 @@ fn mysql_keeps_what_each_mode_promises() {
     let mut looked_at = matrix(&server, &wire);
     server.offer_none();
     looked_at += wire.every_mode(None);
+    server.show(&wire.certificates, Kind::Right);
+    looked_at += logins::of_mysql(&wire);
     println!("faults: {looked_at}");
 }
 
@@ -191,10 +195,11 @@ fn mysql_keeps_what_each_mode_promises() {
 fn mariadb_keeps_what_each_mode_promises() {
     let Some((server, wire)) = start(Engine::Mariadb) else { return };
     let mut looked_at = matrix(&server, &wire);
+    server.show(&wire.certificates, Kind::Right);
+    looked_at += logins::of_mariadb(&wire);
     // It cannot be told to stop offering TLS; the server of all other tests has never begun to.
     if let Some(other) = rowferry_testkit::mariadb() {
-        let plain = Wire::to(other, wire.certificates);
-        looked_at += plain.every_mode(None);
+        looked_at += Wire::to(other, wire.certificates).every_mode(None);
     }
     println!("faults: {looked_at}");
 }
