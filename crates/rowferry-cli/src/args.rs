@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::flags::{Control, Limits, Output, RunOutput, Shape, TableNames, Talk};
@@ -46,7 +47,7 @@ pub(crate) enum Command {
     Tables(TablesArgs),
     /// Show what ran, how far and how fast
     Status(StatusArgs),
-    /// List, show or reset the durable state of streams
+    /// List, show, reset, accept or unlock the durable state of streams
     State(StateArgs),
     /// Run the jobs of a file on their interval until stopped
     Worker(Box<WorkerArgs>),
@@ -256,10 +257,34 @@ pub(crate) enum StateAction {
         #[command(flatten)]
         output: Output,
     },
-    #[command(hide = true)]
-    Accept(Rest),
-    #[command(hide = true)]
-    Unlock(Rest),
+    /// Take the target's word for a stream after it was put back
+    #[command(after_help = "Examples:\n  rowferry state accept orders --target sqlite:shop.db\n  \
+        rowferry state accept 1f0c --target env:LAKE_URL --yes")]
+    Accept {
+        /// Stream id or its start, or a source or target table
+        stream: String,
+        #[command(flatten)]
+        place: StatePlace,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show who holds a stream and end their sessions
+    #[command(after_help = "Examples:\n  rowferry state unlock orders --target env:LAKE_URL\n  \
+        rowferry state unlock 1f0c --target env:LAKE_URL --yes")]
+    Unlock {
+        /// Stream id or its start, or a source or target table
+        stream: String,
+        #[command(flatten)]
+        place: StatePlace,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -341,8 +366,32 @@ pub(crate) fn command() -> clap::Command {
 /// Reads the process's own arguments. Ends the process on a usage error (exit 2) and after
 /// `--help` and `--version`.
 pub(crate) fn parse() -> Cli {
-    let matches = command().get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    let parsed = command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(without_logins);
+    parsed.unwrap_or_else(|error| error.exit())
+}
+
+/// The error without the words of the user that may hold a password.
+fn without_logins(mut error: clap::Error) -> clap::Error {
+    let quoted =
+        [ContextKind::InvalidArg, ContextKind::InvalidValue, ContextKind::InvalidSubcommand];
+    for kind in quoted {
+        let Some(ContextValue::String(text)) = error.get(kind) else { continue };
+        if may_hold_login(text) {
+            error.insert(kind, ContextValue::String("***".to_owned()));
+            // A suggestion would repeat it.
+            error.remove(ContextKind::Suggested);
+        }
+    }
+    error
+}
+
+/// Whether `text` may be a connection string with a password. Every form has one of these signs, and
+/// little else has.
+pub(crate) fn may_hold_login(text: &str) -> bool {
+    text.contains(['@', ';']) || text.contains("://") || text.to_lowercase().contains("password")
 }
 
 fn with_environment(command: clap::Command) -> clap::Command {
@@ -367,3 +416,7 @@ fn with_environment(command: clap::Command) -> clap::Command {
 #[cfg(test)]
 #[path = "args_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "ways_out_tests.rs"]
+mod ways_out;

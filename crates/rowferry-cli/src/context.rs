@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rowferry_core::Settings;
 use rowferry_engine::{Observer, RunContext, RunOptions};
-use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool};
+use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use tokio::sync::Semaphore;
 
 /// Threads that work at once.
@@ -29,6 +29,7 @@ pub(crate) fn context(
     let workers = RunContext::workers_for(settings, cores());
     RunContext {
         compute: compute.clone(),
+        jitter: Jitter::default(),
         budget: ByteBudget::new(settings.memory_budget),
         memory_budget: settings.memory_budget,
         slots: Arc::new(Semaphore::new(workers)),

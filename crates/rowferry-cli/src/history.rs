@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rowferry_core::{ConnectorError, Receipt, TablePlan};
-use rowferry_engine::{RunReport, TableReport};
+use rowferry_core::{ConnectorError, Position, Receipt, TablePlan};
+use rowferry_engine::{RunReport, RunStatus, TableReport};
 use rowferry_ledger::{
     ChunkRow, JobLock, Ledger, LedgerError, RunRow, RunTotals, StreamRow, TableRow,
 };
@@ -116,6 +116,33 @@ impl History {
         self.ledger.upsert_table(run_id, &row).await.map_err(connector_error)
     }
 
+    /// What a target last said of a stream.
+    pub(crate) async fn position(
+        &self,
+        stream_id: &str,
+        target_id: &str,
+    ) -> Result<Option<Position>, ConnectorError> {
+        self.ledger.position(stream_id, target_id).await.map_err(connector_error)
+    }
+
+    /// Takes the word of a target for the place of a stream.
+    pub(crate) async fn learn(
+        &self,
+        run_id: &str,
+        (stream_id, target_id): (&str, &str),
+        position: &Position,
+        receipts: &[Receipt],
+    ) -> Result<(), ConnectorError> {
+        let chunks = receipts.iter().map(ChunkRow::of).collect();
+        let learned = self.ledger.learn(run_id, stream_id, target_id, position, chunks).await;
+        learned.map_err(connector_error)
+    }
+
+    /// Forgets what a target said of a stream.
+    pub(crate) async fn forget_position(&self, stream_id: &str, target_id: &str) -> Result<()> {
+        self.ledger.forget_position(stream_id, target_id).await.map_err(failure)
+    }
+
     /// Notes a durable chunk, from its receipt.
     pub(crate) async fn chunk_durable(
         &self,
@@ -159,6 +186,9 @@ impl History {
             finished_at: Some(clock::now()),
         };
         tell(self.ledger.upsert_table(run_id, &row).await);
+        if matches!(report.status, RunStatus::Ok | RunStatus::Degraded) {
+            tell(self.ledger.finish_stream(run_id, stream).await);
+        }
     }
 
     /// The newest runs with their tables, newest first.

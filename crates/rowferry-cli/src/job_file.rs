@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rowferry_config::{ConfigError, ConfigErrors, ProcessEnv};
 use rowferry_core::{Cast, Endpoint, Job, Predicate};
 
+use crate::args::may_hold_login;
 use crate::failure::{Failure, Result};
 
 /// What `run` reads when no file is named.
@@ -31,6 +32,13 @@ pub(crate) fn load(named: Option<&Path>) -> Result<JobFile> {
             .filter(|path| !path.is_empty())
             .map_or_else(|| PathBuf::from(DEFAULT_FILE), PathBuf::from),
     };
+    if !path.exists() && path.to_str().is_some_and(may_hold_login) {
+        return Err(Failure::setup(
+            "unreadable-file",
+            "there is no such job file, and its name looks like a connection string",
+            "Name a job file; `copy`, `plan` and `check` take two connection strings.",
+        ));
+    }
     let file = rowferry_config::load_file(&path, &ProcessEnv).map_err(|errors| failure(&errors))?;
     for warning in &file.warnings {
         crate::out::talk(&format!("warning: {warning}"));

@@ -92,9 +92,9 @@ impl ReportFile {
     pub(crate) fn write(&self, report: &RunReport) -> Result<()> {
         let failed = |error: std::io::Error| unwritable(&self.path, &error);
         let mut file = std::fs::File::create(&self.draft).map_err(failed)?;
-        serde_json::to_writer_pretty(&mut file, report)
+        serde_json::to_string_pretty(report)
             .map_err(std::io::Error::other)
-            .and_then(|()| file.write_all(b"\n"))
+            .and_then(|text| writeln!(file, "{}", rowferry_core::redact(&text)))
             .and_then(|()| file.sync_all())
             .and_then(|()| std::fs::rename(&self.draft, &self.path))
             .map_err(failed)

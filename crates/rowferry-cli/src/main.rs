@@ -39,6 +39,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    rowferry_runtime::give_back_large_blocks();
     panic_report::install();
     let cli = args::parse();
     logging::start(cli.talk);

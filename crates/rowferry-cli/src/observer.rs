@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use rowferry_core::{Receipt, Result, TablePlan};
+use rowferry_core::{Position, Receipt, Result, TablePlan};
 use rowferry_engine::{Observer, TableReport};
 
 use crate::history::History;
@@ -39,6 +39,21 @@ impl RunObserver {
 
 #[async_trait]
 impl Observer for RunObserver {
+    async fn remembered(&self, plan: &TablePlan, target_id: &str) -> Result<Option<Position>> {
+        self.history.position(&plan.stream.stream_id, target_id).await
+    }
+
+    async fn learned(
+        &self,
+        plan: &TablePlan,
+        target_id: &str,
+        position: &Position,
+        receipts: &[Receipt],
+    ) -> Result<()> {
+        let stream_id = &plan.stream.stream_id;
+        self.history.learn(&self.run_id, (stream_id, target_id), position, receipts).await
+    }
+
     async fn table_started(
         &self,
         plan: &TablePlan,

@@ -3,12 +3,15 @@
 //! A reader that goes away (`rowferry tables … | head -1`) has seen what it wanted: a broken pipe
 //! is success and never a panic. Progress bars are lifted while a line is said, so that both stay
 //! readable.
+//!
+//! All of it goes through the net that keeps secrets back: [`rowferry_core::redact`].
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::MultiProgress;
+use rowferry_core::redact;
 
 static RESULT_LOST: AtomicBool = AtomicBool::new(false);
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
@@ -20,9 +23,10 @@ pub(crate) fn bars() -> &'static MultiProgress {
 
 /// Prints a result, one or more lines, and flushes it.
 pub(crate) fn result(text: &str) {
+    let text = redact(text.trim_end_matches('\n'));
     let written = beside_bars(|| {
         let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush())
+        writeln!(stdout, "{text}").and_then(|()| stdout.flush())
     });
     if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
         RESULT_LOST.store(true, Ordering::Relaxed);
@@ -36,16 +40,19 @@ pub(crate) fn result_lost() -> bool {
 
 /// Says something about the work on stderr.
 pub(crate) fn talk(text: &str) {
+    let text = redact(text);
     beside_bars(|| drop(writeln!(io::stderr().lock(), "{text}")));
 }
 
-/// Where log lines go: stderr, beside the bars.
+/// Where log lines go, each as a whole: stderr, beside the bars.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogWriter;
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        beside_bars(|| io::stderr().lock().write_all(bytes)).map(|()| bytes.len())
+        let line = String::from_utf8_lossy(bytes);
+        let clean = redact(&line);
+        beside_bars(|| io::stderr().lock().write_all(clean.as_bytes())).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -28,6 +28,9 @@ pub(crate) struct TableView {
     source: String,
     target: String,
     target_exists: bool,
+    /// What a run would make of the progress that the target has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
     mode: &'static str,
     write: &'static str,
     load: &'static str,
@@ -73,8 +76,13 @@ struct ColumnView {
 }
 
 impl JobView {
-    /// What `planned` means for `job` with this many workers.
-    pub(crate) fn new(job: &Job, planned: &[PlannedTable], workers: usize) -> Self {
+    /// What `planned` means for `job` with this many workers. `states` has a line for each table.
+    pub(crate) fn new(
+        job: &Job,
+        planned: &[PlannedTable],
+        states: Vec<Option<String>>,
+        workers: usize,
+    ) -> Self {
         let at_once = job.settings.parallel_tables.min(planned.len()).max(1);
         Self {
             job: job.name.clone(),
@@ -84,7 +92,11 @@ impl JobView {
             // Each table being copied has a prober, and a lock with a heartbeat of its own.
             connections_source: workers + at_once + 1,
             connections_target: workers + at_once + 1,
-            tables: planned.iter().map(|table| TableView::new(job, table)).collect(),
+            tables: planned
+                .iter()
+                .zip(states)
+                .map(|(table, state)| TableView::new(job, table, state))
+                .collect(),
         }
     }
 
@@ -111,13 +123,14 @@ impl JobView {
 }
 
 impl TableView {
-    fn new(job: &Job, planned: &PlannedTable) -> Self {
+    fn new(job: &Job, planned: &PlannedTable, state: Option<String>) -> Self {
         let plan = planned.plan.as_ref();
         let rows_estimated = plan.and_then(|plan| plan.source.rows_estimated);
         Self {
             source: planned.source.to_string(),
             target: planned.target.to_string(),
             target_exists: plan.is_some_and(|plan| plan.target_existing.is_some()),
+            state,
             mode: match job.mode {
                 Mode::Full => "full",
                 Mode::Incremental => "incremental",
@@ -157,6 +170,7 @@ impl TableView {
             ));
             lines.push(format!("  key: {}; cut by: {}", list(&self.key), list(&self.cut_by)));
             lines.push(format!("  {}", self.render_estimate()));
+            lines.extend(self.state.iter().map(|state| format!("  state: {state}")));
         }
         for statement in &self.ddl {
             let statement = statement.trim_end_matches(';').replace('\n', "\n  ");

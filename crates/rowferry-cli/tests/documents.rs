@@ -8,7 +8,7 @@ use crate::world::World;
 
 const MARK: &str = "## Commands\n";
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 20] = [
     &[],
     &["copy"],
     &["run"],
@@ -20,6 +20,8 @@ const COMMANDS: [&[&str]; 18] = [
     &["state", "list"],
     &["state", "show"],
     &["state", "reset"],
+    &["state", "accept"],
+    &["state", "unlock"],
     &["worker"],
     &["config"],
     &["config", "validate"],

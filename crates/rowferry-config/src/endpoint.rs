@@ -288,7 +288,9 @@ fn set_tls(
     };
     if system && endpoint.tls != TlsMode::VerifyFull {
         return Err(ConfigError::new("bad-tls", "the system's roots ask for verify-full")
-            .with_next("Anybody can have a certificate of theirs: set the TLS mode to verify-full."));
+            .with_next(
+                "Anybody can have a certificate of theirs: set the TLS mode to verify-full.",
+            ));
     }
     if has_file && matches!(endpoint.tls, TlsMode::Prefer | TlsMode::Disable) {
         warnings.push(format!(

@@ -273,7 +273,10 @@ fn roots_are_there_to_verify_with() {
     }
     let (endpoint, warnings) = parse("postgres://u@h/d?sslmode=prefer&sslrootcert=ca.pem").unwrap();
     assert_eq!((endpoint.tls, warnings.len()), (TlsMode::Prefer, 1));
-    assert_eq!(parse("postgres://u@h/d?sslmode=require&sslrootcert=system").unwrap_err().slug, "bad-tls");
+    assert_eq!(
+        parse("postgres://u@h/d?sslmode=require&sslrootcert=system").unwrap_err().slug,
+        "bad-tls"
+    );
     assert_eq!(parse("postgres://u@h/d?channel_binding=no").unwrap_err().slug, "bad-tls");
 }
 

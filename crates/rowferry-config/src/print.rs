@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use rowferry_core::{
-    ChannelBinding, Consistency, Duplicates, Endpoint, EndpointKind, Job, Mode, OnBadRow, PublishWhen, ReplaceMode,
-    Settings, TableJob, WriteMode,
+    ChannelBinding, Consistency, Duplicates, Endpoint, EndpointKind, Job, Mode, OnBadRow,
+    PublishWhen, ReplaceMode, Settings, TableJob, WriteMode,
 };
 
 use crate::endpoint::tls_word;

@@ -56,7 +56,10 @@ fn find(text: &str, service: &str) -> Result<Option<Parts>, ConfigError> {
         }
         let Some(parts) = &mut found else { continue };
         let (key, value) = line.split_once('=').ok_or_else(|| {
-            ConfigError::new("bad-endpoint", "a line of the service file is not of the form key=value")
+            ConfigError::new(
+                "bad-endpoint",
+                "a line of the service file is not of the form key=value",
+            )
         })?;
         if key.trim() == "service" {
             return Err(ConfigError::new("bad-endpoint", "a service names another service"));

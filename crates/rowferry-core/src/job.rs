@@ -56,7 +56,7 @@ pub struct Settings {
     pub chunk_rows: u64,
     /// Bytes per chunk at most.
     pub chunk_bytes: u64,
-    /// How long transient failures are retried since the last committed chunk.
+    /// How long passing failures are retried, from the first one since anything got done.
     pub retry_for: Duration,
     /// Bytes of rows in flight in the whole process.
     pub memory_budget: u64,

@@ -21,12 +21,14 @@ mod error;
 mod expression;
 mod expression_parser;
 mod fidelity;
+mod holder;
 mod job;
 mod key_range;
 mod limits;
 mod nearest;
 mod plan;
 mod predicate;
+mod secret;
 mod sink;
 mod source;
 mod stream;
@@ -37,11 +39,12 @@ pub use cast::{Cast, CastTarget, Policy, TypeCast};
 pub use chunk::{Chunk, ChunkNo, ChunkTotals, Digest, Receipt, RejectedRow};
 pub use coverage::{CHUNK_NO_STEP, Coverage, Hole};
 pub use cut::{ChunkSpec, Cutter, KeyProbe};
-pub use endpoint::{ChannelBinding, Endpoint, EndpointKind, Secret, TlsMode};
+pub use endpoint::{ChannelBinding, Endpoint, EndpointKind, TlsMode};
 pub use epoch::Epoch;
 pub use error::{ConnectorError, ErrorClass, Result};
 pub use expression::{Dialect, Expression};
 pub use fidelity::{ColumnChoice, ColumnWish, Fidelity};
+pub use holder::{Holder, HolderRole};
 pub use job::{Guard, Job, OnBadRow, PublishWhen, Settings, TableJob};
 pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
 pub use limits::ValueLimits;
@@ -51,6 +54,7 @@ pub use plan::{
     WriteMode,
 };
 pub use predicate::{Comparison, Literal, Predicate};
+pub use secret::{Secret, redact};
 pub use sink::{
     Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink, StreamLock,
     TargetTable, Tried,
@@ -58,7 +62,7 @@ pub use sink::{
 pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,
 };
-pub use stream::{Claim, ClaimStart, Fingerprint, Phase, StreamSpec, StreamState};
+pub use stream::{Claim, ClaimStart, Fingerprint, Phase, Position, StreamSpec, StreamState};
 pub use table::{
     CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType, Seen,
     TableRef, TableSchema, TypeDefinition, Untranslated,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Chunk, ChunkTotals, Claim, ClaimStart, ColumnChoice, ColumnWish, ConnectorError, ForeignKey,
-    LoadInto, Payload, PlanProblem, Receipt, RejectedRow, ReplaceMode, Result, StreamSpec,
+    Holder, LoadInto, Payload, PlanProblem, Receipt, RejectedRow, ReplaceMode, Result, StreamSpec,
     StreamState, TablePlan, TableRef, TableSchema, WireFormat, WriteMode,
 };
 
@@ -127,6 +127,11 @@ pub trait Sink: Send + Sync {
     /// What the server says of itself; same meaning as [`crate::Source::identity`].
     async fn identity(&self) -> Result<String>;
 
+    /// Whether what is written outlives this process, so that its progress can be missed later.
+    fn is_lasting(&self) -> bool {
+        true
+    }
+
     /// Describes the target table; `None` when it does not exist.
     async fn describe(&self, table: &TableRef) -> Result<Option<TargetTable>>;
 
@@ -186,6 +191,22 @@ pub trait Sink: Send + Sync {
 
     /// Forgets a stream: drops its staging table and removes its rows from the progress tables.
     async fn forget(&self, progress_schema: Option<&str>, stream_id: &str) -> Result<()>;
+
+    /// Who holds the stream of `state` at this moment.
+    async fn holders(&self, _state: &StreamState) -> Result<Vec<Holder>> {
+        Ok(Vec::new())
+    }
+
+    /// Ends those who hold the stream of `state`, and waits until what they had not committed is
+    /// rolled back.
+    ///
+    /// # Errors
+    ///
+    /// Class `Busy` when they are still there in the end, or when only their own machine can end
+    /// them.
+    async fn end_holders(&self, _state: &StreamState) -> Result<()> {
+        Ok(())
+    }
 
     /// Version, rights and settings that matter for writing.
     async fn check(&self) -> Result<Vec<CheckLine>>;

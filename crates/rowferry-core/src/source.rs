@@ -158,6 +158,12 @@ pub trait Snapshot: Send + Sync {
     /// The transaction clock when the view was opened; `None` when this login may not see it.
     async fn horizon(&self) -> Result<Option<Horizon>>;
 
+    /// When the view was opened, in seconds since 1970 by the source's own clock; `None` where the
+    /// horizon says more than a clock could, or the source has no clock but ours.
+    async fn opened_at(&self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// A prober for cutting the table by `key`, on its own connection inside the view.
     async fn probe(&self, table: &TableSchema, key: &KeyColumns) -> Result<Box<dyn KeyProbe>>;
 

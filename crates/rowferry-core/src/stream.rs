@@ -123,6 +123,47 @@ pub struct StreamState {
     pub owner: String,
 }
 
+/// How far a stream has come, in few numbers: what a ledger remembers of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Number of the run.
+    pub run: i64,
+    /// Last epoch that was heard of.
+    pub epoch: i64,
+    /// Whether the run is finished.
+    pub done: bool,
+    /// Durable chunks of the run.
+    pub chunks: u64,
+    /// Logical run.
+    pub run_key: Option<String>,
+}
+
+impl Position {
+    /// Whether a target that says `now` has lost what it said before: neither number ever falls,
+    /// unless the target was put back to an earlier state.
+    pub fn is_ahead_of(&self, now: &Self) -> bool {
+        if now.epoch < self.epoch || now.run < self.run {
+            return true;
+        }
+        // A later owner may have begun a new run, of which nothing was heard.
+        now.epoch == self.epoch
+            && (now.run != self.run || (self.done && !now.done) || now.chunks < self.chunks)
+    }
+}
+
+impl StreamState {
+    /// The part of it that a ledger remembers.
+    pub fn position(&self) -> Position {
+        Position {
+            run: self.run,
+            epoch: self.epoch,
+            done: self.phase == Phase::Done,
+            chunks: self.chunks,
+            run_key: self.run_key.clone(),
+        }
+    }
+}
+
 /// How a claim starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimStart {
@@ -146,4 +187,40 @@ pub struct Claim {
     pub phase: Phase,
     /// Durable chunks of this run.
     pub receipts: Vec<Receipt>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(run: i64, epoch: i64, done: bool, chunks: u64) -> Position {
+        Position { run, epoch, done, chunks, run_key: None }
+    }
+
+    #[test]
+    fn only_what_was_lost_is_ahead() {
+        let heard = at(2, 5, false, 7);
+        for gone_on in [
+            heard.clone(),
+            at(2, 5, false, 8),
+            at(2, 5, true, 7),
+            at(2, 6, false, 0),
+            at(3, 6, false, 0),
+            at(4, 9, true, 2),
+        ] {
+            assert!(!heard.is_ahead_of(&gone_on), "{gone_on:?}");
+        }
+        for put_back in [
+            at(2, 5, false, 6),
+            at(2, 4, false, 7),
+            at(1, 4, true, 9),
+            at(1, 1, false, 0),
+            at(1, 5, false, 7),
+            at(1, 6, false, 7),
+            at(3, 5, false, 7),
+        ] {
+            assert!(heard.is_ahead_of(&put_back), "{put_back:?}");
+        }
+        assert!(at(2, 5, true, 7).is_ahead_of(&heard));
+    }
 }

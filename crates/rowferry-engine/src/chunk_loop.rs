@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use rowferry_core::{
     Chunk, ConnectorError, Cutter, ErrorClass, KeyColumns, KeyRange, KeyTuple, Result,
 };
-use rowferry_runtime::{Backoff, FailPoint, spawn};
+use rowferry_runtime::{FailPoint, spawn};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::copy_chunk::{ChunkCopier, Copied, CopyError, Manner};
@@ -27,6 +27,8 @@ type Running = Pin<Box<dyn Future<Output = (Chunk, Result<Copied>)> + Send>>;
 pub(crate) struct ChunkLoop {
     pub(crate) copier: Arc<ChunkCopier>,
     pub(crate) views: Arc<Views>,
+    /// Read views of the table before the first of `views`.
+    pub(crate) views_before: u64,
     pub(crate) cutter: Cutter,
     pub(crate) key: Option<KeyColumns>,
     pub(crate) patience: Patience,
@@ -89,7 +91,7 @@ impl ChunkLoop {
 
     /// Cuts the next chunk; a lost view is opened again.
     async fn next_chunk(&mut self, tally: &mut Tally) -> Result<Option<Chunk>> {
-        let mut backoff = Backoff::default();
+        let mut backoff = self.context.jitter.backoff();
         loop {
             let error = match self.cutter.next().await {
                 Ok(chunk) => return Ok(chunk),
@@ -104,7 +106,7 @@ impl ChunkLoop {
             tokio::time::sleep(pause).await;
             let (number, _) = self.views.current().await;
             if let Ok((number, view)) = self.views.replace(number).await {
-                tally.snapshots = tally.snapshots.max(number);
+                tally.snapshots = self.views_before + number;
                 if let Ok(probe) = view.probe(&self.copier.plan.source, &key).await {
                     self.cutter.set_probe(probe);
                 }
@@ -159,7 +161,7 @@ impl ChunkLoop {
         }
         self.cutter.observe(chunk, receipt.totals.rows_read, receipt.totals.bytes);
         tally.durable(&receipt, changes);
-        tally.snapshots = tally.snapshots.max(self.views.current().await.0);
+        tally.snapshots = self.views_before + self.views.current().await.0;
         self.context.observer.chunk_durable(&self.copier.plan, self.run, &receipt).await?;
         FailPoint::LedgerDone.reach();
         let more = receipt.totals.rows_rejected;
@@ -179,7 +181,7 @@ struct Attempts {
 
 impl Attempts {
     async fn copy(&self, chunk: &Chunk) -> Result<Copied> {
-        let mut backoff = Backoff::default();
+        let mut backoff = self.context.jitter.backoff();
         let (mut number, mut view) = self.views.current().await;
         let mut manner = Manner::default();
         loop {
@@ -212,6 +214,7 @@ impl Attempts {
             }
             tracing::warn!(error = %failed.error(), pause_ms = pause.as_millis(), "chunk failed, trying again");
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 () = self.context.stop.cancelled() => return Err(failed.into_error()),
             }

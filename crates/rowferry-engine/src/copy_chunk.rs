@@ -12,9 +12,10 @@ use rowferry_core::{
     Begun, Chunk, ChunkReader, ChunkTotals, ChunkWriter, ConnectorError, Digest, ErrorClass,
     KeyTuple, OnBadRow, Payload, Receipt, RejectedRow, Result, Settings, Snapshot, TablePlan,
 };
-use rowferry_runtime::{BytePermit, FailPoint, spawn};
+use rowferry_runtime::{FailPoint, spawn};
 use tokio::sync::mpsc;
 
+use crate::big_rows::{BigRows, Held, Room};
 use crate::lane::Lane;
 use crate::sieve::sift;
 use crate::transform::Transform;
@@ -39,6 +40,7 @@ pub(crate) struct ChunkCopier {
     pub(crate) context: RunContext,
     /// Rows set aside by durable chunks of the run.
     pub(crate) rejected: AtomicU64,
+    big_rows: BigRows,
     lane: Mutex<Arc<Lane>>,
     /// What the user should know of changes of lane.
     notes: Mutex<Vec<String>>,
@@ -85,8 +87,16 @@ pub(crate) struct Manner {
 
 /// What the reading task hands over.
 enum Item {
-    Rows { payload: Payload, _held: (BytePermit, Option<BytePermit>) },
-    End { last_key: Option<KeyTuple>, digest: Option<Digest> },
+    Rows {
+        payload: Payload,
+        _held: Held,
+    },
+    /// Comes behind the last rows, and with it what the chunk held for all of them.
+    End {
+        last_key: Option<KeyTuple>,
+        digest: Option<Digest>,
+        _room: Room,
+    },
 }
 
 impl ChunkCopier {
@@ -102,6 +112,7 @@ impl ChunkCopier {
             ends,
             settings,
             plan: Arc::clone(&lane.plan),
+            big_rows: BigRows::new(context.budget.clone()),
             context,
             rejected: AtomicU64::new(rejected),
             lane: Mutex::new(Arc::new(lane)),
@@ -162,8 +173,10 @@ impl ChunkCopier {
             Begun::Writer(writer) => writer,
         };
         FailPoint::ChunkBegun.reach();
+        let room = self.big_rows.enter(lane.read.batch_bytes).await;
         let reader = snapshot.read(chunk, &lane.read).await.map_err(CopyError::Read)?;
-        let (totals, changes) = self.pump(reader, lane, writer.as_mut(), manner.sift).await?;
+        let reading = (reader, room);
+        let (totals, changes) = self.pump(reading, lane, writer.as_mut(), manner.sift).await?;
         assert_counted(chunk, &totals).map_err(CopyError::Rows)?;
         FailPoint::RowsDone.reach();
         let receipt = writer.commit(totals).await.map_err(CopyError::Write)?;
@@ -173,17 +186,13 @@ impl ChunkCopier {
 
     async fn pump(
         &self,
-        reader: Box<dyn ChunkReader>,
+        (reader, room): (Box<dyn ChunkReader>, Room),
         lane: &Lane,
         writer: &mut dyn ChunkWriter,
         sift: bool,
     ) -> Result<(ChunkTotals, Changes), CopyError> {
         let (items, mut incoming) = mpsc::channel(PREFETCH_PAYLOADS);
-        let budget = self.context.budget.clone();
-        let (batch_bytes, memory_budget) = (lane.read.batch_bytes, self.context.memory_budget);
-        let reading = spawn("read chunk", async move {
-            read_ahead(reader, &items, &budget, batch_bytes, memory_budget).await;
-        });
+        let reading = spawn("read chunk", async move { read_ahead(reader, &items, room).await });
         let mut transform = Transform::new(&lane.plan, &lane.rules);
         let mut totals = ChunkTotals::default();
         while let Some(item) = incoming.recv().await {
@@ -201,7 +210,7 @@ impl ChunkCopier {
                     transform.take_back(refused).map_err(CopyError::Rows)?;
                     FailPoint::RowsBegun.reach();
                 }
-                Item::End { last_key, digest } => {
+                Item::End { last_key, digest, _room } => {
                     drop(reading);
                     let held_back = transform.finish(&self.context.compute).await;
                     for payload in held_back.map_err(CopyError::Rows)? {
@@ -315,26 +324,24 @@ impl ChunkCopier {
 async fn read_ahead(
     mut reader: Box<dyn ChunkReader>,
     items: &mpsc::Sender<Result<Item>>,
-    budget: &rowferry_runtime::ByteBudget,
-    batch_bytes: u64,
-    memory_budget: u64,
+    mut room: Room,
 ) {
     loop {
-        let permit = budget.acquire(batch_bytes).await;
+        let held = room.before_read().await;
         let item = match reader.next().await {
             Ok(Some(payload)) => {
-                // A payload is larger than asked for when a single row is. Half of the budget is
-                // never taken by the regular payloads, so waiting for it always ends.
-                let beyond = payload.bytes().saturating_sub(batch_bytes).min(memory_budget / 2);
-                let extra =
-                    if beyond > batch_bytes { Some(budget.acquire(beyond).await) } else { None };
-                Ok(Item::Rows { payload, _held: (permit, extra) })
+                let _held = room.after_read(payload.bytes(), held).await;
+                Ok(Item::Rows { payload, _held })
             }
-            Ok(None) => Ok(Item::End { last_key: reader.last_key(), digest: reader.digest() }),
+            Ok(None) => {
+                let (last_key, digest) = (reader.last_key(), reader.digest());
+                drop(items.send(Ok(Item::End { last_key, digest, _room: room })).await);
+                return;
+            }
             Err(error) => Err(error),
         };
-        let last = !matches!(item, Ok(Item::Rows { .. }));
-        if items.send(item).await.is_err() || last {
+        let failed = item.is_err();
+        if items.send(item).await.is_err() || failed {
             return;
         }
     }

@@ -51,8 +51,11 @@ pub async fn run_job(
         if !refused.is_empty() {
             return Ok(refuse(waiting, refused, context).await);
         }
-        for (_, table) in &waiting {
-            table.unlink().await?;
+        for (index, table) in &waiting {
+            if let Err(failure) = table.unlink().await {
+                let refused = BTreeMap::from([(*index, failure)]);
+                return Ok(refuse(waiting, refused, context).await);
+            }
         }
     }
     waiting.reverse();
@@ -68,6 +71,7 @@ pub async fn run_job(
             let task = spawn("copy table", async move {
                 // What is dropped here rolls back; what is durable stays.
                 let result = tokio::select! {
+                    biased;
                     result = load(&mut table, publish_now) => result,
                     () = patience.out_of_patience() => Err(TableFailure::Stopped),
                 };

@@ -8,6 +8,7 @@
 //!
 //! Order of safety: a chunk is durable in the target first, then the observer may note it.
 
+mod big_rows;
 mod chunk_loop;
 mod copy_chunk;
 mod draft;
@@ -23,6 +24,7 @@ mod lane;
 mod observer;
 mod options;
 mod outcome;
+mod persistence;
 mod planner;
 mod report;
 mod retry;
@@ -45,4 +47,5 @@ pub use planner::{PlannedTable, casts_to_paste, plan_job, plan_table};
 pub use report::{
     ErrorReport, Phases, RunReport, RunStatus, TableReport, TableStatus, Totals, ValueChange,
 };
+pub use start::foresee;
 pub use watermark::Watermark;

@@ -1,13 +1,31 @@
 //! Who hears of progress: the ledger, the progress bars, the log.
 
 use async_trait::async_trait;
-use rowferry_core::{Receipt, Result, TablePlan};
+use rowferry_core::{Position, Receipt, Result, TablePlan};
 
 use crate::TableReport;
 
 /// Hears of a run as it happens. Calls for one table come in order; tables run at once.
 #[async_trait]
 pub trait Observer: Send + Sync {
+    /// What was last heard of the stream of `plan` in the target that calls itself `target_id`;
+    /// `None` = nothing.
+    async fn remembered(&self, _plan: &TablePlan, _target_id: &str) -> Result<Option<Position>> {
+        Ok(None)
+    }
+
+    /// Where the stream stands by the word of the target itself. `receipts` are those of the run
+    /// where they were read. Whatever was remembered gives way to it.
+    async fn learned(
+        &self,
+        _plan: &TablePlan,
+        _target_id: &str,
+        _position: &Position,
+        _receipts: &[Receipt],
+    ) -> Result<()> {
+        Ok(())
+    }
+
     /// A table is about to be copied. `run` is its number in the target's state, `chunks_resumed`
     /// and `rows_resumed` what an earlier attempt made durable.
     async fn table_started(

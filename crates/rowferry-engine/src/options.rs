@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rowferry_core::Settings;
-use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool};
+use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use tokio::sync::Semaphore;
 
 use crate::Observer;
@@ -37,6 +37,8 @@ impl RunOptions {
 pub struct RunContext {
     /// Where kernels run.
     pub compute: ComputePool,
+    /// What spreads pauses between attempts.
+    pub jitter: Jitter,
     /// Bytes in flight.
     pub budget: ByteBudget,
     /// Size of `budget`, in bytes.
@@ -65,6 +67,7 @@ impl RunContext {
     pub async fn out_of_patience(&self) {
         self.stop.cancelled().await;
         tokio::select! {
+            biased;
             () = tokio::time::sleep(self.options.shutdown_grace) => {}
             () = self.abort.cancelled() => {}
         }

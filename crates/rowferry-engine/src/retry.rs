@@ -1,30 +1,54 @@
-//! How long transient failures are retried: counted from the last committed chunk, so that a copy
-//! that moves at all never gives up, and one that does not ends.
+//! How long transient failures are retried: counted from the first failure since something got
+//! done, so that a copy that moves at all never gives up, and one that does not ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Clock of the last sign of progress. Cloning shares it.
+use tokio::time::Instant;
+
+/// Clock of failures without progress between them. Cloning shares it.
 #[derive(Clone, Debug)]
 pub(crate) struct Patience {
-    last_progress: Arc<Mutex<Instant>>,
+    failing_since: Arc<Mutex<Option<Instant>>>,
     limit: Duration,
 }
 
 impl Patience {
-    /// Starts now and lasts for `limit`.
+    /// Lasts for `limit` from the first failure on.
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { last_progress: Arc::new(Mutex::new(Instant::now())), limit }
+        Self { failing_since: Arc::default(), limit }
     }
 
-    /// A chunk was committed.
+    /// Something got done that need not be done again.
     pub(crate) fn renew(&self) {
-        *self.last_progress.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.failing_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether another pause of this length is still worth it.
+    /// Whether another pause of this length is still worth it, after a failure.
     pub(crate) fn allows(&self, pause: Duration) -> bool {
-        let last = *self.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
-        last.elapsed() + pause <= self.limit
+        self.failing_for() + pause <= self.limit
+    }
+
+    /// Time since the first failure; the clock starts with the first call.
+    pub(crate) fn failing_for(&self) -> Duration {
+        let mut since = self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.get_or_insert_with(Instant::now).elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_quiet_time_before_the_first_failure_does_not_count() {
+        let patience = Patience::new(Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(patience.allows(Duration::ZERO), "an index build may take longer than that");
+        std::thread::sleep(Duration::from_millis(60));
+        assert!(!patience.allows(Duration::ZERO));
+        patience.renew();
+        assert!(patience.allows(Duration::ZERO));
+        assert!(!patience.allows(Duration::from_millis(51)));
     }
 }

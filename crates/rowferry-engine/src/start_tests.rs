@@ -107,7 +107,17 @@ fn outcome(
     (target_exists, target_has_rows, write_is_explicit): (bool, bool, bool),
     options: &RunOptions,
 ) -> String {
-    let found = Found { state, target_exists, target_has_rows, write_is_explicit };
+    remembering(plan, (state, None), (target_exists, target_has_rows, write_is_explicit), options)
+}
+
+/// As [`outcome`], with what was remembered of the stream.
+fn remembering(
+    plan: &TablePlan,
+    (state, remembered): (Option<&StreamState>, Option<&Position>),
+    (target_exists, target_has_rows, write_is_explicit): (bool, bool, bool),
+    options: &RunOptions,
+) -> String {
+    let found = Found { state, remembered, target_exists, target_has_rows, write_is_explicit };
     match decide(plan, &found, options) {
         Ok(Start::New(_)) => "new".into(),
         Ok(Start::Continue) => "continue".into(),
@@ -183,6 +193,7 @@ fn a_changed_plan_is_named() {
     open.fingerprint.0.insert("columns".into(), "id, name".into());
     let found = Found {
         state: Some(&open),
+        remembered: None,
         target_exists: true,
         target_has_rows: true,
         write_is_explicit: false,
@@ -200,4 +211,43 @@ fn without_a_key_an_unfinished_load_starts_anew_but_a_finished_one_publishes() {
     assert_eq!(outcome(&keyless, Some(&loading), THERE, &options(None, false)), "new");
     let publishing = state(&keyless, Phase::Publishing);
     assert_eq!(outcome(&keyless, Some(&publishing), THERE, &options(None, false)), "continue");
+}
+
+#[test]
+fn a_target_that_lost_what_it_said_asks_a_person() {
+    let any = options(None, false);
+    for plan in [full(), append(), incremental()] {
+        for phase in [Phase::Loading, Phase::Done] {
+            let state = state(&plan, phase);
+            let mut heard = state.position();
+            let says = |heard: &Position, options: &RunOptions| {
+                remembering(&plan, (Some(&state), Some(heard)), THERE, options)
+            };
+            assert_eq!(says(&heard, &any), outcome(&plan, Some(&state), THERE, &any));
+            heard.epoch += 1;
+            assert_eq!(says(&heard, &any), "target-behind");
+            assert_eq!(says(&heard, &options(heard.run_key.as_deref(), true)), "new");
+        }
+    }
+}
+
+#[test]
+fn progress_that_is_gone_starts_a_full_copy_anew_and_stops_what_cannot_be_repeated() {
+    let any = options(None, false);
+    let heard = |done| Position { run: 1, epoch: 1, done, chunks: 3, run_key: None };
+    let gone = |plan: &TablePlan, done: bool, there, options: &RunOptions| {
+        remembering(plan, (None, Some(&heard(done))), there, options)
+    };
+    let empty = (true, false, false);
+    for done in [false, true] {
+        assert_eq!(gone(&full(), done, THERE, &any), "new");
+        assert_eq!(gone(&incremental(), done, THERE, &any), "progress-gone");
+        assert_eq!(gone(&incremental(), done, THERE, &options(None, true)), "new");
+        assert_eq!(gone(&append(), done, THERE, &any), "progress-gone");
+        assert_eq!(gone(&append(), done, THERE, &options(None, true)), "new");
+    }
+    assert_eq!(gone(&append(), false, empty, &any), "progress-gone");
+    assert_eq!(gone(&append(), true, empty, &any), "new");
+    assert_eq!(gone(&append(), false, THERE, &options(Some("next"), false)), "progress-gone");
+    assert_eq!(gone(&append(), true, THERE, &options(Some("next"), false)), "new");
 }

@@ -2,30 +2,27 @@
 //!
 //! ```text
 //! lock ─► state ─► decide ─► claim ─► prepare ─► chunks ─► guard ─► seal │ publish
-//!                               ▲                            │
-//!                               └── a new run, once: staging lost, or keys collide after a resume
+//!  ▲                            ▲                            │                │
+//!  │                            └── a new run, once: staging lost, or keys collide after a resume
+//!  └── after a fault that a later attempt may survive, as a new process would ┘
 //! ```
 
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod beginning;
+mod loading;
 
-use rowferry_core::{
-    ChunkSpec, ClaimStart, ConnectorError, Consistency, Coverage, Cutter, ErrorClass, ForeignKey,
-    Job, KeyTuple, LoadInto, Mode, Phase, Prepared, Receipt, Result, StreamState, TablePlan,
-};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rowferry_core::{ErrorClass, ForeignKey, Job, LoadInto, Prepared, Result, TablePlan};
 use rowferry_runtime::FailPoint;
 
-use crate::chunk_loop::ChunkLoop;
-use crate::copy_chunk::ChunkCopier;
 use crate::expand::TableTask;
 use crate::heartbeat::HeldLock;
-use crate::lane::Lane;
+use crate::persistence::Persistence;
 use crate::planner::{plan_error, plan_table};
 use crate::retry::Patience;
-use crate::start::{Found, Start, decide};
 use crate::tally::Tally;
-use crate::views::Views;
-use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, guard};
+use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark};
 
 /// A plan made ahead is used that long; later the schema may have changed, so it is made anew.
 /// Guessed: longer than planning a whole job takes, shorter than a person's next statement.
@@ -44,7 +41,23 @@ pub(crate) struct TableRun {
     planned: Option<(TablePlan, Instant)>,
     /// Keys to other tables of the job, as the last plan has them.
     foreign_keys: Vec<ForeignKey>,
-    loaded: Option<Loaded>,
+    patience: Patience,
+    /// The run that this process has claimed.
+    run: Option<i64>,
+    starts_from_zero: u32,
+    /// What the target calls itself; `None` where nothing lasts.
+    target_id: Option<String>,
+    stage: Stage,
+}
+
+/// How far this process has come.
+enum Stage {
+    /// Not known, or not far.
+    Open,
+    /// Only `publish` is missing.
+    Loaded(Box<Loaded>),
+    /// All is done.
+    Published,
 }
 
 /// A table whose rows are all durable and sealed; only `publish` is missing.
@@ -53,17 +66,6 @@ struct Loaded {
     prepared: Arc<Prepared>,
     watermark: Option<Watermark>,
     plan: Arc<TablePlan>,
-}
-
-/// What one attempt at a run of the table works with.
-struct Attempt<'a> {
-    plan: &'a Arc<TablePlan>,
-    lock: &'a HeldLock,
-    prepared: Arc<Prepared>,
-    run: i64,
-    receipts: Vec<Receipt>,
-    phase: Phase,
-    previous: Option<Watermark>,
 }
 
 impl TableRun {
@@ -76,12 +78,66 @@ impl TableRun {
     ) -> Self {
         let tally =
             Tally::new(&job.name, task.source.to_string(), task.target.to_string(), job.mode);
-        let foreign_keys = Vec::new();
-        Self { job, task, tasks, ends, context, tally, planned: None, foreign_keys, loaded: None }
+        let patience = Patience::new(job.settings.retry_for);
+        Self {
+            job,
+            task,
+            tasks,
+            ends,
+            context,
+            tally,
+            planned: None,
+            foreign_keys: Vec::new(),
+            patience,
+            run: None,
+            starts_from_zero: 0,
+            target_id: None,
+            stage: Stage::Open,
+        }
     }
 
-    /// Loads all rows and seals them.
+    /// Loads all rows and seals them; tries again while that is worth it.
     pub(crate) async fn load(&mut self) -> Result<(), TableFailure> {
+        let mut persistence = self.persistence();
+        loop {
+            let Err(failure) = self.load_now().await else { return Ok(()) };
+            // Ends that never answered are a mistake in the command more often than a fault.
+            if !self.tally.is_planned() {
+                return Err(failure);
+            }
+            persistence.after(failure, self.run.is_some()).await?;
+        }
+    }
+
+    /// Makes the loaded rows visible; after a fault the table is taken up again.
+    pub(crate) async fn publish(&mut self) -> Result<(), TableFailure> {
+        let mut persistence = self.persistence();
+        loop {
+            let failure = match std::mem::replace(&mut self.stage, Stage::Open) {
+                Stage::Open => self.load().await.err(),
+                Stage::Published => {
+                    self.stage = Stage::Published;
+                    return Ok(());
+                }
+                Stage::Loaded(loaded) => match self.publish_now(&loaded).await {
+                    Ok(()) => None,
+                    Err(failure) => {
+                        drop(loaded);
+                        Some(failure)
+                    }
+                },
+            };
+            if let Some(failure) = failure {
+                persistence.after(failure, true).await?;
+            }
+        }
+    }
+
+    fn persistence(&self) -> Persistence {
+        Persistence::new(self.patience.clone(), &self.context)
+    }
+
+    async fn load_now(&mut self) -> Result<(), TableFailure> {
         if self.context.stop.is_cancelled() {
             return Err(TableFailure::Stopped);
         }
@@ -89,52 +145,56 @@ impl TableRun {
         self.tally.planned(&plan);
         self.foreign_keys.clone_from(&plan.foreign_keys);
         if self.tasks.len() == 1 {
-            self.unlink().await?;
+            self.unlink_now().await?;
         }
         FailPoint::BeforeLock.reach();
         let lock = HeldLock::take(self.ends.sink.as_ref(), &plan.stream).await?;
         FailPoint::Locked.reach();
+        if self.ends.sink.is_lasting() {
+            self.target_id = Some(self.ends.sink.identity().await?);
+        }
         let state = lock.state().await?;
-        let start = self.decide(&plan, &lock, state.as_ref()).await?;
-        let claim_start = match start {
-            Start::Finished => {
-                let why = "finished earlier under the same run key; left alone";
-                return Err(TableFailure::Skipped(why.to_owned()));
-            }
-            Start::New(why) => {
-                if let Some(why) = why {
-                    self.context.observer.note(&self.tally.source, &why);
-                }
-                anew(self.context.options.restart)
-            }
-            Start::Continue => ClaimStart::Continue,
+        let Some(start) = self.start(&plan, &lock, state.as_ref()).await? else {
+            self.published(&plan);
+            return Ok(());
         };
-        let prepared = self.load_once(&plan, &lock, claim_start, state.as_ref()).await?;
-        self.loaded =
-            Some(Loaded { lock, prepared, watermark: self.tally.watermark.clone(), plan });
+        let prepared = self.load_once(&plan, &lock, start, state.as_ref()).await?;
+        let watermark = self.tally.watermark.clone();
+        self.stage = Stage::Loaded(Box::new(Loaded { lock, prepared, watermark, plan }));
         Ok(())
     }
 
-    /// Makes the loaded rows visible.
-    pub(crate) async fn publish(&mut self) -> Result<(), TableFailure> {
-        let Some(loaded) = self.loaded.take() else {
-            return Err(ConnectorError::bug("a table is published before it is loaded").into());
-        };
+    async fn publish_now(&mut self, loaded: &Loaded) -> Result<(), TableFailure> {
         let started = Instant::now();
         let watermark = loaded.watermark.as_ref().map(Watermark::to_json);
         let published = loaded.lock.publish(&loaded.prepared, watermark.as_deref()).await?;
         FailPoint::Published.reach();
         self.tally.phases.publish += started.elapsed().as_secs_f64();
+        self.published(&loaded.plan);
         if published.rows_in_target.is_some() {
             self.tally.rows_in_target = published.rows_in_target;
-        } else if loaded.plan.load == LoadInto::StagingReplace {
-            self.tally.rows_in_target = Some(self.tally.rows_of_run());
         }
         Ok(())
     }
 
-    /// Takes off the keys to other tables of the job, before any of them is exchanged.
-    pub(crate) async fn unlink(&self) -> Result<()> {
+    fn published(&mut self, plan: &TablePlan) {
+        if plan.load == LoadInto::StagingReplace {
+            self.tally.rows_in_target = Some(self.tally.rows_of_run());
+        }
+        self.stage = Stage::Published;
+    }
+
+    /// Takes off the keys to other tables of the job, before any of them is exchanged; tries again
+    /// while that is worth it.
+    pub(crate) async fn unlink(&self) -> Result<(), TableFailure> {
+        let mut persistence = self.persistence();
+        loop {
+            let Err(error) = self.unlink_now().await else { return Ok(()) };
+            persistence.after(error.into(), false).await?;
+        }
+    }
+
+    async fn unlink_now(&self) -> Result<()> {
         if self.foreign_keys.is_empty() {
             return Ok(());
         }
@@ -165,7 +225,7 @@ impl TableRun {
 
     /// Whether rows are loaded and wait for publish.
     pub(crate) const fn is_loaded(&self) -> bool {
-        self.loaded.is_some()
+        matches!(self.stage, Stage::Loaded(_))
     }
 
     async fn plan(&mut self) -> Result<TablePlan> {
@@ -207,223 +267,4 @@ impl TableRun {
             Err(_) => Ok(()),
         }
     }
-
-    async fn decide(
-        &self,
-        plan: &TablePlan,
-        lock: &HeldLock,
-        state: Option<&StreamState>,
-    ) -> Result<Start> {
-        let target_exists = plan.target_existing.is_some();
-        let asks_for_rows = state.is_none() && target_exists;
-        let target_has_rows = asks_for_rows && lock.target_rows(Some(1)).await? > 0;
-        let found = Found {
-            state,
-            target_exists,
-            target_has_rows,
-            write_is_explicit: self.task.entry.write.is_some(),
-        };
-        decide(plan, &found, &self.context.options)
-    }
-
-    /// Claims and loads; starts a new run once when what an earlier attempt left cannot be used.
-    async fn load_once(
-        &mut self,
-        plan: &Arc<TablePlan>,
-        lock: &HeldLock,
-        start: ClaimStart,
-        state: Option<&StreamState>,
-    ) -> Result<Arc<Prepared>, TableFailure> {
-        let forgets = start == ClaimStart::Anew;
-        let previous = state
-            .filter(|_| !forgets)
-            .and_then(|state| state.watermark.as_deref())
-            .and_then(Watermark::from_json);
-        let mut start = start;
-        let mut again = true;
-        loop {
-            let claim = lock.claim(start.clone()).await?;
-            FailPoint::Claimed.reach();
-            let prepared = Arc::new(lock.prepare(plan, &claim).await?);
-            FailPoint::Prepared.reach();
-            if prepared.staging_lost && again {
-                self.start_over(plan, "its staging table is gone");
-                (start, again) = (anew(forgets), false);
-                continue;
-            }
-            self.tally.resumed(&claim.receipts);
-            let resumed = !claim.receipts.is_empty();
-            self.context
-                .observer
-                .table_started(plan, claim.run, self.tally.chunks_resumed, self.tally.rows_resumed)
-                .await?;
-            let attempt = Attempt {
-                plan,
-                lock,
-                prepared: Arc::clone(&prepared),
-                run: claim.run,
-                receipts: claim.receipts,
-                phase: claim.phase,
-                previous: previous.clone(),
-            };
-            match self.attempt(attempt).await {
-                Ok(()) => return Ok(prepared),
-                // Rows moved between two read views, so that two chunks hold the same key.
-                Err(TableFailure::Failed(error))
-                    if (resumed || self.tally.snapshots > 1)
-                        && again
-                        && error.class == ErrorClass::Data
-                        && error.code == "duplicate-key"
-                        && plan.load == LoadInto::StagingReplace =>
-                {
-                    self.start_over(plan, "rows moved between two read views");
-                    (start, again) = (anew(forgets), false);
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-    }
-
-    fn start_over(&mut self, plan: &TablePlan, why: &str) {
-        self.tally.start_over();
-        let table = plan.source.table.to_string();
-        self.context.observer.note(&table, &format!("starting {table} anew: {why}"));
-        self.tally.warnings.push(format!("started anew: {why}"));
-    }
-
-    async fn attempt(&mut self, attempt: Attempt<'_>) -> Result<(), TableFailure> {
-        let started = Instant::now();
-        // Once all chunks are durable a later attempt only has to seal and publish.
-        if attempt.phase == Phase::Loading {
-            let copied = self.copy(&attempt).await;
-            self.tally.phases.copy += started.elapsed().as_secs_f64();
-            copied?;
-            FailPoint::ChunksDone.reach();
-        } else {
-            self.tally.watermark.clone_from(&attempt.previous);
-        }
-        self.guard(&attempt).await?;
-        let sealing = Instant::now();
-        let sealed = attempt.lock.seal(&attempt.prepared).await?;
-        FailPoint::Sealed.reach();
-        self.tally.phases.index += sealing.elapsed().as_secs_f64();
-        let expected = self.tally.rows_of_run();
-        match sealed.rows {
-            Some(rows) if rows != expected => Err(ConnectorError::bug(format!(
-                "staging of table {} holds {rows} rows, the receipts say {expected}",
-                attempt.plan.source.table
-            ))
-            .into()),
-            _ => Ok(()),
-        }
-    }
-
-    async fn copy(&mut self, attempt: &Attempt<'_>) -> Result<(), TableFailure> {
-        let plan = attempt.plan;
-        // A watermark speaks of one view; anything else may be read chunk by chunk.
-        let consistency = match plan.mode {
-            Mode::Incremental => Consistency::Table,
-            Mode::Full => self.job.settings.consistency,
-        };
-        let views = Views::open(
-            Arc::clone(&self.ends.source),
-            plan.source.clone(),
-            consistency,
-            self.context.workers,
-        )
-        .await?;
-        let (_, view) = views.current().await;
-        self.tally.snapshots += 1;
-        self.tally.consistency = match view.consistency() {
-            Consistency::Chunk => "chunk",
-            Consistency::Table | Consistency::Auto => "table",
-        };
-        let horizon = match plan.mode {
-            Mode::Incremental => view.horizon().await?,
-            Mode::Full => None,
-        };
-        let scope_lower = match plan.mode {
-            Mode::Incremental => attempt.previous.as_ref().and_then(|mark| mark.settled.clone()),
-            Mode::Full => None,
-        };
-        let cutter = self.cutter(attempt, view.as_ref(), scope_lower.clone()).await?;
-        let views = Arc::new(views);
-        let (settings, prepared) = (&self.job.settings, Arc::clone(&attempt.prepared));
-        let lane = Lane::new(Arc::clone(plan), prepared, &self.ends, settings, &self.context);
-        let copier = ChunkCopier::new(
-            self.ends.clone(),
-            settings.clone(),
-            lane,
-            self.context.clone(),
-            self.tally.rejected_resumed,
-        );
-        let chunks = ChunkLoop {
-            copier: Arc::new(copier),
-            views: Arc::clone(&views),
-            cutter,
-            key: plan.cut_by.clone(),
-            patience: Patience::new(self.job.settings.retry_for),
-            context: self.context.clone(),
-            run: attempt.run,
-            last_key: None,
-        };
-        let last_key = chunks.run(&mut self.tally).await?;
-        if plan.mode == Mode::Incremental {
-            let previous = attempt.previous.clone().unwrap_or_default();
-            let one_view = attempt.receipts.is_empty() && views.current().await.0 == 1;
-            // Chunks of an earlier attempt were read in earlier views, whose clocks are not known
-            // any more: nothing is settled by this run, so the next one reads the same stretch.
-            self.tally.watermark = Some(if one_view {
-                previous.after(last_key, horizon, unix_seconds())
-            } else {
-                previous
-            });
-        }
-        Ok(())
-    }
-
-    async fn cutter(
-        &self,
-        attempt: &Attempt<'_>,
-        view: &dyn rowferry_core::Snapshot,
-        scope_lower: Option<KeyTuple>,
-    ) -> Result<Cutter> {
-        let source = &attempt.plan.source;
-        let spec = ChunkSpec {
-            rows: self.job.settings.chunk_rows,
-            bytes: self.job.settings.chunk_bytes,
-            row_bytes_estimated: source.row_bytes_estimated(),
-            with_null_keys: scope_lower.is_none(),
-        };
-        let table = source.table.clone();
-        let Some(key) = &attempt.plan.cut_by else {
-            let blocks = view.blocks(source).await?;
-            return Ok(Cutter::by_blocks(table, spec, blocks, source.rows_estimated));
-        };
-        let done = Coverage::new(scope_lower, &attempt.receipts);
-        let probe = view.probe(source, key).await?;
-        Ok(Cutter::by_key(table, key.clone(), spec, &done, probe))
-    }
-
-    async fn guard(&mut self, attempt: &Attempt<'_>) -> Result<()> {
-        let replaces = attempt.plan.load == LoadInto::StagingReplace;
-        if !replaces || self.context.options.accept_shrink {
-            return Ok(());
-        }
-        let limits = &self.task.entry.guard;
-        let loaded = self.tally.rows_of_run();
-        let asks = loaded == 0 || guard::needs_count(limits);
-        let limit = (!guard::needs_count(limits)).then_some(1);
-        let target_rows = if asks { attempt.lock.target_rows(limit).await? } else { 0 };
-        guard::check(attempt.plan, limits, loaded, target_rows)
-    }
-}
-
-/// A new run; one that was asked for by hand forgets the watermark too.
-const fn anew(forgets: bool) -> ClaimStart {
-    if forgets { ClaimStart::Anew } else { ClaimStart::NewRun }
-}
-
-fn unix_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -32,11 +32,14 @@ pub(crate) struct Tally {
     pub(crate) rejected_resumed: u64,
     pub(crate) rows_in_target: Option<u64>,
     pub(crate) watermark: Option<Watermark>,
+    /// What the last plan warned of; `None` before the first.
+    plan_warnings: Option<Vec<String>>,
     pub(crate) warnings: Vec<String>,
     /// Values that policies changed in durable chunks.
     changes: Changes,
     pub(crate) phases: Phases,
-    /// Rows of the current run that this process made durable.
+    /// Chunks and rows of the current run that this process made durable.
+    chunks_durable: u64,
     rows_durable: u64,
     digest: DigestSum,
 }
@@ -78,9 +81,11 @@ impl Tally {
             rejected_resumed: 0,
             rows_in_target: None,
             watermark: None,
+            plan_warnings: None,
             warnings: Vec::new(),
             changes: Changes::new(),
             phases: Phases::default(),
+            chunks_durable: 0,
             rows_durable: 0,
             digest: DigestSum::Nothing,
         }
@@ -91,14 +96,23 @@ impl Tally {
         self.write = plan.write;
         self.source = plan.source.table.to_string();
         self.target = plan.target.to_string();
-        self.warnings.clone_from(&plan.warnings);
+        self.plan_warnings = Some(plan.warnings.clone());
     }
 
-    /// An earlier attempt made this durable.
+    /// Whether the table was planned, so that both ends have answered.
+    pub(crate) const fn is_planned(&self) -> bool {
+        self.plan_warnings.is_some()
+    }
+
+    /// All that is durable of the run at the start of an attempt. What this process counted before
+    /// is not counted twice.
     pub(crate) fn resumed(&mut self, receipts: &[Receipt]) {
-        self.chunks_resumed = receipts.len() as u64;
-        self.rows_resumed = receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
-        self.rejected_resumed = receipts.iter().map(|receipt| receipt.totals.rows_rejected).sum();
+        let rows: u64 = receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
+        let rejected: u64 = receipts.iter().map(|receipt| receipt.totals.rows_rejected).sum();
+        self.chunks_resumed = (receipts.len() as u64).saturating_sub(self.chunks_durable);
+        self.rows_resumed = rows.saturating_sub(self.rows_durable);
+        self.rejected_resumed = rejected.saturating_sub(self.rows_rejected);
+        self.digest = DigestSum::Nothing;
         for receipt in receipts {
             self.add_digest(receipt);
         }
@@ -110,6 +124,7 @@ impl Tally {
             *self.changes.entry(change).or_default() += count;
         }
         self.chunks += 1;
+        self.chunks_durable += 1;
         self.rows_read += receipt.totals.rows_read;
         self.rows_written += receipt.totals.rows_written;
         self.rows_durable += receipt.totals.rows_written;
@@ -124,6 +139,7 @@ impl Tally {
         self.chunks_resumed = 0;
         self.rows_resumed = 0;
         self.rejected_resumed = 0;
+        self.chunks_durable = 0;
         self.rows_durable = 0;
         self.digest = DigestSum::Nothing;
     }
@@ -164,7 +180,8 @@ impl Tally {
                 (RunStatus::Failed, error.class.exit_code(), Some(report))
             }
         };
-        let mut warnings = self.warnings.clone();
+        let mut warnings = self.plan_warnings.clone().unwrap_or_default();
+        warnings.extend(self.warnings.iter().cloned());
         if let Some(TableFailure::Skipped(why)) = failure {
             warnings.push(why.clone());
         }

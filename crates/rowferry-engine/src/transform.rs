@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use rowferry_core::{
     ConnectorError, Digest, Duplicates, ErrorClass, Payload, RejectedRow, Result, TablePlan,
+    WriteMode,
 };
 use rowferry_kernels::{Deduper, Keep, KernelError, digest_rows};
 use rowferry_runtime::ComputePool;
@@ -16,6 +17,8 @@ pub(crate) struct Transform {
     table: String,
     rules: Arc<ValueRules>,
     dedupe: Option<(Deduper, Duplicates)>,
+    /// Positions of the columns by which rows are found in the target; empty where none are.
+    found_by: Vec<usize>,
     digest: Option<Digest>,
     rows: u64,
     changes: Changes,
@@ -36,6 +39,7 @@ impl Transform {
             .iter()
             .filter_map(|name| plan.columns.iter().position(|column| column.target.name == *name))
             .collect();
+        let found_by = if plan.write == WriteMode::Upsert { key.clone() } else { Vec::new() };
         let dedupe = plan.duplicates.map(|rule| {
             let keep = match rule {
                 Duplicates::Last => Keep::Last,
@@ -47,6 +51,7 @@ impl Transform {
             table: plan.source.table.to_string(),
             rules: Arc::clone(rules),
             dedupe,
+            found_by,
             digest: None,
             rows: 0,
             changes: Changes::new(),
@@ -82,6 +87,7 @@ impl Transform {
             })
             .await;
         let (fitted, digest, dedupe, duplicates) = worked.map_err(kernel_failed)??;
+        self.check_keys(&fitted.batch)?;
         self.dedupe = dedupe;
         self.add(digest);
         for (change, count) in fitted.changes {
@@ -150,6 +156,29 @@ impl Transform {
                 digest.sum = digest.sum.wrapping_add(more.sum);
             }
         }
+    }
+
+    /// A null equals no other null: a row with one in its key would be inserted by every run. A source
+    /// that promises its key has none, so rows that pass in wire form need no look.
+    fn check_keys(&self, batch: &RecordBatch) -> Result<()> {
+        let nulls = |at: &&usize| batch.columns().get(**at).is_some_and(|c| c.null_count() > 0);
+        let Some(at) = self.found_by.iter().find(nulls) else { return Ok(()) };
+        let column = batch.schema().fields().get(*at).map(|field| field.name().clone());
+        let column = column.unwrap_or_default();
+        Err(ConnectorError::new(
+            ErrorClass::Data,
+            "null-key",
+            format!(
+                "table {} has rows with a null in key column {column:?}, by which an upsert could \
+                 never find them again",
+                self.table
+            ),
+        )
+        .with_column(column)
+        .with_next(
+            "Name other columns in `key`, leave such rows out with `filters`, or use \
+             `write: replace`.",
+        ))
     }
 
     fn duplicate_keys(&self, count: u64) -> ConnectorError {

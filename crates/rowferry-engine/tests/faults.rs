@@ -104,15 +104,24 @@ async fn a_read_view_that_was_lost_is_opened_again() {
 }
 
 #[tokio::test]
-async fn a_table_without_a_key_ends_with_its_read_view() {
+async fn a_table_without_a_key_starts_anew_when_its_read_view_is_lost() {
     let faults = Faults::script([Fault::FailAfter(0, ErrorClass::Transient)]);
     let world = World::of("shop?rows=600", &["events"]).with_source_faults(&faults);
     let report = world.run().await;
-    assert_eq!(failure(&report, "events"), ("scripted-fault", 69));
-    assert!(report.retryable);
-    let report = world.run().await;
     assert_eq!((report.exit_code, report.resumed), (0, false), "{report:#?}");
+    let warnings = table(&report, "events").warnings.join("; ");
+    assert!(warnings.contains("no key to go on by"), "{warnings}");
     world.assert_arrived("events").await;
+}
+
+#[tokio::test]
+async fn a_table_without_a_key_gives_up_when_no_view_lasts() {
+    let faults = Faults::script([Fault::FailAfter(0, ErrorClass::Transient); 9]);
+    let world = World::of("shop?rows=600", &["events"]).with_source_faults(&faults);
+    let report = world.run().await;
+    assert_eq!(failure(&report, "events"), ("view-lost", 69));
+    assert_eq!(faults.left(), 6, "three attempts");
+    assert!(report.retryable);
 }
 
 #[tokio::test]

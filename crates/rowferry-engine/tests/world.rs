@@ -11,9 +11,9 @@ use rowferry_core::{
     PublishWhen, ReadSpec, Receipt, Result, Settings, Sink, Source, TableJob, TablePlan, TableRef,
 };
 use rowferry_engine::{JobEnds, Observer, RunContext, RunOptions, RunReport, TableReport, run_job};
-use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool};
+use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use rowferry_synthetic::{GenerateSource, MemorySink};
-use rowferry_testkit::{Faults, FaultySink, FaultySource};
+use rowferry_testkit::{Faults, FaultySink, FaultySource, StepFault};
 use tokio::sync::Semaphore;
 
 /// Shares of a memory budget: three payloads of a chunk and half of the budget for large rows.
@@ -126,6 +126,13 @@ impl World {
         self
     }
 
+    /// Lets the steps around the chunks fail by `steps`.
+    pub(crate) fn with_step_faults(mut self, steps: &Faults<StepFault>) -> Self {
+        let sink = FaultySink::new(Arc::new(self.target.clone()), Faults::default());
+        self.sink = Arc::new(sink.with_steps(steps));
+        self
+    }
+
     /// Lets the chunks of the source fail by `faults`.
     pub(crate) fn with_source_faults(mut self, faults: &Faults) -> Self {
         self.source = Arc::new(FaultySource::new(Arc::clone(&self.source), faults.clone()));
@@ -153,6 +160,7 @@ impl World {
             self.payload_bytes * PAYLOADS_PER_BUDGET * u64::try_from(self.workers).unwrap();
         let context = RunContext {
             compute: ComputePool::new(2).unwrap(),
+            jitter: Jitter::default(),
             budget: ByteBudget::new(memory_budget),
             memory_budget,
             slots: Arc::new(Semaphore::new(self.workers)),

@@ -28,6 +28,15 @@ pub enum LedgerError {
         #[source]
         source: rusqlite::Error,
     },
+    /// Another program keeps it locked.
+    #[error("the ledger {} is locked by another program", path.display())]
+    Held {
+        /// Ledger file.
+        path: PathBuf,
+        /// SQLite's answer.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A later version wrote the file.
     #[error("ledger {} has layout {found}, this version knows {known}", path.display())]
     Newer {
@@ -37,6 +46,12 @@ pub enum LedgerError {
         found: i64,
         /// Layout of this version.
         known: i64,
+    },
+    /// A SQLite database of something else.
+    #[error("{} is a SQLite database, but not a ledger", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
     },
     /// Another process runs the job.
     #[error("job {job:?} is being run by {holder}")]
@@ -64,10 +79,11 @@ impl LedgerError {
     /// What the failure means for the run.
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Unwritable { .. } | Self::Statement { .. } | Self::Lock { .. } => {
-                ErrorClass::Local
-            }
-            Self::Newer { .. } => ErrorClass::Setup,
+            Self::Unwritable { .. }
+            | Self::Statement { .. }
+            | Self::Held { .. }
+            | Self::Lock { .. } => ErrorClass::Local,
+            Self::Newer { .. } | Self::Foreign { .. } => ErrorClass::Setup,
             Self::Busy { .. } => ErrorClass::Busy,
             Self::Thread(_) => ErrorClass::Bug,
         }
@@ -78,7 +94,9 @@ impl LedgerError {
         match self {
             Self::Unwritable { .. } | Self::Lock { .. } => "state-unwritable",
             Self::Statement { .. } => "state-failed",
+            Self::Held { .. } => "state-held",
             Self::Newer { .. } => "state-newer",
+            Self::Foreign { .. } => "not-a-ledger",
             Self::Busy { .. } => "locked",
             Self::Thread(_) => "bug",
         }
@@ -94,10 +112,18 @@ impl LedgerError {
             Self::Statement { .. } => {
                 "The ledger is only history: it may be moved away, and the next run makes a new one."
             }
+            Self::Held { .. } => {
+                "End the program that holds it, or name another file with `--state`; then run \
+                 again."
+            }
             Self::Newer { .. } => {
                 "Use the version that wrote it, or name another file with `--state`."
             }
-            Self::Busy { .. } => "Wait for the other run to end; nothing was changed.",
+            Self::Foreign { .. } => "Name another file with `--state`; this one was not touched.",
+            Self::Busy { .. } => {
+                "Wait for the other run to end, or let this one wait with `--on-locked wait`; \
+                 nothing was changed."
+            }
             Self::Thread(_) => "This is a bug of rowferry; please report it.",
         }
     }

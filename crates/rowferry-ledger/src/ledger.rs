@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rowferry_core::Position;
 use rowferry_runtime::{FailPoint, Owner};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::position;
 use crate::store::{Store, statement_failed};
 use crate::{ChunkRow, LedgerError, RunRow, StreamRow, TableRow};
 
@@ -50,8 +52,9 @@ impl Ledger {
         let (run, text) = (run.clone(), json(run));
         self.change("note the start of a run", move |connection| {
             connection.execute(
-                "delete from run where run_id in \
-                 (select run_id from run order by started_at desc limit -1 offset ?1)",
+                // By the order of their arrival: clocks are set back now and then.
+                "delete from run where rowid in \
+                 (select rowid from run order by rowid desc limit -1 offset ?1)",
                 [RUNS_KEPT - 1],
             )?;
             write_run(connection, &run, &text)
@@ -102,25 +105,93 @@ impl Ledger {
         let (run_id, stream_id) = (run_id.to_owned(), stream_id.to_owned());
         let (no, text) = (chunk.chunk_no, json(chunk));
         self.change("note a chunk", move |connection| {
-            connection
+            let is_new = connection
                 .prepare_cached(
                     "insert into chunk (run_id, stream_id, chunk_no, row) values (?1, ?2, ?3, ?4) \
-                     on conflict (run_id, stream_id, chunk_no) do update set row = excluded.row",
+                     on conflict (run_id, stream_id, chunk_no) do nothing",
                 )?
-                .execute(params![run_id, stream_id, no, text])?;
+                .execute(params![run_id, stream_id, no, text])?
+                == 1;
+            if is_new {
+                position::change(connection, &run_id, &stream_id, |position| {
+                    position.chunks += 1;
+                })?;
+            }
             Ok(())
+        })
+        .await
+    }
+
+    /// What the target that calls itself `target_id` last said of a stream.
+    pub async fn position(
+        &self,
+        stream_id: &str,
+        target_id: &str,
+    ) -> Result<Option<Position>, LedgerError> {
+        let (stream_id, target_id) = (stream_id.to_owned(), target_id.to_owned());
+        self.owner
+            .call(move |store| {
+                position::read(&store.connection, &stream_id, &target_id).map_err(|error| {
+                    statement_failed("read the position of a stream", &store.path, error)
+                })
+            })
+            .await
+            .map_err(LedgerError::Thread)?
+    }
+
+    /// Takes the word of a target for the place of a stream: `chunks` are the durable ones of its
+    /// run, where they were read.
+    pub async fn learn(
+        &self,
+        run_id: &str,
+        stream_id: &str,
+        target_id: &str,
+        position: &Position,
+        chunks: Vec<ChunkRow>,
+    ) -> Result<(), LedgerError> {
+        let (run_id, position) = (run_id.to_owned(), position.clone());
+        let (stream_id, target_id) = (stream_id.to_owned(), target_id.to_owned());
+        self.change("note the position of a stream", move |connection| {
+            position::write(connection, &run_id, (&stream_id, &target_id), &position)?;
+            for chunk in &chunks {
+                connection
+                    .prepare_cached(
+                        "insert into chunk (run_id, stream_id, chunk_no, row) \
+                         values (?1, ?2, ?3, ?4) on conflict (run_id, stream_id, chunk_no) \
+                         do update set row = excluded.row",
+                    )?
+                    .execute(params![run_id, stream_id, chunk.chunk_no, json(chunk)])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that the run of a stream is finished in its target.
+    pub async fn finish_stream(&self, run_id: &str, stream_id: &str) -> Result<(), LedgerError> {
+        let (run_id, stream_id) = (run_id.to_owned(), stream_id.to_owned());
+        self.change("note the end of a stream's run", move |connection| {
+            position::change(connection, &run_id, &stream_id, |position| position.done = true)
+        })
+        .await
+    }
+
+    /// Forgets what a target said of a stream.
+    pub async fn forget_position(
+        &self,
+        stream_id: &str,
+        target_id: &str,
+    ) -> Result<(), LedgerError> {
+        let (stream_id, target_id) = (stream_id.to_owned(), target_id.to_owned());
+        self.change("forget the position of a stream", move |connection| {
+            position::forget(connection, &stream_id, Some(&target_id))
         })
         .await
     }
 
     /// The newest runs, newest first.
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, LedgerError> {
-        self.rows(
-            "read runs",
-            "select row from run order by started_at desc, rowid desc limit ?1",
-            limit,
-        )
-        .await
+        self.rows("read runs", "select row from run order by rowid desc limit ?1", limit).await
     }
 
     /// The tables of a run in the order of their target.
@@ -152,7 +223,7 @@ impl Ledger {
         self.change("forget a stream", move |connection| {
             connection.execute("delete from chunk where stream_id = ?1", [&stream_id])?;
             connection.execute("delete from stream where stream_id = ?1", [&stream_id])?;
-            Ok(())
+            position::forget(connection, &stream_id, None)
         })
         .await
     }

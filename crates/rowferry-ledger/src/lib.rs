@@ -9,11 +9,16 @@
 //! receipt from the target ──► record_chunk ──► chunk    (the stream's current run only)
 //! end of a table          ──► upsert_table ──► run_table, stream (last known state)
 //! end of a run            ──► finish_run   ──► run
+//! claim of a stream       ──► learn        ──► position (what each target last said), chunk
 //! ```
+//!
+//! The position is the one thing that is compared: a target that says less than it said before was
+//! put back to an earlier state, and a person must choose.
 
 mod error;
 mod job_lock;
 mod ledger;
+mod position;
 mod rows;
 mod store;
 

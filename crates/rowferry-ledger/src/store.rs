@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode};
 
-use crate::LedgerError;
+use crate::{LedgerError, position};
 
-/// Layout of the tables, kept in `user_version`.
-const LAYOUT: i64 = 1;
+/// Layout of the tables, kept in `user_version`: 1 had no positions.
+const LAYOUT: i64 = 2;
 
 /// How long a write waits for another process: its transactions take milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -118,6 +118,8 @@ fn connect(path: &Path) -> Result<Connection, LedgerError> {
     let mut connection = Connection::open(path).map_err(refused)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(refused)?;
     check(&connection, path)?;
+    // Before anything is written: a file that is not ours stays as it is.
+    recognize(&connection, path)?;
     to_wal(&connection).map_err(refused)?;
     connection
         .execute_batch("pragma synchronous = full; pragma foreign_keys = on;")
@@ -153,27 +155,63 @@ fn to_wal(connection: &Connection) -> rusqlite::Result<()> {
     }
 }
 
+/// The layout of the file; 0 = an empty one.
+fn recognize(connection: &Connection, path: &Path) -> Result<i64, LedgerError> {
+    let refused = |source| statement_failed("read the layout", path, source);
+    let ask = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    let found = ask("pragma user_version").map_err(refused)?;
+    if found == 0 && ask("select count(*) from sqlite_schema").map_err(refused)? > 0 {
+        let ours = "select count(*) from sqlite_schema where name = 'run_table'";
+        if ask(ours).map_err(refused)? == 0 {
+            return Err(LedgerError::Foreign { path: path.to_owned() });
+        }
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        let words = "the layout's number is gone".to_owned();
+        return Err(refused(rusqlite::Error::SqliteFailure(code, Some(words))));
+    }
+    if (0..=LAYOUT).contains(&found) {
+        Ok(found)
+    } else {
+        Err(LedgerError::Newer { path: path.to_owned(), found, known: LAYOUT })
+    }
+}
+
+/// Brings the file to this version's layout. Two processes may do so at once: the second one finds
+/// nothing left to do.
 fn lay_out(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> {
     let refused = |source| statement_failed("lay out tables", path, source);
     // Asked without a write lock first: a run that is busy writing must not keep others out.
-    let found: i64 =
-        connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(refused)?;
+    let found = recognize(connection, path)?;
     if found == LAYOUT {
         return Ok(());
+    }
+    if found > 0 {
+        back_up(connection, path, found)?;
     }
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(refused)?;
-    let found: i64 =
-        transaction.query_row("pragma user_version", [], |row| row.get(0)).map_err(refused)?;
-    match found {
-        LAYOUT => {}
-        0 => transaction
-            .execute_batch(&format!("{CREATE} pragma user_version = {LAYOUT};"))
-            .map_err(refused)?,
-        found => return Err(LedgerError::Newer { path: path.to_owned(), found, known: LAYOUT }),
-    }
+    let statements = match recognize(&transaction, path)? {
+        0 => format!("{CREATE} {} pragma user_version = {LAYOUT};", position::CREATE),
+        1 => format!("{} pragma user_version = {LAYOUT};", position::CREATE),
+        _ => return Ok(()),
+    };
+    transaction.execute_batch(&statements).map_err(refused)?;
     transaction.commit().map_err(refused)
+}
+
+/// Keeps a copy of an older file, for the version that wrote it.
+fn back_up(connection: &Connection, path: &Path, layout: i64) -> Result<(), LedgerError> {
+    let copy = beside(path, &format!(".layout-{layout}"));
+    if copy.exists() {
+        return Ok(());
+    }
+    // Under another name first: what was cut short must not look like a copy.
+    let part = beside(path, &format!(".layout-{layout}-{}", std::process::id()));
+    connection
+        .execute("vacuum into ?1", [part.to_string_lossy()])
+        .map_err(|source| statement_failed("copy the older file", path, source))?;
+    std::fs::rename(&part, &copy).map_err(|error| unwritable(path, error))
 }
 
 /// The error of a statement; what only rights or space can mend is told apart.
@@ -190,6 +228,9 @@ pub(crate) fn statement_failed(
             | ErrorCode::PermissionDenied
             | ErrorCode::SystemIoFailure,
         ) => unwritable(path, source),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            LedgerError::Held { path: path.to_owned(), source }
+        }
         _ => LedgerError::Statement { attempt, path: path.to_owned(), source },
     }
 }

@@ -28,9 +28,7 @@ pub(crate) fn of(error: Error, attempt: impl Into<String>) -> ConnectorError {
             ConnectorError::new(ErrorClass::Transient, "connection-lost", attempt)
                 .with_server(io.to_string())
         }
-        Error::Driver(DriverError::NoClientSslFlagFromServer) => {
-            rowferry_tls::not_offered(attempt)
-        }
+        Error::Driver(DriverError::NoClientSslFlagFromServer) => rowferry_tls::not_offered(attempt),
         Error::Driver(DriverError::ConnectionClosed) => {
             ConnectorError::new(ErrorClass::Transient, "connection-lost", attempt)
                 .with_server("the connection is closed")
@@ -165,7 +163,15 @@ fn meaning(code: u16) -> (ErrorClass, &'static str, Option<&'static str>) {
         1040 | 1203 | 1226 => (Transient, "too-many-connections", None),
         1053 | 1077 | 1152 | 1158 | 1159 | 1160 | 1161 | 1184 | 1317 | 1927 | 3024 | 3169
         | 4031 => (Transient, "connection-lost", None),
-        1021 | 1041 | 1037 | 1038 | 1114 | 1030 | 1206 | 3572 => (Transient, "server-busy", None),
+        1021 | 1114 => (
+            Transient,
+            "disk-full",
+            Some(
+                "Make room on the server's disk and run the same command again; it continues \
+                 behind what is saved.",
+            ),
+        ),
+        1041 | 1037 | 1038 | 1030 | 1206 | 3572 => (Transient, "server-busy", None),
         1153 | 1301 => (
             Data,
             "row-too-large",

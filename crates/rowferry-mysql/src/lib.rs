@@ -20,6 +20,7 @@ mod fit;
 mod fit_text;
 mod foreign_keys;
 mod holder;
+mod holders;
 mod infile;
 mod lock;
 mod merge;

@@ -54,8 +54,7 @@ impl MysqlLock {
             .query_drop("set autocommit = 1")
             .await
             .map_err(|error| error::of(error, attempt()))?;
-        // A lock's name has at most 64 characters, so the table's name is hashed by the server.
-        let name = format!("concat('rowferry.t.', left(sha2({}, 256), 40))", sql::text(&what));
+        let name = lock_name(&what);
         let got: Option<Option<u8>> = holder
             .query_first(format!("select get_lock({name}, 0)"))
             .await
@@ -67,7 +66,11 @@ impl MysqlLock {
                 "locked",
                 format!("another run is writing target table {}", stream.target_table),
             )
-            .with_next("Wait until it has finished; `rowferry status` shows it."));
+            .with_next(format!(
+                "Wait until it has finished, or let this one wait with `--on-locked wait`. If its \
+                 owner is dead, `rowferry state unlock {short} --target URL` shows and ends it.",
+                short = stream.stream_id.get(..8).unwrap_or(&stream.stream_id),
+            )));
         }
         let mut work = session::open(&server, &stream.stream_id).await;
         if let Err(error) = &work
@@ -135,7 +138,7 @@ impl MysqlLock {
                     "state-missing",
                     format!("{attempt}: its row in the progress table is gone"),
                 )
-                .with_next("Start anew with --restart."));
+                .with_next("Start anew with `--restart`."));
             }
             (None, ClaimStart::NewRun | ClaimStart::Anew) => (1, 1, Phase::Loading),
             (Some((run, epoch, _)), ClaimStart::NewRun | ClaimStart::Anew) => {
@@ -391,6 +394,12 @@ impl Drop for MysqlLock {
     }
 }
 
+/// The name of a lock as an expression: it has at most 64 characters, so the server hashes what it
+/// stands for.
+pub(crate) fn lock_name(what: &str) -> String {
+    format!("concat('rowferry.t.', left(sha2({}, 256), 40))", sql::text(what))
+}
+
 /// Writes the stream row of a claim.
 fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> String {
     let table = &progress.stream;
@@ -412,8 +421,8 @@ fn claim_statement(progress: &Progress, exists: bool, start: &ClaimStart) -> Str
              updated_at = utc_timestamp(6) where stream_id = :id"
         ),
         (true, ClaimStart::Continue) => format!(
-            "update {table} set tool_version = :tool, epoch = :epoch, owner = :owner, \
-             updated_at = utc_timestamp(6) where stream_id = :id and run = :run"
+            "update {table} set format_version = :format, tool_version = :tool, epoch = :epoch, \
+             owner = :owner, updated_at = utc_timestamp(6) where stream_id = :id and run = :run"
         ),
     }
 }

@@ -62,9 +62,7 @@ pub(crate) async fn prepare(
     .await
     .map_err(|error| error::of(error, attempt()))?;
     let insert = format!("insert into {target} ({names}) select {names} from {own}");
-    let only_primary =
-        found.schema.keys.len() == 1 && found.schema.keys.iter().all(|key| key.primary);
-    let (last, inserts_all) = if only_primary {
+    let (last, inserts_all) = if has_only_primary(&found.schema) {
         (format!("{insert} on duplicate key update {}", updates(server, prepared, &table)), false)
     } else {
         (insert, true)
@@ -83,6 +81,12 @@ pub(crate) async fn prepare(
     }
     statements.push(last);
     Ok(Merge { table, statements, inserts_all })
+}
+
+/// Whether no other unique index exists, also none over expressions or the beginnings of texts.
+fn has_only_primary(target: &TableSchema) -> bool {
+    let hidden = target.indexes.iter().any(|index| index.definition.starts_with("unique "));
+    !hidden && target.keys.len() == 1 && target.keys.iter().all(|key| key.primary)
 }
 
 fn updates(server: &Server, prepared: &Prepared, own: &TableRef) -> String {

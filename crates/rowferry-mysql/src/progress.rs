@@ -73,8 +73,7 @@ impl Progress {
 
     /// Creates the tables where they are missing. Two processes may do so at once.
     pub(crate) async fn create(&self, conn: &mut Conn) -> Result<()> {
-        let mut newest = self.newest_format(conn).await?;
-        if newest.is_none() {
+        if !self.exists(conn).await? {
             for statement in [self.chunk_ddl(), self.stream_ddl()] {
                 create_once(conn, &statement).await.map_err(|error| {
                     error::of(error, "could not create the progress tables").with_next(
@@ -82,16 +81,6 @@ impl Progress {
                     )
                 })?;
             }
-            newest = self.newest_format(conn).await?;
-        }
-        let newest = newest.flatten();
-        if newest.is_some_and(|version| version > FORMAT_VERSION) {
-            return Err(ConnectorError::new(
-                ErrorClass::Conflict,
-                "newer-state",
-                "the progress tables were written by a newer release",
-            )
-            .with_next("Run that release, or a newer one."));
         }
         Ok(())
     }
@@ -121,14 +110,29 @@ impl Progress {
         }
     }
 
-    /// The newest layout of any stream row; the outer `None` when there is no table. A login that
-    /// may use the tables need not be allowed to create them.
-    async fn newest_format(&self, conn: &mut Conn) -> Result<Option<Option<i32>>> {
-        let query = format!("select max(format_version) from {}", self.stream);
-        match conn.query_first(query).await {
-            Err(error) if error::is_code(&error, NO_SUCH_TABLE) => Ok(None),
-            Err(error) => Err(error::of(error, "could not read the progress tables")),
-            Ok(found) => Ok(Some(found.flatten())),
+    /// Whether the tables are there. A login that may use them need not be allowed to create them.
+    ///
+    /// # Errors
+    ///
+    /// Class `Conflict` when a later version has written to them.
+    async fn exists(&self, conn: &mut Conn) -> Result<bool> {
+        let query = format!(
+            "select format_version, tool_version from {} order by format_version desc limit 1",
+            self.stream
+        );
+        let found: Option<(i32, String)> = match conn.query_first(query).await {
+            Err(error) if error::is_code(&error, NO_SUCH_TABLE) => return Ok(false),
+            Err(error) => return Err(error::of(error, "could not read the progress tables")),
+            Ok(found) => found,
+        };
+        match found {
+            Some((format, by)) if format > FORMAT_VERSION => Err(ConnectorError::new(
+                ErrorClass::Conflict,
+                "newer-state",
+                format!("the progress tables have format {format} of rowferry {by}, this one knows {FORMAT_VERSION}"),
+            )
+            .with_next("Run that rowferry or a newer one; nothing was changed.")),
+            _ => Ok(true),
         }
     }
 
@@ -166,6 +170,9 @@ impl Progress {
     /// Streams that match `filter` (SQL after `where`), in the order of job and table. Empty when
     /// the tables do not exist.
     pub(crate) async fn states(&self, conn: &mut Conn, filter: &str) -> Result<Vec<StreamState>> {
+        if !self.exists(conn).await? {
+            return Ok(Vec::new());
+        }
         let query = format!(
             "select {STREAM_COLUMNS}, (select count(*) from {} c where c.stream_id = s.stream_id \
              and c.run = s.run) as chunks, (select cast(sum(c.rows_written) as unsigned) from {} c \
@@ -293,7 +300,9 @@ fn unreadable(what: &str) -> ConnectorError {
         "state-unreadable",
         format!("{what} in the progress tables cannot be read"),
     )
-    .with_next("Look at the row, or start anew with --restart.")
+    .with_next(
+        "Remove the stream's rows from _rowferry_stream and _rowferry_chunk by hand, then run again.",
+    )
 }
 
 fn digest_text(digest: &Digest) -> String {

@@ -19,6 +19,9 @@ use crate::types::Native;
 
 /// Rows for which a batch's builders have room at the start; they grow from there.
 const ROWS_AT_FIRST: u64 = 4_096;
+/// Cells for which they have: a table of a thousand columns starts with few rows. Each cell gets
+/// some twenty bytes, so this is about one batch.
+const CELLS_AT_FIRST: u64 = 128 << 10;
 
 /// A chunk being read.
 pub(crate) struct MysqlReader {
@@ -43,8 +46,9 @@ impl MysqlReader {
     ) -> Result<Self> {
         let query = query(table, chunk, spec)?;
         let key = table.primary_key().map(|key| key.columns.as_slice()).unwrap_or_default();
-        let builder =
-            BatchBuilder::new(&spec.columns, key, as_usize(spec.batch_rows.min(ROWS_AT_FIRST)))?;
+        let rows = CELLS_AT_FIRST / spec.columns.len().max(1) as u64;
+        let rows = spec.batch_rows.min(ROWS_AT_FIRST).min(rows.max(1));
+        let builder = BatchBuilder::new(&spec.columns, key, as_usize(rows))?;
         let pinned = lease.sessions().is_pinned();
         lease.busy = true;
         let conn = lease.conn()?;

@@ -51,16 +51,26 @@ pub(crate) async fn open(server: &Server, stream_id: &str) -> Result<Conn> {
 /// Ends all sessions of a stream but `conn` itself, and waits until they have rolled back.
 pub(crate) async fn end_all(server: &Server, conn: &mut Conn, stream_id: &str) -> Result<()> {
     let attempt = "could not end the sessions of the previous owner";
-    let holders = (0..SLOTS)
+    end(conn, &writers(server, stream_id), attempt).await
+}
+
+/// The numbers of the sessions that write for a stream, as a query.
+pub(crate) fn writers(server: &Server, stream_id: &str) -> String {
+    (0..SLOTS)
         .map(|slot| {
             format!("select is_used_lock({}) as id", slot_name(&server.database, stream_id, slot))
         })
         .collect::<Vec<_>>()
-        .join(" union all ");
+        .join(" union all ")
+}
+
+/// Ends the sessions that the query `holders` gives, but `conn` itself, and waits until it gives
+/// none.
+pub(crate) async fn end(conn: &mut Conn, holders: &str, attempt: &'static str) -> Result<()> {
     let own = u64::from(conn.id());
     for _ in 0..ROLLBACK_TRIES {
         let ids: Vec<Option<u64>> =
-            conn.query(holders.as_str()).await.map_err(|error| error::of(error, attempt))?;
+            conn.query(holders).await.map_err(|error| error::of(error, attempt))?;
         let others: Vec<u64> = ids.into_iter().flatten().filter(|id| *id != own).collect();
         if others.is_empty() {
             return Ok(());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use mysql_async::prelude::Queryable as _;
 use rowferry_core::{
-    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey,
+    Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, Endpoint, ForeignKey, Holder,
     PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
     TargetTable, WireFormat,
 };
@@ -16,7 +16,7 @@ use crate::config::{self, Purpose, Server};
 use crate::lock::MysqlLock;
 use crate::progress::Progress;
 use crate::write::{self, WriteSession};
-use crate::{describe, error, foreign_keys, plan, session, shape, sql, staging};
+use crate::{describe, error, foreign_keys, holders, plan, session, shape, sql, staging};
 
 /// What the writers of one sink share.
 pub(crate) struct SinkState {
@@ -187,6 +187,20 @@ impl Sink for MysqlSink {
             }
         }
         conn.query_drop("commit").await.map_err(|error| error::of(error, attempt()))?;
+        config::close(conn).await;
+        Ok(())
+    }
+
+    async fn holders(&self, state: &StreamState) -> Result<Vec<Holder>> {
+        let mut conn = self.state.server.open(Purpose::Read).await?;
+        let found = holders::find(&self.state.server, &mut conn, state).await?;
+        config::close(conn).await;
+        Ok(found)
+    }
+
+    async fn end_holders(&self, state: &StreamState) -> Result<()> {
+        let mut conn = self.state.server.open(Purpose::Read).await?;
+        holders::end(&self.state.server, &mut conn, state).await?;
         config::close(conn).await;
         Ok(())
     }

@@ -186,6 +186,8 @@ pub(crate) struct MysqlSnapshot {
     probes: Arc<Sessions>,
     table: TableSchema,
     horizon: Option<Horizon>,
+    /// Seconds by the server's clock, asked only where there is no horizon.
+    opened_at: Option<u64>,
 }
 
 /// Opens the view that `consistency` asks for.
@@ -216,11 +218,22 @@ pub(crate) async fn open(
         }
         _ => None,
     };
+    let opened_at = match horizon {
+        Some(_) => None,
+        None => seconds(&mut coordinator).await?,
+    };
     config::close(coordinator).await;
     // Bounds from another view are as good: chunks cover the line wherever they meet.
     let probes = Sessions::new(Arc::clone(server), None);
     let sessions = Sessions::new(Arc::clone(server), pinned);
-    Ok(MysqlSnapshot { sessions, probes, table: table.clone(), horizon })
+    Ok(MysqlSnapshot { sessions, probes, table: table.clone(), horizon, opened_at })
+}
+
+/// Whole seconds since 1970 by the server's clock.
+async fn seconds(conn: &mut Conn) -> Result<Option<u64>> {
+    conn.query_first("select cast(unix_timestamp() as unsigned)")
+        .await
+        .map_err(|error| error::of(error, "could not ask the server for the time"))
 }
 
 async fn one_view(server: &Server) -> Result<Conn> {
@@ -308,6 +321,10 @@ impl Snapshot for MysqlSnapshot {
 
     async fn horizon(&self) -> Result<Option<Horizon>> {
         Ok(self.horizon)
+    }
+
+    async fn opened_at(&self) -> Result<Option<u64>> {
+        Ok(self.opened_at)
     }
 
     async fn probe(&self, table: &TableSchema, key: &KeyColumns) -> Result<Box<dyn KeyProbe>> {

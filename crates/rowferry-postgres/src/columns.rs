@@ -6,7 +6,7 @@ use rowferry_core::{
 };
 
 use crate::defaults::default_words;
-use crate::describe::ENGINE;
+use crate::describe::{ENGINE, NONDETERMINISTIC};
 use crate::fit::{Fit, fit};
 use crate::known::{Known, Obstacle};
 use crate::sql::NAME_BYTES_MAX;
@@ -74,10 +74,43 @@ fn there(
         ));
     }
     let mut found = into(known, wish, canonical, existing)?;
+    if wish.in_key && is_weaker(wish.source, canonical, existing) {
+        return Err(PlanProblem::of_column(
+            "weak-collation",
+            &wish.source.name,
+            format!(
+                "the target's key column is {} with collation {} and takes texts for equal that \
+                 the source tells apart",
+                existing.native.declared,
+                existing.collation.as_deref().unwrap_or("none")
+            ),
+            "Make the target column text with a deterministic collation, such as \"C\".",
+        ));
+    }
     if wish.source.nullable && !existing.nullable {
         found = found.and("not null");
     }
     Ok(choice(existing.clone(), found))
+}
+
+/// Whether two texts that the source tells apart may be equal in the target, so that an upsert would
+/// lay one row over another.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others have one text for each value")]
+fn is_weaker(source: &Column, canonical: &CanonicalType, target: &Column) -> bool {
+    let padded = match canonical {
+        // A cell of SQLite keeps its blanks whatever its column says.
+        CanonicalType::Text { fixed, .. } => *fixed && source.native.engine != "sqlite",
+        CanonicalType::Opaque { .. } | CanonicalType::Enum { .. } | CanonicalType::Variant => false,
+        _ => return false,
+    };
+    let same = source.native.engine == ENGINE
+        && source.collation == target.collation
+        && source.native.stored() == target.native.stored();
+    let stored = target.native.stored();
+    let blind = stored.ends_with("citext")
+        || target.collation.as_deref().is_some_and(|name| name.ends_with(NONDETERMINISTIC));
+    let drops_blanks = stored == "bpchar" || stored.starts_with("character(");
+    !same && (blind || drops_blanks && !padded)
 }
 
 /// A column of the type that a cast names.

@@ -123,7 +123,9 @@ async fn columns(
                  when l.collname = 'default' then (select db.datcollate \
                      || coalesce('@' || (pg_catalog.to_jsonb(db) ->> 'datcollversion'), '') \
                      from pg_catalog.pg_database db where db.datname = pg_catalog.current_database()) \
-                 else l.collname::text || coalesce('@' || l.collversion, '') end, \
+                 else l.collname::text || coalesce('@' || l.collversion, '') \
+                     || case pg_catalog.to_jsonb(l) ->> 'collisdeterministic' \
+                         when 'false' then ' nondeterministic' else '' end end, \
              pg_catalog.col_description(a.attrelid, a.attnum) \
          from pg_catalog.pg_attribute a \
          join pg_catalog.pg_class c on c.oid = a.attrelid \
@@ -179,7 +181,11 @@ fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Column {
     }
 }
 
-/// Primary key first, then unique keys by name.
+/// How [`Column::collation`] ends where it takes unequal bytes for equal.
+pub(crate) const NONDETERMINISTIC: &str = " nondeterministic";
+
+/// Primary key first, then unique keys by name. Not those whose own collation takes for equal what
+/// their column tells apart.
 pub(crate) async fn keys(session: &Session, relation: &Relation) -> Result<Vec<Key>> {
     const KEYS: &str = "select i.relname::text, x.indisprimary, \
              array(select a.attname::text \
@@ -190,6 +196,14 @@ pub(crate) async fn keys(session: &Session, relation: &Relation) -> Result<Vec<K
          from pg_catalog.pg_index x join pg_catalog.pg_class i on i.oid = x.indexrelid \
          where x.indrelid = $1 and x.indisunique and x.indisvalid and x.indimmediate \
              and x.indpred is null and x.indexprs is null \
+             and not exists (select from rows from ( \
+                     pg_catalog.unnest(x.indkey::int2[]), \
+                     pg_catalog.unnest(x.indcollation::oid[])) k(attnum, collated) \
+                 join pg_catalog.pg_attribute a \
+                     on a.attrelid = x.indrelid and a.attnum = k.attnum \
+                 join pg_catalog.pg_collation l on l.oid = k.collated \
+                 where k.collated <> a.attcollation \
+                     and pg_catalog.to_jsonb(l) ->> 'collisdeterministic' = 'false') \
          order by not x.indisprimary, i.relname";
     let key = |row: &Row| Key { name: row.get(0), primary: row.get(1), columns: row.get(2) };
     Ok(rows(session, relation, KEYS).await?.iter().map(key).collect())

@@ -86,6 +86,10 @@ fn from_server(attempt: String, server: &DbError) -> ConnectorError {
         "permission-denied" => error.with_next(
             "Grant the missing right to this login; `rowferry check` prints the statements.",
         ),
+        "disk-full" => error.with_next(
+            "Make room on the disk that the server names and run the same command again; it \
+             continues behind what is saved.",
+        ),
         "read-only" => error.with_next("Point the connection at the primary server."),
         _ => error,
     }
@@ -108,6 +112,7 @@ pub(crate) fn class_of(state: &str) -> (ErrorClass, &'static str) {
         "23503" => (Data, "foreign-key"),
         "23514" => (Data, "check-violated"),
         "25006" => (Transient, "read-only"),
+        "53100" => (Transient, "disk-full"),
         "40001" | "40P01" => (Transient, "deadlock"),
         "55P03" => (Transient, "lock-timeout"),
         "57014" => (Transient, "cancelled"),

@@ -23,6 +23,7 @@ mod error;
 mod finish;
 mod fit;
 mod foreign_keys;
+mod holders;
 mod known;
 mod lock;
 mod meaning;

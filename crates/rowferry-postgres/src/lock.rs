@@ -154,7 +154,7 @@ impl PgStreamLock {
             "locked",
             format!("sessions of an earlier run still work on table {}", self.target),
         )
-        .with_next("Try again later, or end them with pg_terminate_backend."))
+        .with_next(still_held(&self.spec.stream_id)))
     }
 
     /// Raises the epoch in the stream row, or makes the row. Waits for commits in flight.
@@ -264,7 +264,16 @@ async fn take_locks(holder: &Session, spec: &StreamSpec, target: &TableRef) -> R
         "locked",
         format!("another run holds the lock of table {target}"),
     )
-    .with_next("Wait for the other run to finish; `rowferry status` shows it."))
+    .with_next(still_held(&spec.stream_id)))
+}
+
+/// What to do about a lock that somebody holds.
+fn still_held(stream_id: &str) -> String {
+    let short = stream_id.get(..8).unwrap_or(stream_id);
+    format!(
+        "Wait for the other run to finish, or let this one wait with `--on-locked wait`. If its \
+         owner is dead, `rowferry state unlock {short} --target URL` shows and ends it."
+    )
 }
 
 /// Keeps the lock session from idling out, also while index builds take their time.

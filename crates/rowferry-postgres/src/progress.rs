@@ -137,6 +137,27 @@ impl Progress {
         )
     }
 
+    /// Refuses tables that a later version has written to, before anything else is asked of them.
+    async fn check_format(&self, client: &Client) -> Result<()> {
+        let query = format!(
+            "select format_version, tool_version from {} order by format_version desc limit 1",
+            self.stream()
+        );
+        let newest = client
+            .query_typed_opt(&query, &[])
+            .await
+            .map_err(failed("could not read the progress of streams"))?;
+        match newest.map(|row| (row.get::<_, i32>(0), row.get::<_, String>(1))) {
+            Some((format, by)) if format > FORMAT_VERSION => Err(ConnectorError::new(
+                ErrorClass::Conflict,
+                "newer-state",
+                format!("the progress tables have format {format} of rowferry {by}, this one knows {FORMAT_VERSION}"),
+            )
+            .with_next("Run that rowferry or a newer one; nothing was changed.")),
+            _ => Ok(()),
+        }
+    }
+
     /// The stream rows that `condition` (over alias `s`) selects.
     pub(crate) async fn states(
         &self,
@@ -144,14 +165,14 @@ impl Progress {
         condition: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<StreamState>> {
+        self.check_format(client).await?;
         let query = format!(
             "select s.stream_id, s.job, s.source_table, s.target_table, s.run, s.epoch, s.run_key, \
                  s.phase, s.plan_fingerprint, s.staging_name, s.watermark, \
                  case when s.phase = 'done' then s.rows else c.rows end, c.chunks, \
                  to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
                  to_char(c.latest at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
-                 extract(epoch from clock_timestamp() - c.latest)::int8, s.owner, \
-                 s.format_version, s.tool_version \
+                 extract(epoch from clock_timestamp() - c.latest)::int8, s.owner \
              from {} s cross join lateral ( \
                  select coalesce(sum(k.rows_written), 0)::int8 as rows, count(*) as chunks, \
                      greatest(max(k.committed_at), s.updated_at) as latest \
@@ -364,16 +385,6 @@ fn receipt(row: &Row) -> Result<Receipt> {
 }
 
 fn state(row: &Row) -> Result<StreamState> {
-    let format_version: i32 = row.get(17);
-    if format_version > FORMAT_VERSION {
-        let by: String = row.get(18);
-        return Err(ConnectorError::new(
-            ErrorClass::Conflict,
-            "newer-state",
-            format!("the progress tables were written by rowferry {by}, which is newer than this"),
-        )
-        .with_next("Run the newer rowferry."));
-    }
     let fingerprint: String = row.get(8);
     let staging: Option<String> = row.get(9);
     let unsigned = |index: usize| {
@@ -422,7 +433,9 @@ fn unreadable(what: &str) -> ConnectorError {
         "unreadable-state",
         format!("could not read {what} in the progress tables"),
     )
-    .with_next("Remove the stream with `rowferry state reset` and run again.")
+    .with_next(
+        "Remove the stream's rows from _rowferry_stream and _rowferry_chunk by hand, then run again.",
+    )
 }
 
 fn count(value: u64) -> Result<i64> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, ColumnChoice, ColumnPlan, ColumnWish, ConnectorError, Endpoint,
-    ErrorClass, ForeignKey, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec,
+    ErrorClass, ForeignKey, Holder, PlanProblem, Prepared, Result, Sink, StreamLock, StreamSpec,
     StreamState, TablePlan, TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::ComputePool;
@@ -18,7 +18,7 @@ use crate::lock::PgStreamLock;
 use crate::progress::Progress;
 use crate::server::Server;
 use crate::write::{PgChunkWriter, WriterPool};
-use crate::{columns, create, foreign_keys, shape, sql};
+use crate::{columns, create, foreign_keys, holders, shape, sql};
 
 /// A PostgreSQL database that tables are written to.
 pub struct PostgresSink {
@@ -218,6 +218,14 @@ impl Sink for PostgresSink {
                 .map_err(failed(attempt()))?;
         }
         session.client.batch_execute("commit").await.map_err(failed(attempt()))
+    }
+
+    async fn holders(&self, state: &StreamState) -> Result<Vec<Holder>> {
+        holders::find(&*self.server.questions().await?, state).await
+    }
+
+    async fn end_holders(&self, state: &StreamState) -> Result<()> {
+        holders::end(&*self.server.questions().await?, state).await
     }
 
     async fn check(&self) -> Result<Vec<CheckLine>> {

@@ -208,6 +208,11 @@ fn written(columns: &[ColumnPlan]) -> impl Iterator<Item = &ColumnPlan> {
     columns.iter().filter(|column| !column.target.generated)
 }
 
+/// Bytes of one COPY message. The driver copies each into a buffer that it keeps as long as the
+/// connection lives, so this and not the largest row is what a connection holds on to; the server
+/// cares for no borders.
+const MESSAGE_BYTES: usize = 1 << 20;
+
 /// Rows of other chunks may be committed meanwhile; each statement sees them.
 const BEGIN: &str = "begin isolation level read committed";
 
@@ -286,10 +291,13 @@ impl PgChunkWriter {
 
     /// Sends one buffer. A closed pipe means that the server has already answered with an error,
     /// which is then the better one to report.
-    async fn send(&self, copying: &mut Copying, bytes: Bytes) -> Result<()> {
-        if let Err(closed) = copying.copy.feed(bytes).await {
-            let answer = copying.copy.as_mut().finish().await;
-            return Err(failed(self.attempt())(answer.err().unwrap_or(closed)));
+    async fn send(&self, copying: &mut Copying, mut bytes: Bytes) -> Result<()> {
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(MESSAGE_BYTES.min(bytes.len()));
+            if let Err(closed) = copying.copy.feed(piece).await {
+                let answer = copying.copy.as_mut().finish().await;
+                return Err(failed(self.attempt())(answer.err().unwrap_or(closed)));
+            }
         }
         Ok(())
     }

@@ -14,7 +14,8 @@ const QUEUED_JOBS_PER_THREAD: usize = 4;
 /// A rayon pool of our own. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct ComputePool {
-    pool: Arc<rayon::ThreadPool>,
+    /// `None`: work is done where it is asked for.
+    pool: Option<Arc<rayon::ThreadPool>>,
     permits: Arc<Semaphore>,
 }
 
@@ -32,7 +33,13 @@ impl ComputePool {
             .build()
             .map_err(RuntimeError::Pool)?;
         let permits = Arc::new(Semaphore::new(threads * QUEUED_JOBS_PER_THREAD));
-        Ok(Self { pool: Arc::new(pool), permits })
+        Ok(Self { pool: Some(Arc::new(pool)), permits })
+    }
+
+    /// A pool without threads: work is done on the caller's, at once. For simulations, which repeat
+    /// a run step by step and so have one thread only.
+    pub fn inline() -> Self {
+        Self { pool: None, permits: Arc::new(Semaphore::new(QUEUED_JOBS_PER_THREAD)) }
     }
 
     /// Runs `work` on the pool and waits for its answer without blocking the caller's thread.
@@ -50,10 +57,13 @@ impl ComputePool {
         T: Send + 'static,
     {
         let panicked = || RuntimeError::Panicked { name: "a compute job".to_owned() };
+        let Some(pool) = &self.pool else {
+            return catch_unwind(AssertUnwindSafe(work)).map_err(|_panic| panicked());
+        };
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let (answer, wait) = oneshot::channel();
         let span = tracing::Span::current();
-        self.pool.spawn(move || {
+        pool.spawn(move || {
             let _entered = span.enter();
             let result = catch_unwind(AssertUnwindSafe(work));
             drop(permit);

@@ -1,8 +1,15 @@
-//! Moments at which a test may kill the process: the boundaries at which something becomes durable.
+//! Moments at which a test may kill or hold the process: the boundaries at which something becomes
+//! durable.
 //!
 //! Without the feature `failpoints` a point is nothing at all, and a release build cannot have the
 //! feature. With it, `ROWFERRY_FAILPOINT=WORD:N` kills the process by SIGKILL when it reaches that
 //! point for the Nth time, and `ROWFERRY_FAILPOINT_LOG=FILE` notes every point that is reached.
+//! Instead of being killed there,
+//!
+//! - with `ROWFERRY_FAILPOINT_HOLD=FILE` the process makes that file and stays where it is until
+//!   somebody removes it;
+//! - with `ROWFERRY_FAILPOINT_LEAK=TEXT` it logs the text and panics with it, as a library would that
+//!   takes no care of passwords.
 
 #[cfg(all(feature = "failpoints", not(debug_assertions)))]
 compile_error!("failpoints are for tests; a release build must not have them");
@@ -139,7 +146,7 @@ mod armed {
 
     use super::FailPoint;
 
-    /// The point at which to end, and how often it is still to be passed.
+    /// The point at which something is to happen, and how often it is still to be passed.
     static WANTED: LazyLock<Option<(FailPoint, AtomicU64)>> = LazyLock::new(|| {
         let text = std::env::var("ROWFERRY_FAILPOINT").ok()?;
         let (word, times) = text.split_once(':').unwrap_or((&text, "1"));
@@ -159,12 +166,36 @@ mod armed {
             }
         }
         let Some((wanted, left)) = WANTED.as_ref() else { return };
-        if *wanted == point && left.fetch_sub(1, Ordering::SeqCst) == 1 {
-            let killed = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
-            tracing::error!(?killed, "the process could not be killed");
+        if *wanted != point || left.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
         }
+        if let Some(file) = std::env::var_os("ROWFERRY_FAILPOINT_HOLD") {
+            return hold(std::path::Path::new(&file));
+        }
+        if let Ok(text) = std::env::var("ROWFERRY_FAILPOINT_LEAK") {
+            tracing::error!("{text}");
+            leak(&text);
+        }
+        let killed =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        tracing::error!(?killed, "the process could not be killed");
+    }
+
+    /// Keeps this thread here while `file` exists.
+    fn hold(file: &std::path::Path) {
+        // Short against everything that a test does meanwhile.
+        const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(2);
+        if let Err(error) = std::fs::write(file, "") {
+            tracing::error!(%error, "the process could not be held");
+            return;
+        }
+        while file.exists() {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    #[expect(clippy::panic, reason = "what a test asked for")]
+    fn leak(text: &str) {
+        panic!("{text}");
     }
 }

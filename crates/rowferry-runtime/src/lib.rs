@@ -10,17 +10,21 @@ mod budget;
 mod compute;
 mod error;
 mod failpoint;
+mod heap;
 mod lease;
 mod owner;
+mod silence;
 mod task;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Jitter};
 pub use budget::{ByteBudget, BytePermit};
 pub use compute::ComputePool;
 pub use error::RuntimeError;
 pub use failpoint::FailPoint;
+pub use heap::give_back_large_blocks;
 pub use lease::{heartbeat, lease};
 pub use owner::Owner;
+pub use silence::{Silent, within};
 pub use task::{Task, spawn};
 pub use tokio_util::sync::CancellationToken;
 

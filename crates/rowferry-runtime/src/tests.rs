@@ -1,10 +1,20 @@
 use std::time::Duration;
 
-use crate::{Backoff, ByteBudget, ComputePool, Owner, RuntimeError};
+use crate::{Backoff, ByteBudget, ComputePool, Jitter, Owner, RuntimeError};
 
 #[tokio::test]
 async fn a_panic_on_the_pool_is_an_error_and_the_pool_lives_on() {
     let pool = ComputePool::new(1).unwrap();
+    let result = pool.run(|| panic!("planted")).await;
+    assert!(matches!(result, Err::<(), _>(RuntimeError::Panicked { .. })));
+    assert_eq!(pool.run(|| 7).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_pool_without_threads_works_on_the_callers_and_survives_a_panic() {
+    let pool = ComputePool::inline();
+    let here = std::thread::current().id();
+    assert_eq!(pool.run(|| std::thread::current().id()).await.unwrap(), here);
     let result = pool.run(|| panic!("planted")).await;
     assert!(matches!(result, Err::<(), _>(RuntimeError::Panicked { .. })));
     assert_eq!(pool.run(|| 7).await.unwrap(), 7);
@@ -41,4 +51,16 @@ fn pauses_stay_within_their_bounds() {
         let pause = backoff.next_pause();
         assert!(pause >= Duration::from_millis(500) && pause <= Duration::from_mins(1));
     }
+}
+
+#[test]
+fn a_seed_repeats_the_pauses_and_no_two_series_are_alike() {
+    let series = |jitter: &Jitter| {
+        let mut backoff = jitter.backoff();
+        (0..5).map(|_| backoff.next_pause()).collect::<Vec<_>>()
+    };
+    let (first, second) = (Jitter::seeded(7), Jitter::seeded(7));
+    let (one, two) = (series(&first), series(&first));
+    assert_eq!((one.clone(), two.clone()), (series(&second), series(&second)));
+    assert_ne!(one, two);
 }

@@ -102,6 +102,17 @@ fn into_existing(
             ));
         }
     }
+    if wish.in_key && is_weaker(source, values, existing) {
+        return Err(problem(
+            wish,
+            "weak-collation",
+            format!(
+                "collation {} of the target's key takes texts for equal that the source tells apart",
+                existing.collation.as_deref().unwrap_or_default()
+            ),
+            "Make the target column without a collation.",
+        ));
+    }
     let same_affinity = source.native.engine == ENGINE
         && Affinity::of_native(&source.native) == Affinity::of_native(&existing.native);
     if same_affinity && target.is_none() {
@@ -121,6 +132,23 @@ fn into_existing(
         });
     };
     Ok(choice(existing.clone(), values, fit, converted))
+}
+
+/// Whether two texts that the source tells apart may be equal in the target, so that an upsert would
+/// lay one row over another.
+fn is_weaker(source: &Column, values: &CanonicalType, target: &Column) -> bool {
+    let texts = matches!(
+        values,
+        CanonicalType::Text { .. }
+            | CanonicalType::Opaque { .. }
+            | CanonicalType::Enum { .. }
+            | CanonicalType::Variant
+    );
+    // The usual one is left out of the description.
+    let Some(theirs) = target.collation.as_deref().filter(|_| texts) else { return false };
+    let same = source.native.engine == ENGINE
+        && source.collation.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(theirs));
+    !same
 }
 
 /// The declaration that a cast asks for.

@@ -1,11 +1,14 @@
 //! What SQLite's result codes mean to a run.
 //!
 //! SQLite's own messages name tables, columns and constraints and never quote a stored value, so
-//! they are repeated as they are.
+//! they are repeated as they are; only what a trigger says is the trigger's own and may quote one.
 
 use rowferry_core::{ConnectorError, ErrorClass};
 use rowferry_runtime::RuntimeError;
 use rusqlite::ErrorCode;
+
+const DISK_FULL: &str = "Make room on the disk that holds the file and run the same command again; \
+                         it continues behind what is saved.";
 
 /// The error of `attempt` (lowercase, with its object) that SQLite refused with `error`.
 pub(crate) fn failed(attempt: impl Into<String>, error: rusqlite::Error) -> ConnectorError {
@@ -15,7 +18,7 @@ pub(crate) fn failed(attempt: impl Into<String>, error: rusqlite::Error) -> Conn
     if let Some(next) = next {
         failure = failure.with_next(next);
     }
-    failure.with_source(error)
+    if is_of_trigger(&error) { failure } else { failure.with_source(error) }
 }
 
 /// As [`failed`], for the answer to COMMIT. A lock that was not had in time leaves the transaction
@@ -26,6 +29,12 @@ pub(crate) fn commit_failed(attempt: impl Into<String>, error: rusqlite::Error) 
         Some(
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::ConstraintViolation,
         ) => failed(attempt, error),
+        Some(ErrorCode::DiskFull) => {
+            ConnectorError::new(ErrorClass::Unknown, "disk-full", attempt.into())
+                .with_server(server_words(&error))
+                .with_next(DISK_FULL)
+                .with_source(error)
+        }
         _ => ConnectorError::new(ErrorClass::Unknown, "commit-unknown", attempt.into())
             .with_server(server_words(&error))
             .with_source(error),
@@ -52,9 +61,17 @@ pub(crate) fn conflict(code: &'static str, attempt: impl Into<String>) -> Connec
     ConnectorError::new(ErrorClass::Conflict, code, attempt)
 }
 
+fn is_of_trigger(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER)
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "the driver may add errors of its own kind")]
 fn server_words(error: &rusqlite::Error) -> String {
     match error {
+        rusqlite::Error::SqliteFailure(code, _) if is_of_trigger(error) => {
+            format!("a trigger refused the row (code {})", code.extended_code)
+        }
         rusqlite::Error::SqliteFailure(code, words) => {
             let words = words.clone().unwrap_or_else(|| code.to_string());
             format!("{words} (code {})", code.extended_code)
@@ -88,11 +105,7 @@ fn classify(error: &rusqlite::Error) -> (ErrorClass, &'static str, Option<&'stat
         ErrorCode::SystemIoFailure => {
             (ErrorClass::Transient, "io-error", Some("Check the disk that holds the file."))
         }
-        ErrorCode::DiskFull => (
-            ErrorClass::Transient,
-            "disk-full",
-            Some("Make room on the disk that holds the file and run the same command again."),
-        ),
+        ErrorCode::DiskFull => (ErrorClass::Transient, "disk-full", Some(DISK_FULL)),
         ErrorCode::OutOfMemory => (ErrorClass::Transient, "out-of-memory", None),
         ErrorCode::CannotOpen => (
             ErrorClass::Refused,
@@ -133,6 +146,7 @@ fn constraint_slug(error: &rusqlite::Error) -> &'static str {
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_NOTNULL) => "null-not-allowed",
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_CHECK) => "check-failed",
         Some(rusqlite::ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => "foreign-key-failed",
+        Some(rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER) => "refused-by-trigger",
         _ => "constraint-failed",
     }
 }

@@ -85,14 +85,17 @@ impl Loading {
         let values = parameters(prepared, batch)?;
         let mut statements = self.prepare(connection, prepared)?;
         let mut text = String::new();
-        for row in 0..batch.num_rows() {
-            statements.run(
-                |statement, index, position, _affinity| match values.get(position) {
-                    Some(value) => value.bind(statement, index, row, &mut text),
-                    None => Ok(()),
-                },
-                |error| error.with_row(first + row as u64),
-            )?;
+        for step in statements.steps() {
+            for row in 0..batch.num_rows() {
+                statements.run(
+                    *step,
+                    |statement, index, position, _affinity| match values.get(position) {
+                        Some(value) => value.bind(statement, index, row, &mut text),
+                        None => Ok(()),
+                    },
+                    |error| error.with_row(first + row as u64),
+                )?;
+            }
         }
         Ok(())
     }
@@ -106,6 +109,21 @@ impl Loading {
         rows: u64,
     ) -> Result<()> {
         let mut statements = self.prepare(connection, prepared)?;
+        for step in statements.steps() {
+            self.run_cells(&mut statements, *step, bytes, rows)?;
+        }
+        Ok(())
+    }
+
+    /// One step of all rows of a payload in wire form.
+    fn run_cells(
+        &self,
+        statements: &mut Statements<'_>,
+        step: Step,
+        bytes: &[u8],
+        rows: u64,
+    ) -> Result<()> {
+        let prepared = statements.prepared;
         let (mut rest, mut cells, mut count) = (bytes, Vec::new(), 0_u64);
         while wire::next_row(&mut rest, &mut cells)? {
             if cells.len() != prepared.columns.len() {
@@ -115,6 +133,7 @@ impl Loading {
             }
             let cell = |position: usize| cells.get(position).copied().unwrap_or(ValueRef::Null);
             statements.run(
+                step,
                 |statement, index, position, affinity| {
                     bind_cell(statement, index, cell(position), affinity)
                 },
@@ -161,22 +180,36 @@ struct Statements<'a> {
     prepared: &'a Prepared,
 }
 
+/// What is done to each row of a payload. All are deleted before the first is inserted: rows that
+/// exchange the value of another unique column would otherwise meet the old ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Delete,
+    Insert,
+}
+
 impl Statements<'_> {
-    /// Writes one row. `bind` binds the value at a position to a parameter, `named` adds to an error
-    /// which row it was.
+    fn steps(&self) -> &'static [Step] {
+        if self.delete.is_some() { &[Step::Delete, Step::Insert] } else { &[Step::Insert] }
+    }
+
+    /// Does one step for one row. `bind` binds the value at a position to a parameter, `named` adds
+    /// to an error which row it was.
     fn run(
         &mut self,
+        step: Step,
         mut bind: impl FnMut(&mut Statement<'_>, usize, usize, Affinity) -> Result<(), NotBound>,
         named: impl Fn(ConnectorError) -> ConnectorError,
     ) -> Result<()> {
         let Self { insert, delete, loading, prepared } = self;
         let refused = |error| write_failed(prepared, error);
-        if let Some(delete) = delete {
+        if step == Step::Delete {
+            let Some(delete) = delete else { return Ok(()) };
             for (index, position) in loading.keys.iter().enumerate() {
                 bind(delete, index + 1, *position, Affinity::None)
                     .map_err(|error| not_bound(prepared, *position, error, &named))?;
             }
-            delete.raw_execute().map_err(refused)?;
+            return delete.raw_execute().map(|_deleted| ()).map_err(refused);
         }
         for (index, written) in loading.written.iter().enumerate() {
             bind(insert, index + 1, written.position, written.affinity)

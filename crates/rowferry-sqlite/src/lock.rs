@@ -41,6 +41,28 @@ impl TableLock {
         Err(busy(&mut open(&path)?, stream))
     }
 
+    /// Who holds the lock of a table, as the holder wrote it: `host:process`; `None` when nobody does.
+    /// A file that was left behind is removed on the way.
+    pub(crate) fn holder(database: &Path, table: &TableRef) -> Result<Option<String>> {
+        let path = lock_path(database, table);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut file = open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                drop(Self { path, file });
+                Ok(None)
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut owner = String::new();
+                file.read_to_string(&mut owner).map_err(|error| unlockable(&path, &error))?;
+                Ok(Some(owner))
+            }
+            Err(TryLockError::Error(error)) => Err(unlockable(&path, &error)),
+        }
+    }
+
     /// Proves that the file which others would lock is still ours.
     pub(crate) fn check(&self) -> Result<()> {
         if is_named(&self.path, &self.file) {
@@ -121,7 +143,11 @@ fn busy(file: &mut File, stream: &StreamSpec) -> ConnectorError {
         "locked",
         format!("target table {} is being written by another run", stream.target_table),
     )
-    .with_next("Wait for the other run to end; nothing was changed.");
+    .with_next(format!(
+        "Wait for the other run to end, or let this one wait with `--on-locked wait`. \
+         `rowferry state unlock {short} --target URL` shows who it is.",
+        short = stream.stream_id.get(..8).unwrap_or(&stream.stream_id),
+    ));
     if known { error.with_server(format!("held by {owner}")) } else { error }
 }
 

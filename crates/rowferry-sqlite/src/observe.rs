@@ -19,6 +19,9 @@ use crate::{decimal, iso};
 /// habit, and read in a few milliseconds.
 const ROWS: usize = 1_000;
 
+/// Bytes after which no further row is looked at: a thousand large cells would take minutes.
+const BYTES: usize = 8 << 20;
+
 /// Gives each undecided column of `schema` its meaning.
 pub(crate) fn decide(connection: &Connection, schema: &mut TableSchema) -> rusqlite::Result<()> {
     let undecided: Vec<usize> = schema
@@ -42,9 +45,15 @@ pub(crate) fn decide(connection: &Connection, schema: &mut TableSchema) -> rusql
     let mut seen: Vec<Cells> = undecided.iter().map(|_| Cells::default()).collect();
     let mut statement = connection.prepare(&text)?;
     let mut rows = statement.query([])?;
+    let mut bytes = 0;
     while let Some(row) = rows.next()? {
         for (index, cells) in seen.iter_mut().enumerate() {
-            cells.add(row.get_ref(index)?, || example(row, undecided.len(), &key));
+            let cell = row.get_ref(index)?;
+            bytes += size(cell);
+            cells.add(cell, || example(row, undecided.len(), &key));
+        }
+        if bytes > BYTES {
+            break;
         }
     }
     for (index, cells) in undecided.iter().zip(&seen) {
@@ -69,6 +78,14 @@ fn is_undecided(column: &Column) -> bool {
             Some(CanonicalType::Decimal { .. } | CanonicalType::Bits { .. })
         ),
         Affinity::Integer | Affinity::Text | Affinity::Real => false,
+    }
+}
+
+/// Bytes that a cell takes, those of numbers left out.
+fn size(cell: ValueRef<'_>) -> usize {
+    match cell {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
     }
 }
 

@@ -101,8 +101,37 @@ pub(crate) fn exists(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
+/// Class `Conflict` when a later version has written to the progress tables.
+pub(crate) fn check_format(connection: &Connection) -> Result<()> {
+    let newest = || -> rusqlite::Result<Option<(i64, String)>> {
+        if !exists(connection)? {
+            return Ok(None);
+        }
+        connection
+            .query_row(
+                "select format_version, tool_version from _rowferry_stream \
+                 order by format_version desc limit 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
+    };
+    match newest().map_err(|error| failed("could not read the streams of the target", error))? {
+        Some((format, by)) if format > FORMAT_VERSION => Err(conflict(
+            "newer-state",
+            format!(
+                "the progress tables have format {format} of rowferry {by}, this one knows \
+                 {FORMAT_VERSION}"
+            ),
+        )
+        .with_next("Run that rowferry or a newer one; nothing was changed.")),
+        _ => Ok(()),
+    }
+}
+
 /// All streams, or the one with this id, in the order of job and target table.
 pub(crate) fn states(connection: &Connection, id: Option<&str>) -> Result<Vec<StreamState>> {
+    check_format(connection)?;
     let read = || -> rusqlite::Result<Vec<StreamState>> {
         if !exists(connection)? {
             return Ok(Vec::new());
@@ -296,7 +325,8 @@ fn forget_watermark(connection: &Connection, stream_id: &str) -> rusqlite::Resul
 fn take_over(connection: &Connection, spec: &StreamSpec, epoch: i64) -> rusqlite::Result<()> {
     connection.execute(
         &format!(
-            "update _rowferry_stream set tool_version = :tool, epoch = :epoch, owner = :owner, \
+            "update _rowferry_stream set format_version = {FORMAT_VERSION}, tool_version = :tool, \
+             epoch = :epoch, owner = :owner, \
              run_key = coalesce(:run_key, run_key), updated_at = {NOW} where stream_id = :id"
         ),
         named_params! {

@@ -5,7 +5,9 @@
 //!                then the greatest key, then End
 //! ```
 //!
-//! The channel is the backpressure: with two batches waiting, the thread waits too. When the reader
+//! The channel is the backpressure: with two batches waiting, the thread waits too. Behind a batch
+//! that a large row made too large it waits until the next one is asked for, so that not several of
+//! them lie in the channel. When the reader
 //! is dropped the channel closes, and a progress handler stops a scan that finds no rows to send;
 //! it looks at a flag of this read alone, so it can never hit the next read of the connection.
 
@@ -36,9 +38,15 @@ const BATCHES_WAITING: usize = 2;
 /// Steps of SQLite's virtual machine between two looks at the flag: about a millisecond.
 const STEPS_PER_LOOK: i32 = 100_000;
 
+/// A batch is cut at a size and ends with the row that crosses it. One of several times that size
+/// holds a large row.
+const SIZES_OF_A_LARGE_ONE: usize = 4;
+
 /// What the owner thread sends.
 enum Sent {
     Rows(Payload),
+    /// Rows behind which the thread waits to be told to go on.
+    RowsAndPause(Payload),
     End(Option<KeyTuple>, Option<Digest>),
     Failed(ConnectorError),
 }
@@ -55,6 +63,24 @@ enum Shape {
         columns: usize,
         digest: Digest,
     },
+}
+
+/// The thread's way to its reader.
+struct Way {
+    sender: mpsc::Sender<Sent>,
+    told: std::sync::mpsc::Receiver<()>,
+}
+
+impl Way {
+    /// `false` when the reader has gone.
+    fn send(&self, payload: Payload) -> bool {
+        self.sender.blocking_send(Sent::Rows(payload)).is_ok()
+    }
+
+    /// As [`Self::send`], until the next payload is asked for.
+    fn send_and_wait(&self, payload: Payload) -> bool {
+        self.sender.blocking_send(Sent::RowsAndPause(payload)).is_ok() && self.told.recv().is_ok()
+    }
 }
 
 /// Everything the thread needs to read one chunk.
@@ -75,6 +101,9 @@ struct ChunkRead {
 /// One chunk being read.
 pub(crate) struct SqliteReader {
     receiver: mpsc::Receiver<Sent>,
+    /// Tells a thread that waits to go on.
+    go_on: std::sync::mpsc::SyncSender<()>,
+    paused: bool,
     stopped: Arc<AtomicBool>,
     last_key: Option<KeyTuple>,
     digest: Option<Digest>,
@@ -96,18 +125,22 @@ impl SqliteReader {
     ) -> Result<Self> {
         let read = ChunkRead::new(chunk, spec, table, own_view)?;
         let (sender, receiver) = mpsc::channel(BATCHES_WAITING);
+        let (go_on, told) = std::sync::mpsc::sync_channel(1);
         let stopped = Arc::new(AtomicBool::new(false));
         let lease = Arc::new(lease);
         let (flag, held) = (Arc::clone(&stopped), Arc::clone(&lease));
         let task = rowferry_runtime::spawn("sqlite read", async move {
+            let to = Way { sender, told };
             let answer =
-                held.owner().call(move |connection| read.run(connection, &flag, &sender)).await;
+                held.owner().call(move |connection| read.run(connection, &flag, &to)).await;
             if let Err(error) = answer {
                 tracing::debug!(%error, "reading thread did not answer");
             }
         });
         Ok(Self {
             receiver,
+            go_on,
+            paused: false,
             stopped,
             last_key: None,
             digest: None,
@@ -124,8 +157,16 @@ impl ChunkReader for SqliteReader {
         if self.ended {
             return Ok(None);
         }
+        if std::mem::take(&mut self.paused) {
+            // A thread that ended meanwhile says why by what it sent.
+            self.go_on.try_send(()).ok();
+        }
         match self.receiver.recv().await {
             Some(Sent::Rows(payload)) => Ok(Some(payload)),
+            Some(Sent::RowsAndPause(payload)) => {
+                self.paused = true;
+                Ok(Some(payload))
+            }
             Some(Sent::End(last_key, digest)) => {
                 self.last_key = last_key;
                 self.digest = digest;
@@ -186,12 +227,7 @@ impl ChunkRead {
         })
     }
 
-    fn run(
-        mut self,
-        connection: &mut Connection,
-        stopped: &Arc<AtomicBool>,
-        to: &mpsc::Sender<Sent>,
-    ) {
+    fn run(mut self, connection: &mut Connection, stopped: &Arc<AtomicBool>, to: &Way) {
         if stopped.load(Ordering::Relaxed) {
             return;
         }
@@ -206,7 +242,7 @@ impl ChunkRead {
             tracing::debug!(%error, "could not remove the progress handler");
         }
         // Nobody listens any more when the reader was dropped.
-        drop(to.blocking_send(match done {
+        drop(to.sender.blocking_send(match done {
             Ok(last_key) => Sent::End(last_key, self.shape.digest()),
             Err(error) => Sent::Failed(error),
         }));
@@ -214,11 +250,7 @@ impl ChunkRead {
 
     /// Rows and greatest key must come from one view: without the snapshot's own transaction this
     /// read opens one.
-    fn run_in_view(
-        &mut self,
-        connection: &Connection,
-        to: &mpsc::Sender<Sent>,
-    ) -> Result<Option<KeyTuple>> {
+    fn run_in_view(&mut self, connection: &Connection, to: &Way) -> Result<Option<KeyTuple>> {
         if !self.own_view {
             return self.rows_and_last_key(connection, to);
         }
@@ -228,11 +260,7 @@ impl ChunkRead {
         done
     }
 
-    fn rows_and_last_key(
-        &mut self,
-        connection: &Connection,
-        to: &mpsc::Sender<Sent>,
-    ) -> Result<Option<KeyTuple>> {
+    fn rows_and_last_key(&mut self, connection: &Connection, to: &Way) -> Result<Option<KeyTuple>> {
         if !self.send_rows(connection, to)? {
             return Ok(None);
         }
@@ -242,7 +270,7 @@ impl ChunkRead {
     }
 
     /// `false` when the reader has gone.
-    fn send_rows(&mut self, connection: &Connection, to: &mpsc::Sender<Sent>) -> Result<bool> {
+    fn send_rows(&mut self, connection: &Connection, to: &Way) -> Result<bool> {
         let mut statement =
             connection.prepare_cached(&self.query.text).map_err(|error| self.failed(error))?;
         let mut rows = statement
@@ -259,13 +287,19 @@ impl ChunkRead {
             }
             count += 1;
             if count >= self.batch_rows || bytes >= self.batch_bytes {
-                if to.blocking_send(Sent::Rows(self.shape.take(count)?)).is_err() {
+                let payload = self.shape.take(count)?;
+                let sent = if bytes >= self.batch_bytes.saturating_mul(SIZES_OF_A_LARGE_ONE) {
+                    to.send_and_wait(payload)
+                } else {
+                    to.send(payload)
+                };
+                if !sent {
                     return Ok(false);
                 }
                 (count, bytes) = (0, 0);
             }
         }
-        Ok(count == 0 || to.blocking_send(Sent::Rows(self.shape.take(count)?)).is_ok())
+        Ok(count == 0 || to.send(self.shape.take(count)?))
     }
 
     fn failed(&self, error: rusqlite::Error) -> ConnectorError {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use rowferry_core::{
     Begun, CheckLine, Chunk, Claim, ClaimStart, ColumnChoice, ColumnPlan, ColumnWish,
-    ConnectorError, Endpoint, ForeignKey, PlanProblem, Policy, Prepared, Published, Result, Sealed,
-    Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, WireFormat,
+    ConnectorError, Endpoint, ErrorClass, ForeignKey, Holder, HolderRole, PlanProblem, Policy,
+    Prepared, Published, Result, Sealed, Sink, StreamLock, StreamSpec, StreamState, TablePlan,
+    TableRef, TargetTable, WireFormat,
 };
 use rowferry_runtime::{ComputePool, FailPoint};
 
@@ -174,6 +175,40 @@ impl Sink for SqliteSink {
             .await
     }
 
+    async fn holders(&self, state: &StreamState) -> Result<Vec<Holder>> {
+        let holder = TableLock::holder(&self.path, &TableRef::parse(&state.target_table))?;
+        Ok(holder
+            .map(|owner| {
+                let (host, process) = owner.rsplit_once(':').unwrap_or((owner.as_str(), ""));
+                Holder {
+                    role: HolderRole::Lock,
+                    id: process.parse().unwrap_or(0),
+                    from: host.to_owned(),
+                    since: None,
+                    silent_seconds: None,
+                }
+            })
+            .into_iter()
+            .collect())
+    }
+
+    /// The system takes the lock back from a process that ends, however it does, and from no other.
+    async fn end_holders(&self, state: &StreamState) -> Result<()> {
+        let Some(holder) = self.holders(state).await?.pop() else { return Ok(()) };
+        Err(ConnectorError::new(
+            ErrorClass::Busy,
+            "locked",
+            format!(
+                "process {} on {} is alive and holds the lock of table {}",
+                holder.id, holder.from, state.target_table
+            ),
+        )
+        .with_next(format!(
+            "End it there with `kill {}`: its lock goes with it, and what it has committed stays.",
+            holder.id
+        )))
+    }
+
     async fn check(&self) -> Result<Vec<CheckLine>> {
         // A transaction that is begun for writing and rolled back proves the right to write.
         let turn = self.database.turn().await;
@@ -224,6 +259,7 @@ impl StreamLock for SqliteLock {
         let stream = self.stream.clone();
         self.database
             .ask(move |writing| {
+                progress::check_format(&writing.connection)?;
                 progress::check_shared(&writing.connection, &stream)?;
                 let states = progress::states(&writing.connection, Some(&stream.stream_id))?;
                 Ok(states.into_iter().next())

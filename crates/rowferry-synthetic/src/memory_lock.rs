@@ -1,5 +1,7 @@
 //! The coordinator's hold on one stream of a memory sink.
 
+use std::collections::btree_map::Entry;
+
 use async_trait::async_trait;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published,
@@ -12,17 +14,30 @@ use crate::memory_state::{MemoryStream, MemoryTable, Shared, State};
 pub(crate) struct MemoryLock {
     shared: Shared,
     stream: StreamSpec,
+    /// Whose lock it is, should it be taken away and given to another.
+    holder: u64,
 }
 
 impl MemoryLock {
-    pub(crate) fn new(shared: Shared, stream: StreamSpec) -> Self {
-        Self { shared, stream }
+    /// The lock of the target table, unless somebody holds it.
+    pub(crate) fn take(shared: &Shared, stream: &StreamSpec) -> Option<Self> {
+        let mut guard = shared.state();
+        let state = &mut *guard;
+        let Entry::Vacant(free) = state.locked.entry(stream.target_table.clone()) else {
+            return None;
+        };
+        state.holders += 1;
+        let holder = *free.insert(state.holders);
+        Some(Self { shared: shared.clone(), stream: stream.clone(), holder })
     }
 }
 
 impl Drop for MemoryLock {
     fn drop(&mut self) {
-        self.shared.state().locked.remove(&self.stream.target_table);
+        let mut state = self.shared.state();
+        if state.locked.get(&self.stream.target_table) == Some(&self.holder) {
+            state.locked.remove(&self.stream.target_table);
+        }
     }
 }
 
@@ -164,6 +179,7 @@ fn replace(state: &mut State, prepared: &Prepared, staging: MemoryTable) {
                 .or_insert_with(|| MemoryTable { batches: Vec::new(), ..staging.clone() });
             target.batches = staging.batches;
             target.rows = staging.rows;
+            target.seen = staging.seen;
             None
         }
     };

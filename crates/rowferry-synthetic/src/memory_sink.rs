@@ -90,8 +90,7 @@ impl MemorySink {
     /// Puts rows into a table, as if somebody else had written them.
     pub fn put_rows(&self, table: &TableRef, batch: RecordBatch) {
         if let Some(table) = self.shared.state().tables.get_mut(table) {
-            table.rows += batch.num_rows() as u64;
-            table.batches.push(batch);
+            table.put(batch);
         }
     }
 
@@ -131,6 +130,25 @@ impl MemorySink {
                 stream.row.epoch += 1;
             }
         }
+    }
+
+    /// Takes the lock of `target` from whoever holds it, as a server does with a session that is
+    /// silent for too long.
+    pub fn break_lock(&self, target: &TableRef) {
+        self.shared.state().locked.remove(target);
+    }
+
+    /// Whether somebody holds the lock of `target`.
+    pub fn is_locked(&self, target: &TableRef) -> bool {
+        self.shared.state().locked.contains_key(target)
+    }
+
+    /// Lets writers of a run commit that another one has overtaken: a broken sink, to see whether a
+    /// test finds that out.
+    #[must_use]
+    pub fn without_fence(self) -> Self {
+        self.shared.state().unfenced = true;
+        self
     }
 
     /// Makes the stream into `target` look as if it was last touched so long ago.
@@ -201,8 +219,8 @@ impl Sink for MemorySink {
     }
 
     async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
-        if self.shared.state().locked.insert(stream.target_table.clone()) {
-            return Ok(Box::new(MemoryLock::new(self.shared.clone(), stream.clone())));
+        if let Some(lock) = MemoryLock::take(&self.shared, stream) {
+            return Ok(Box::new(lock));
         }
         let message = format!("table {} is being written by another run", stream.target_table);
         Err(ConnectorError::new(ErrorClass::Busy, "locked", message))

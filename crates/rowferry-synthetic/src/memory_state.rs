@@ -1,10 +1,10 @@
 //! What a memory sink holds: tables, streams and locks, all behind one mutex. A transaction is one
 //! hold of that mutex.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::{Array, Int64Array, RecordBatch, StringArray};
 use rowferry_core::{
     Column, ConnectorError, ErrorClass, Key, Prepared, Receipt, RejectedRow, Result, StreamSpec,
     StreamState, TableRef, TableSchema, WriteMode,
@@ -20,6 +20,8 @@ pub(crate) struct MemoryTable {
     pub(crate) batches: Vec<RecordBatch>,
     /// Rows, also where the batches are not kept.
     pub(crate) rows: u64,
+    /// Keys of the rows, where rows have any.
+    pub(crate) seen: HashSet<String>,
 }
 
 /// One stream: its row and the receipts of its current run.
@@ -34,7 +36,12 @@ pub(crate) struct MemoryStream {
 pub(crate) struct State {
     pub(crate) tables: BTreeMap<TableRef, MemoryTable>,
     pub(crate) streams: BTreeMap<String, MemoryStream>,
-    pub(crate) locked: BTreeSet<TableRef>,
+    /// Tables that are locked, and by whom.
+    pub(crate) locked: BTreeMap<TableRef, u64>,
+    /// Locks given out so far.
+    pub(crate) holders: u64,
+    /// Whether overtaken writers get through.
+    pub(crate) unfenced: bool,
     /// Rows set aside, by target.
     pub(crate) rejected: BTreeMap<TableRef, Vec<RejectedRow>>,
 }
@@ -68,7 +75,8 @@ impl State {
         let stream = self
             .streams
             .get_mut(&prepared.stream.stream_id)
-            .filter(|stream| stream.row.run == prepared.run && stream.row.epoch == prepared.epoch);
+            .filter(|stream| stream.row.run == prepared.run)
+            .filter(|stream| self.unfenced || stream.row.epoch == prepared.epoch);
         stream.ok_or_else(|| {
             let message = format!("another run has taken over table {}", prepared.target);
             ConnectorError::new(ErrorClass::Fenced, "fenced", message)
@@ -107,29 +115,37 @@ impl MemoryTable {
             if distinct.len() < fresh.len() {
                 return Err(duplicate());
             }
-            if write == WriteMode::Upsert {
+            if fresh.iter().any(|key| self.seen.contains(key)) {
+                if write != WriteMode::Upsert {
+                    return Err(duplicate());
+                }
                 self.remove(&distinct);
-            } else if self
-                .batches
-                .iter()
-                .any(|batch| self.keys_of(batch).iter().any(|key| distinct.contains(key.as_str())))
-            {
-                return Err(duplicate());
             }
         }
-        self.batches.extend_from_slice(new);
-        self.rows = self.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        for batch in new {
+            self.put(batch.clone());
+        }
         Ok(())
     }
 
-    /// A text for each row that is equal exactly when the keys are. Slow and the same for every
-    /// type, which suits a sink made for tests.
+    /// Adds a batch as it is.
+    pub(crate) fn put(&mut self, batch: RecordBatch) {
+        if !self.key.is_empty() {
+            let keys = self.keys_of(&batch);
+            self.seen.extend(keys);
+        }
+        self.rows += batch.num_rows() as u64;
+        self.batches.push(batch);
+    }
+
+    /// A text for each row that is equal exactly when the keys are.
     fn keys_of(&self, batch: &RecordBatch) -> Vec<String> {
         let columns: Vec<_> =
             self.key.iter().filter_map(|name| batch.column_by_name(name)).collect();
-        let cell =
-            |row: usize| columns.iter().map(move |array| format!("{:?}", array.slice(row, 1)));
-        (0..batch.num_rows()).map(|row| cell(row).collect::<Vec<_>>().concat()).collect()
+        let key = |row: usize| {
+            columns.iter().map(|array| cell(array.as_ref(), row)).collect::<Vec<_>>().concat()
+        };
+        (0..batch.num_rows()).map(key).collect()
     }
 
     /// Removes the rows with these keys; what stays are slices of the old batches.
@@ -147,7 +163,22 @@ impl MemoryTable {
         }
         kept.retain(|batch| batch.num_rows() > 0);
         self.batches = kept;
+        self.rows = self.batches.iter().map(|batch| batch.num_rows() as u64).sum();
     }
+}
+
+/// The text of one cell. The words of the array itself are slow and the same for every type; the
+/// usual keys have shorter ones.
+fn cell(array: &dyn Array, row: usize) -> String {
+    if array.is_valid(row) {
+        if let Some(numbers) = array.as_any().downcast_ref::<Int64Array>() {
+            return format!("{}\n", numbers.value(row));
+        }
+        if let Some(texts) = array.as_any().downcast_ref::<StringArray>() {
+            return format!("{:?}\n", texts.value(row));
+        }
+    }
+    format!("{:?}", array.slice(row, 1))
 }
 
 fn duplicate() -> ConnectorError {

@@ -39,6 +39,10 @@ impl Sink for NullSink {
         self.0.identity().await
     }
 
+    fn is_lasting(&self) -> bool {
+        false
+    }
+
     async fn describe(&self, _table: &TableRef) -> Result<Option<TargetTable>> {
         Ok(None)
     }

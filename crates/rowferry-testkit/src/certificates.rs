@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use CertificateKind as Kind;
+
 /// What is wrong with a certificate of a server, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum CertificateKind {
     /// For 127.0.0.1 and localhost, by the authority.
     Right,
     /// For another host.
@@ -190,16 +192,16 @@ pub(crate) fn install(pair: &Pair, folder: &Path, owner: Option<&str>) {
     for (from, name) in [(&pair.certificate, "server.pem"), (&pair.key, "server.key")] {
         let to = folder.join(name);
         std::fs::copy(from, &to).expect("a certificate can be copied");
-        private(&to, owner);
+        give(&to, 0o600, owner);
     }
 }
 
-/// Gives a file to the server alone.
-pub(crate) fn private(file: &Path, owner: Option<&str>) {
+/// Gives a file or folder to the server alone.
+pub(crate) fn give(path: &Path, mode: u32, owner: Option<&str>) {
     use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).expect("own file");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("own file");
     if let Some(owner) = owner {
-        let status = Command::new("chown").arg(owner).arg(file).status().expect("chown runs");
-        assert!(status.success(), "chown {owner} {}", file.display());
+        let status = Command::new("chown").arg(owner).arg(path).status().expect("chown runs");
+        assert!(status.success(), "chown {owner} {}", path.display());
     }
 }

@@ -27,15 +27,28 @@ pub enum Fault {
     Hold(u64),
 }
 
-/// A shared script: each chunk that begins takes the next fault; after the last all is well.
-#[derive(Clone, Debug, Default)]
-pub struct Faults {
-    script: Arc<Mutex<VecDeque<Fault>>>,
+/// A shared script of faults: each is taken once, in order; after the last all is well. Of chunks
+/// each one that begins takes the next.
+#[derive(Debug)]
+pub struct Faults<F = Fault> {
+    script: Arc<Mutex<VecDeque<F>>>,
 }
 
-impl Faults {
+impl<F> Clone for Faults<F> {
+    fn clone(&self) -> Self {
+        Self { script: Arc::clone(&self.script) }
+    }
+}
+
+impl<F> Default for Faults<F> {
+    fn default() -> Self {
+        Self::script([])
+    }
+}
+
+impl<F> Faults<F> {
     /// A script of these faults.
-    pub fn script(faults: impl IntoIterator<Item = Fault>) -> Self {
+    pub fn script(faults: impl IntoIterator<Item = F>) -> Self {
         Self { script: Arc::new(Mutex::new(faults.into_iter().collect())) }
     }
 
@@ -44,9 +57,16 @@ impl Faults {
         self.script.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    pub(crate) fn take(&self) -> Fault {
+    /// Takes the next fault if it is `wanted`.
+    pub(crate) fn take_if(&self, wanted: impl FnOnce(&F) -> bool) -> Option<F> {
         let mut script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-        script.pop_front().unwrap_or(Fault::None)
+        if script.front().is_some_and(wanted) { script.pop_front() } else { None }
+    }
+}
+
+impl Faults<Fault> {
+    pub(crate) fn take(&self) -> Fault {
+        self.take_if(|_| true).unwrap_or(Fault::None)
     }
 }
 

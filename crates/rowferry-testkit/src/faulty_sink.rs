@@ -1,4 +1,4 @@
-//! A sink whose chunks fail by script.
+//! A sink whose chunks and steps fail by script.
 
 use std::sync::Arc;
 
@@ -11,17 +11,26 @@ use rowferry_core::{
 };
 
 use crate::faults::{Fault, Faults, scripted};
+use crate::faulty_lock::{FaultyLock, Step, StepFault};
 
 /// Wraps a sink; every `begin` takes the next fault of the script.
 pub struct FaultySink {
     inner: Arc<dyn Sink>,
     faults: Faults,
+    steps: Faults<StepFault>,
 }
 
 impl FaultySink {
     /// `inner` with faults.
     pub fn new(inner: Arc<dyn Sink>, faults: Faults) -> Self {
-        Self { inner, faults }
+        Self { inner, faults, steps: Faults::default() }
+    }
+
+    /// Lets steps outside of chunks fail too.
+    #[must_use]
+    pub fn with_steps(mut self, steps: &Faults<StepFault>) -> Self {
+        self.steps = steps.clone();
+        self
     }
 }
 
@@ -52,7 +61,8 @@ impl Sink for FaultySink {
     }
 
     async fn lock(&self, stream: &StreamSpec) -> Result<Box<dyn StreamLock>> {
-        self.inner.lock(stream).await
+        let inner = self.steps.around(Step::Lock, self.inner.lock(stream)).await?;
+        Ok(Box::new(FaultyLock { inner, faults: self.steps.clone() }))
     }
 
     async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {

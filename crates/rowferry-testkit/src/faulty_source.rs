@@ -76,6 +76,10 @@ impl Snapshot for FaultySnapshot {
         self.inner.horizon().await
     }
 
+    async fn opened_at(&self) -> Result<Option<u64>> {
+        self.inner.opened_at().await
+    }
+
     async fn probe(&self, table: &TableSchema, key: &KeyColumns) -> Result<Box<dyn KeyProbe>> {
         self.inner.probe(table, key).await
     }

@@ -33,11 +33,13 @@ impl Impostor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let acceptor = TlsAcceptor::from(Arc::new(server_side(&provider, shown)));
         let connector = TlsConnector::from(Arc::new(client_side(provider)));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         listener.set_nonblocking(true).expect("a socket has modes");
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             runtime.expect("a runtime starts").block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 while let Ok((client, _)) = listener.accept().await {

@@ -7,30 +7,15 @@ use std::process::Command;
 use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, run, start};
 use crate::server::{Engine, Server, variable};
 
+/// A commit outlives the process that did it; the machine need not be outlived.
+pub(crate) const DURABLE: &[&str] = &["--innodb-flush-log-at-trx-commit=1"];
+
 pub(crate) fn launch_mariadb() -> Result<Server, Reason> {
-    mariadb(&[])
+    launch_mariadb_with(&[])
 }
 
-/// With the certificate and the roots of a folder.
-pub(crate) fn launch_mariadb_with_tls(tls: &Path) -> Result<Server, Reason> {
-    mariadb(&tls_options(tls))
-}
-
-pub(crate) fn launch_mysql() -> Result<Server, Reason> {
-    mysql(&[])
-}
-
-/// With the certificate and the roots of a folder.
-pub(crate) fn launch_mysql_with_tls(tls: &Path) -> Result<Server, Reason> {
-    mysql(&tls_options(tls))
-}
-
-fn tls_options(folder: &Path) -> [OsString; 3] {
-    [("ssl-cert", "server.pem"), ("ssl-key", "server.key"), ("ssl-ca", "ca.pem")]
-        .map(|(name, file)| option(&format!("--{name}="), &folder.join(file)))
-}
-
-fn mariadb(settings: &[OsString]) -> Result<Server, Reason> {
+/// With more options, which win over the usual ones.
+pub(crate) fn launch_mariadb_with(more: &[&str]) -> Result<Server, Reason> {
     let places = ["/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd", "/usr/libexec/mariadbd"];
     let server = find("ROWFERRY_MARIADBD", &places.map(PathBuf::from))?;
     let folder = folder(Engine::Mariadb, None)?;
@@ -45,12 +30,16 @@ fn mariadb(settings: &[OsString]) -> Result<Server, Reason> {
     )?;
     let mut command = vec![server.into(), "--no-defaults".into()];
     command.push("--user=root".into());
-    command.extend_from_slice(settings);
-    serve(Engine::Mariadb, &folder, &data, command)
+    serve(Engine::Mariadb, &folder, &data, command, more)
 }
 
-fn mysql(settings: &[OsString]) -> Result<Server, Reason> {
-    let mut program = mysql_program()?;
+pub(crate) fn launch_mysql() -> Result<Server, Reason> {
+    launch_mysql_with(&[])
+}
+
+/// With more options, which win over the usual ones.
+pub(crate) fn launch_mysql_with(more: &[&str]) -> Result<Server, Reason> {
+    let program = mysql_program()?;
     let folder = folder(Engine::Mysql, None)?;
     let data = folder.join("data");
     let (first, rest) = program.split_first().ok_or_else(|| Reason::new("no program was named"))?;
@@ -61,8 +50,7 @@ fn mysql(settings: &[OsString]) -> Result<Server, Reason> {
             .arg(option("--datadir=", &data)),
         &folder,
     )?;
-    program.extend_from_slice(settings);
-    serve(Engine::Mysql, &folder, &data, program)
+    serve(Engine::Mysql, &folder, &data, program, more)
 }
 
 /// A MySQL of this system, or one in a folder that holds a whole other Debian: then that Debian's
@@ -102,6 +90,7 @@ fn serve(
     folder: &Path,
     data: &Path,
     mut command: Vec<OsString>,
+    more: &[&str],
 ) -> Result<Server, Reason> {
     let port = free_port()?;
     let init = folder.join("init.sql");
@@ -143,6 +132,7 @@ fn serve(
     } else {
         command.push("--innodb-log-file-size=256M".into());
     }
+    command.extend(more.iter().map(OsString::from));
     start(engine, port, folder, &command)
 }
 

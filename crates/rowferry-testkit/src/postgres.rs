@@ -1,7 +1,6 @@
 //! A throw-away PostgreSQL. It refuses to run as root, so root lends it another user.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,18 +8,7 @@ use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, is_root, ru
 use crate::server::{Engine, Server};
 
 pub(crate) fn launch() -> Result<Server, Reason> {
-    launch_with(&[], "")
-}
-
-/// With the certificate and the roots of `folder`, and lines before all others of `pg_hba.conf`.
-pub(crate) fn launch_with_tls(folder: &Path, doors: &str) -> Result<Server, Reason> {
-    let file = |setting: &str, name: &str| format!("{setting}={}", folder.join(name).display());
-    let settings = [
-        file("ssl_cert_file", "server.pem"),
-        file("ssl_key_file", "server.key"),
-        file("ssl_ca_file", "ca.pem"),
-    ];
-    launch_with(&settings, doors)
+    launch_with(&[])
 }
 
 /// Who runs the server, where that is somebody else.
@@ -28,14 +16,8 @@ pub(crate) fn owner() -> Option<&'static str> {
     is_root().then(unprivileged)
 }
 
-/// Gives a folder to the one who runs the server.
-pub(crate) fn give(folder: &Path, owner: Option<&str>) {
-    if let Some(owner) = owner {
-        drop(Command::new("chown").arg(owner).arg(folder).status());
-    }
-}
-
-fn launch_with(settings: &[String], doors: &str) -> Result<Server, Reason> {
+/// With more settings, `name=value`, which win over the usual ones.
+pub(crate) fn launch_with(settings: &[&str]) -> Result<Server, Reason> {
     let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
     let owner = owner();
     let folder = folder(Engine::Postgres, owner)?;
@@ -50,19 +32,37 @@ fn launch_with(settings: &[String], doors: &str) -> Result<Server, Reason> {
             .arg(&data),
         &folder,
     )?;
-    let hba = data.join("pg_hba.conf");
-    let rest = std::fs::read_to_string(&hba)?;
-    std::fs::write(&hba, format!("{doors}{rest}"))?;
-    if !settings.is_empty() {
-        // In the file, where ALTER SYSTEM can change it; what is named on the command line stays.
-        let mut own = std::fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
-        writeln!(own, "ssl = on")?;
-    }
+    serve(&programs, owner, &folder, settings)
+}
+
+/// A standby of `primary`, which follows it until it is promoted.
+pub(crate) fn launch_standby(primary: &Server) -> Result<Server, Reason> {
+    let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
+    let owner = owner();
+    let folder = folder(Engine::Postgres, owner)?;
+    run(
+        as_user(owner, programs.join("pg_basebackup"))
+            .args(["--no-sync", "--write-recovery-conf", "--checkpoint=fast"])
+            .args(["--host=127.0.0.1", "--username", USER, "--port", &primary.port.to_string()])
+            .arg("--pgdata")
+            .arg(folder.join("data"))
+            .env("PGPASSWORD", PASSWORD),
+        &folder,
+    )?;
+    serve(&programs, owner, &folder, &[])
+}
+
+fn serve(
+    programs: &Path,
+    owner: Option<&str>,
+    folder: &Path,
+    settings: &[&str],
+) -> Result<Server, Reason> {
     let port = free_port()?;
     let server = as_user(owner, programs.join("postgres"));
     let mut command = words(&server);
-    command.extend(["-D".into(), data.into(), "-p".into(), port.to_string().into()]);
-    for setting in [
+    command.extend(["-D".into(), folder.join("data").into(), "-p".into(), port.to_string().into()]);
+    let usual = [
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "fsync=off",
@@ -74,13 +74,11 @@ fn launch_with(settings: &[String], doors: &str) -> Result<Server, Reason> {
         "wal_level=logical",
         "timezone=UTC",
         "log_min_messages=warning",
-    ] {
+    ];
+    for setting in usual.iter().chain(settings) {
         command.extend(["-c".into(), setting.into()]);
     }
-    for setting in settings {
-        command.extend(["-c".into(), setting.into()]);
-    }
-    start(Engine::Postgres, port, &folder, &command)
+    start(Engine::Postgres, port, folder, &command)
 }
 
 /// Debian's folders, newest version first, then the folder of a build from source.

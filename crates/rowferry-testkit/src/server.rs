@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rowferry_core::{Endpoint, EndpointKind, Secret};
 
@@ -74,6 +75,11 @@ pub struct Server {
     pub(crate) process: Option<Watched>,
 }
 
+/// Starts of a server that was stopped, until it must be up, …
+const STARTS: u32 = 50;
+/// … at this distance: ten seconds in all.
+const START_PAUSE: Duration = Duration::from_millis(200);
+
 static POSTGRES: OnceLock<Option<Server>> = OnceLock::new();
 static MARIADB: OnceLock<Option<Server>> = OnceLock::new();
 static MYSQL: OnceLock<Option<Server>> = OnceLock::new();
@@ -101,6 +107,29 @@ pub fn mysqls_alone() -> Vec<&'static Server> {
         .filter_map(|(engine, launch)| given(engine, launch()))
         .map(|server| &*Box::leak(Box::new(server)))
         .collect()
+}
+
+/// A server of the calling test alone, which it may stop and start again: what it has committed
+/// outlives it. `None` after a `skipped:` line.
+pub fn alone(engine: Engine) -> Option<Server> {
+    let server = match engine {
+        Engine::Postgres => pg::launch_with(&["synchronous_commit=on"]),
+        Engine::Mariadb => mysqld::launch_mariadb_with(mysqld::DURABLE),
+        Engine::Mysql => mysqld::launch_mysql_with(mysqld::DURABLE),
+        Engine::Sqlite => unreachable!("SQLite has no server"),
+    };
+    given(engine, server)
+}
+
+/// How a server is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// By its own way of shutting down, without waiting for clients.
+    Fast,
+    /// Without shutting down; PostgreSQL only, others are killed.
+    Immediate,
+    /// SIGKILL.
+    Kill,
 }
 
 /// A SQLite database: the file `NAME.db` in `folder`, made by the first statement.
@@ -222,19 +251,74 @@ impl Server {
         }
     }
 
-    /// Waits until the server answers a query.
+    /// A standby of this PostgreSQL, with all that it has committed so far.
+    pub fn standby(&self) -> Option<Self> {
+        given(self.engine, pg::launch_standby(self))
+    }
+
+    /// Makes a standby a primary, once it has everything of `primary`, which writes no more.
+    pub fn promote(&self, primary: &Self) {
+        let end = primary.maintenance().value("select pg_current_wal_lsn()");
+        let reached = format!("select pg_last_wal_replay_lsn() >= '{end}'");
+        while self.maintenance().value(&reached) != "t" {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(self.maintenance().value("select pg_promote()"), "t");
+    }
+
+    /// The same database on this server.
+    pub fn twin(&self, database: &Database) -> Database {
+        Database::borrowed(self.endpoint(&database.endpoint().database), self.engine)
+    }
+
+    /// Stops a server of one's own; its data stays.
+    pub fn stop(&mut self, stop: Stop) {
+        let signal = match (self.engine, stop) {
+            (Engine::Postgres, Stop::Fast) => "-INT",
+            (Engine::Postgres, Stop::Immediate) => "-QUIT",
+            (_, Stop::Fast) => "-TERM",
+            (_, Stop::Immediate | Stop::Kill) => "-KILL",
+        };
+        self.own().end(signal).expect("the server can be stopped");
+    }
+
+    /// Starts it again after [`Self::stop`], on the same port and with the same data.
+    pub fn start(&mut self) {
+        // A killed PostgreSQL leaves sessions behind that end a moment later, and starts only then.
+        for _ in 0..STARTS {
+            self.own().again().expect("the server can be started");
+            if self.answers().is_ok() {
+                self.own().is_back().expect("its folder is writable");
+                return;
+            }
+            std::thread::sleep(START_PAUSE);
+        }
+        panic!("{} did not come back", self.engine.word());
+    }
+
+    fn own(&mut self) -> &mut Watched {
+        self.process.as_mut().expect("the server is our own")
+    }
+
+    /// The server itself, once it answers a query.
     pub(crate) fn wait_ready(mut self) -> Result<Self, Reason> {
+        self.answers()?;
+        Ok(self)
+    }
+
+    /// Waits until the server answers a query.
+    fn answers(&mut self) -> Result<(), Reason> {
         // A cold MySQL on a busy machine with two cores needed 9 seconds.
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(90);
+        let deadline = std::time::Instant::now() + Duration::from_secs(90);
         while std::time::Instant::now() < deadline {
             if self.process.as_mut().is_some_and(Watched::has_ended) {
                 return Err(Reason::new("it ended right after its start"));
             }
             let database = self.maintenance();
             if client::run(self.engine, database.endpoint_ref(), "select 1").is_ok() {
-                return Ok(self);
+                return Ok(());
             }
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(100));
         }
         Err(Reason::new("it did not answer within 90 seconds"))
     }

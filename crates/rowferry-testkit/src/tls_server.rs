@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::certificates::{Certificates, Kind, install, private};
+use crate::certificates::{CertificateKind as Kind, Certificates, give, install};
 use crate::database::Database;
 use crate::server::{Engine, Server, given};
 use crate::{mysqld, postgres as pg};
@@ -14,14 +14,14 @@ const RELOAD: Duration = Duration::from_secs(10);
 /// What a certificate has left when MySQL reads it: a second to do so, and the rest of the first.
 const LEFT: Duration = Duration::from_secs(2);
 
-/// What stands before everything else in `pg_hba.conf`: who may come in how. Users of other names
-/// may come in by password, over TLS or not.
+/// `pg_hba.conf`: who may come in how. Users of other names may come in by password, over TLS or not.
 const DOORS: &str = "hostssl all certified all scram-sha-256 clientcert=verify-ca\n\
      hostssl all named all cert\n\
      hostssl all encrypted all scram-sha-256\n\
      host all certified,named,encrypted all reject\n\
      hostnossl all unencrypted all scram-sha-256\n\
-     host all unencrypted all reject\n";
+     host all unencrypted all reject\n\
+     host all all all scram-sha-256\n";
 
 /// A server and the folder of the certificate that it shows.
 #[derive(Debug)]
@@ -32,21 +32,40 @@ pub struct TlsServer {
 }
 
 impl TlsServer {
-    /// Starts `engine` with the right certificate; `None` after a `skipped:` line. It asks clients
+    /// Starts `engine` with the right certificate, which PostgreSQL begins to show by
+    /// [`Self::show`]; `None` after a `skipped:` line. It asks clients
     /// for certificates of the same authority and does not insist.
     pub fn start(engine: Engine, certificates: &Certificates) -> Option<Self> {
         // A server that cannot be had leaves nothing behind.
         let folder = tempfile::tempdir().ok()?.keep();
         let owner = (engine == Engine::Postgres).then(pg::owner).flatten();
         install(&certificates.server(Kind::Right), &folder, owner);
-        let root = folder.join("ca.pem");
-        std::fs::copy(certificates.root(), &root).ok()?;
-        private(&root, owner);
-        pg::give(&folder, owner);
+        std::fs::copy(certificates.root(), folder.join("ca.pem")).ok()?;
+        std::fs::write(folder.join("pg_hba.conf"), DOORS).ok()?;
+        for name in ["ca.pem", "pg_hba.conf"] {
+            give(&folder.join(name), 0o600, owner);
+        }
+        give(&folder, 0o755, owner);
+        let options = |names: [&str; 3]| {
+            let files = names.into_iter().zip(["server.pem", "server.key", "ca.pem"]);
+            let options =
+                files.map(|(name, file)| format!("{name}={}", folder.join(file).display()));
+            options.collect::<Vec<String>>()
+        };
         let server = match engine {
-            Engine::Postgres => pg::launch_with_tls(&folder, DOORS),
-            Engine::Mariadb => mysqld::launch_mariadb_with_tls(&folder),
-            Engine::Mysql => mysqld::launch_mysql_with_tls(&folder),
+            Engine::Postgres => {
+                let mut settings = options(["ssl_cert_file", "ssl_key_file", "ssl_ca_file"]);
+                settings.push(format!("hba_file={}", folder.join("pg_hba.conf").display()));
+                pg::launch_with(&texts(&settings))
+            }
+            Engine::Mariadb => mysqld::launch_mariadb_with(&texts(&options([
+                "--ssl-cert",
+                "--ssl-key",
+                "--ssl-ca",
+            ]))),
+            Engine::Mysql => {
+                mysqld::launch_mysql_with(&texts(&options(["--ssl-cert", "--ssl-key", "--ssl-ca"])))
+            }
             Engine::Sqlite => unreachable!("SQLite has no server"),
         };
         let Some(server) = given(engine, server) else {
@@ -112,6 +131,10 @@ impl Drop for TlsServer {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.folder));
     }
+}
+
+fn texts(options: &[String]) -> Vec<&str> {
+    options.iter().map(String::as_str).collect()
 }
 
 /// Changes a setting, and waits until new sessions have it: they say when their files were read.

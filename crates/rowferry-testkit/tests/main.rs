@@ -1,8 +1,9 @@
 //! The servers start, answer their own clients and are thrown away.
 
+mod proxy;
+
 use rowferry_testkit::{
-    Cut, Database, DumpColumn, Kind, Proxy, Server, assert_same, dump, mariadb, mysql, postgres,
-    sqlite,
+    Database, DumpColumn, Kind, Server, assert_same, dump, mariadb, mysql, postgres, sqlite,
 };
 
 fn answers(server: Option<&Server>) {
@@ -96,23 +97,4 @@ fn dumps_of_the_same_rows_are_the_same_on_every_engine() {
         let rows = fill(&server.database("d"), types, "x'00ff'", "true", r"'a\\\nü\t'");
         assert_same(&expected, &rows);
     }
-}
-
-#[test]
-fn a_proxy_relays_counts_and_cuts() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let echo = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Proxy::start(echo.local_addr().unwrap()).await;
-        let mut client = tokio::net::TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
-        let (mut server, _) = echo.accept().await.unwrap();
-        let mut buffer = [0; 5];
-        client.write_all(b"hello").await.unwrap();
-        server.read_exact(&mut buffer).await.unwrap();
-        assert_eq!((&buffer, proxy.sent(), proxy.answered()), (b"hello", 5, 0));
-        proxy.set(Cut::AfterAnswered(3));
-        server.write_all(b"lost").await.unwrap();
-        assert_eq!(client.read(&mut buffer).await.unwrap_or(0), 0, "the answer never arrives");
-    });
 }

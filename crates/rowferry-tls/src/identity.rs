@@ -33,7 +33,9 @@ pub(crate) fn of(endpoint: &Endpoint) -> Result<Option<Identity>> {
         (Some(certificate), Some(key)) => (certificate, key),
         (Some(_), None) | (None, Some(_)) => {
             return Err(wrong("a client certificate needs both its file and that of its key")
-                .with_next("Name both: tls_cert and tls_key (sslcert, sslkey; ssl-cert, ssl-key)."));
+                .with_next(
+                    "Name both: tls_cert and tls_key (sslcert, sslkey; ssl-cert, ssl-key).",
+                ));
         }
     };
     let chain = certificates(certificate, "tls-identity", "the client certificate")?;

@@ -1,5 +1,6 @@
 //! One file per command. A command gives back how the process ends; only [`crate::main`] ends it.
 
+mod accept;
 mod check;
 mod completions;
 mod config;
@@ -8,7 +9,9 @@ mod plan;
 mod run;
 mod state;
 mod status;
+mod stream_view;
 mod tables;
+mod unlock;
 mod worker;
 
 use crate::args::{Cli, Command, Later};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rowferry_core::Job;
-use rowferry_engine::plan_job;
+use rowferry_engine::{JobEnds, PlannedTable, RunContext, foresee, plan_job};
 use rowferry_runtime::{CancellationToken, ComputePool};
 
 use crate::args::{CopyArgs, PlanArgs, RunArgs};
@@ -87,5 +87,30 @@ async fn view(job: &Job, request: &Request, compute: &ComputePool) -> Result<Job
     let context = context(&job.settings, &request.options, compute, (&never, &never), observer);
     let planned = plan_job(job, &ends, &request.only_of(job), &context).await?;
     same_table::refuse_planned(job, &ends, &planned).await?;
-    Ok(JobView::new(job, &planned, context.workers))
+    let states = states(&planned, &ends, &context).await;
+    Ok(JobView::new(job, &planned, states, context.workers))
+}
+
+/// For each table what a run would make of the progress in the target. That it cannot be read keeps
+/// nobody from looking at the plan.
+async fn states(
+    planned: &[PlannedTable],
+    ends: &JobEnds,
+    context: &RunContext,
+) -> Vec<Option<String>> {
+    let plans = || planned.iter().map(|table| table.plan.as_ref());
+    let schema = plans().flatten().find_map(|plan| plan.stream.progress_schema.as_deref());
+    let known = ends.sink.streams(schema).await;
+    plans()
+        .map(|plan| {
+            let plan = plan?;
+            match &known {
+                Err(error) => Some(format!("error[{}]: {error}", error.code)),
+                Ok(states) => states
+                    .iter()
+                    .find(|state| state.stream_id == plan.stream.stream_id)
+                    .map(|state| foresee(plan, state, &context.options)),
+            }
+        })
+        .collect()
 }

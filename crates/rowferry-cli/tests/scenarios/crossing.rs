@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use rowferry_testkit::{Cut, Database, Engine, Proxy};
+use rowferry_testkit::{Database, Engine, Proxy, WireFault};
 
 use crate::dump::{assert_same, dump};
 use crate::ends::{database, wait_for_silence};
@@ -48,8 +48,8 @@ impl Crossing {
         Some(Self { source, target, expected, runtime, world })
     }
 
-    /// One copy into an empty target under `cut`, taken up again while it asks for that.
-    pub(crate) fn run(&self, via: Via, cut: Cut, words: &[&str]) -> Crossed {
+    /// One copy into an empty target under these faults, taken up again while it asks for that.
+    pub(crate) fn run(&self, via: Via, faults: &[WireFault], words: &[&str]) -> Crossed {
         for table in ["t_bigint", "_rowferry_chunk", "_rowferry_stream"] {
             self.target.exec(&format!("drop table if exists {table}"));
         }
@@ -57,7 +57,7 @@ impl Crossing {
         let port = end.endpoint().port;
         let upstream = SocketAddr::from(([127, 0, 0, 1], port));
         let proxy = self.runtime.block_on(Proxy::start(upstream));
-        proxy.set(cut);
+        proxy.set(faults.iter().copied());
         let through =
             end.url().replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{}", proxy.port()));
         let (from, to) = match via {
@@ -78,11 +78,11 @@ impl Crossing {
     }
 
     /// As [`Self::run`]; every row must have arrived, once.
-    pub(crate) fn arrives_once(&self, via: Via, cut: Cut, words: &[&str]) {
-        let told = self.run(via, cut, words).told;
-        assert_eq!(told.code, 0, "{cut:?} at the {via:?}: {told:?}");
+    pub(crate) fn arrives_once(&self, via: Via, fault: WireFault, words: &[&str]) {
+        let told = self.run(via, &[fault], words).told;
+        assert_eq!(told.code, 0, "{fault:?} at the {via:?}: {told:?}");
         wait_for_silence(&self.target);
         let found = dump(&self.target, "t_bigint", &COLUMNS);
-        assert_same(&format!("{cut:?} at the {via:?}"), &self.expected, &found);
+        assert_same(&format!("{fault:?} at the {via:?}"), &self.expected, &found);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! A few positions; `ROWFERRY_RELIABILITY=full` takes a hundred for each direction.
 
-use rowferry_testkit::{Cut, Engine};
+use rowferry_testkit::{Engine, Way, WireFault};
 
 use crate::crossing::{Crossing, Via};
 use crate::mixed::is_full;
@@ -23,12 +23,12 @@ fn survives_cuts(from: Engine, to: Engine) {
     let positions = if is_full() { 100_u64.div_ceil(ways) } else { 2 };
     println!("faults: {}", positions * ways);
     for via in sides {
-        let whole = crossing.run(via, Cut::Never, &WORDS);
+        let whole = crossing.run(via, &[], &WORDS);
         whole.told.expect(0);
         for position in 1..=positions {
             let at = |bytes: u64| bytes * position / (positions + 1) + position;
-            crossing.arrives_once(via, Cut::OnceSent(at(whole.sent)), &WORDS);
-            crossing.arrives_once(via, Cut::OnceAnswered(at(whole.answered)), &WORDS);
+            crossing.arrives_once(via, WireFault::cut(Way::Sent, at(whole.sent)), &WORDS);
+            crossing.arrives_once(via, WireFault::cut(Way::Answered, at(whole.answered)), &WORDS);
         }
     }
 }

@@ -5,7 +5,7 @@ use rowferry_testkit::{Database, Engine};
 use crate::ends::{Session, database, wait_until};
 use crate::world::World;
 
-fn open_transactions(source: &Database) -> String {
+pub(crate) fn open_transactions(source: &Database) -> String {
     // InnoDB shows this table from a cache that it renews only after a tenth of a second without
     // readers: who asks more often sees the same answer for ever.
     std::thread::sleep(std::time::Duration::from_millis(150));

@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use rowferry_testkit::Cut;
-use rowferry_testkit::Engine;
+use rowferry_testkit::{Engine, WireFault};
 
 use crate::crossing::{Crossing, Via};
 use crate::mixed::is_full;
@@ -18,7 +17,7 @@ const APPEND: [&str; 4] = ["--chunk-rows", "20", "--write", "append"];
 
 fn answers_are_lost(from: Engine, to: Engine) {
     let Some(crossing) = Crossing::new(from, to, ROWS) else { return };
-    let whole = crossing.run(Via::Target, Cut::Never, &REPLACE);
+    let whole = crossing.run(Via::Target, &[], &REPLACE);
     whole.told.expect(0);
     let commits = whole.commits;
     assert!(commits >= 50, "{commits} commits of fifty chunks were seen");
@@ -29,14 +28,14 @@ fn answers_are_lost(from: Engine, to: Engine) {
     };
     println!("faults: {}", wanted.len() + 1);
     for number in wanted {
-        crossing.arrives_once(Via::Target, Cut::SwallowAnswer(number), &REPLACE);
+        crossing.arrives_once(Via::Target, WireFault::swallowed_answer(number), &REPLACE);
     }
-    crossing.arrives_once(Via::Target, Cut::SwallowAnswer(commits / 3), &APPEND);
+    crossing.arrives_once(Via::Target, WireFault::swallowed_answer(commits / 3), &APPEND);
 }
 
 fn a_commit_is_held(from: Engine, to: Engine) {
     let Some(crossing) = Crossing::new(from, to, ROWS) else { return };
-    let held = Cut::HoldCommit(20, Duration::from_secs(5));
+    let held = WireFault::held_commit(20, Duration::from_secs(5));
     crossing.arrives_once(Via::Target, held, &APPEND);
     println!("faults: 1");
 }

@@ -13,26 +13,41 @@ mod every_direction;
 
 #[cfg(feature = "failpoints")]
 mod boundaries;
+mod canary;
+#[cfg(feature = "failpoints")]
+mod clocks;
 mod crossing;
 mod cuts;
 mod directions;
+mod disk_full;
 mod dotnet;
 mod dotnet_defects;
 mod dump;
 mod ends;
+#[cfg(feature = "failpoints")]
+mod failover;
 mod fixture;
 mod json_form;
+mod key_kinds;
 mod kill;
 mod kind;
 mod late_commit;
+#[cfg(feature = "failpoints")]
+mod ledger_faults;
+mod ledger_io;
 mod locked;
 mod logins;
 mod lost_answers;
 mod matrix;
 mod mixed;
+mod null_keys;
 mod objects;
 mod oracle;
 mod random;
+mod reconcile;
+mod repeated;
+#[cfg(feature = "failpoints")]
+mod restarts;
 mod ride;
 mod rogue;
 mod round_trip;
@@ -40,9 +55,14 @@ mod run_again;
 mod set_aside;
 mod start_at_once;
 mod starts;
+#[cfg(feature = "failpoints")]
+mod state_format;
 mod stray;
 mod tls;
+mod two_ends;
 mod types_page;
+mod unique_conflicts;
+mod unlock;
 
 #[path = "../world.rs"]
 #[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]

@@ -164,11 +164,8 @@ impl Scene {
         let end = if of_target { &self.target } else { &self.source };
         let rogue = Rogue::start(end.endpoint().port, ask, &self.file);
         let false_end = through(&rogue, end);
-        let (source, target) = if of_target {
-            (self.source.url(), false_end)
-        } else {
-            (false_end, self.target.url())
-        };
+        let (source, target) =
+            if of_target { (self.source.url(), false_end) } else { (false_end, self.target.url()) };
         let arguments =
             ["copy", &source, &target, "--table", "t", "--restart", "--retry-for", "1s"];
         let told = self.world.run(&arguments);

@@ -43,7 +43,8 @@ fn one_writes(from: Engine, to: Engine) {
             match told.code {
                 // A start that waited for the lock, or came later, finds the run key done.
                 0 => written += told.json()["totals"]["rows_written"].as_u64().unwrap(),
-                75 => {}
+                // It found the lock held; nobody who wrote was fenced by one that did not.
+                75 => assert_eq!(told.slugs(), ["locked"], "round {round}: {told:?}"),
                 _ => panic!("round {round}: {told:?}"),
             }
         }

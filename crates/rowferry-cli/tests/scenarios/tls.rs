@@ -59,8 +59,10 @@ impl Wire {
     /// The database's URL through the relay, with options.
     pub(crate) fn url(&self, options: &[(&str, &str)]) -> String {
         let port = self.database.endpoint().port;
-        let url = self.database.url().replace(&format!(":{port}/"), &format!(":{}/", self.tap.port()));
-        let options: Vec<String> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let url =
+            self.database.url().replace(&format!(":{port}/"), &format!(":{}/", self.tap.port()));
+        let options: Vec<String> =
+            options.iter().map(|(key, value)| format!("{key}={value}")).collect();
         format!("{url}?{}", options.join("&"))
     }
 
@@ -68,7 +70,8 @@ impl Wire {
     pub(crate) fn url_of(&self, user: &str, options: &[(&str, &str)]) -> String {
         let endpoint = self.database.endpoint();
         let password = endpoint.password.as_ref().map_or("", |password| password.reveal());
-        self.url(options).replace(&format!("{}:{password}@", endpoint.user), &format!("{user}:secret@"))
+        self.url(options)
+            .replace(&format!("{}:{password}@", endpoint.user), &format!("{user}:secret@"))
     }
 
     /// Connects, and looks at how.
@@ -97,7 +100,10 @@ impl Wire {
         assert_eq!(outcome, expected, "{what}, {options:?}: {told:?}");
         if outcome == Refused {
             assert_eq!(told.slugs(), ["tls-refused"], "{told:?}");
-            assert!(told.stderr.contains("sslmode") || told.stderr.contains("sslrootcert"), "{told:?}");
+            assert!(
+                told.stderr.contains("sslmode") || told.stderr.contains("sslrootcert"),
+                "{told:?}"
+            );
         }
         told
     }
@@ -129,7 +135,8 @@ pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
 
 /// Every kind of certificate under every mode; returns how many connections were looked at.
 fn matrix(server: &TlsServer, wire: &Wire) -> usize {
-    let kinds = [Kind::Right, Kind::OtherHost, Kind::OtherAuthority, Kind::Expired, Kind::SelfSigned];
+    let kinds =
+        [Kind::Right, Kind::OtherHost, Kind::OtherAuthority, Kind::Expired, Kind::SelfSigned];
     let looked_at = kinds.into_iter().chain([Kind::Nameless, Kind::Version1]).map(|kind| {
         server.show(&wire.certificates, kind);
         let looked_at = wire.every_mode(Some(kind));

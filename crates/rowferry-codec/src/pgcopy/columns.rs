@@ -238,18 +238,16 @@ pub(super) fn sixteens(rows: usize) -> Box<dyn ColumnBuilder> {
     Box::new(Sixteens { values, nulls })
 }
 
+/// `bytes` is the room that the values have at first.
 pub(super) fn variable(
     rows: usize,
     bytes: usize,
     is_text: bool,
     append: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), Rule> + 'static,
 ) -> Box<dyn ColumnBuilder> {
-    /// Share of a tuple's bytes that one text column is first given room for. Guessed: a table has
-    /// a few text columns, and growing by doubling costs one copy.
-    const SHARE: usize = 8;
     let mut offsets = Vec::with_capacity(rows + 1);
     offsets.push(0);
-    let values = Vec::with_capacity(bytes / SHARE);
+    let values = Vec::with_capacity(bytes);
     let nulls = NullBufferBuilder::new(rows);
     Box::new(Variable { values, offsets, nulls, is_text, append })
 }

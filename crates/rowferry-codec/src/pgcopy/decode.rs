@@ -19,6 +19,10 @@ pub struct DecodePlan {
     schema: SchemaRef,
 }
 
+/// The room that a text column has at first is its equal share of the bytes, or that of one among
+/// so many columns. Guessed: a table has a few text columns, and growing by doubling costs one copy.
+const SHARES_MIN: usize = 8;
+
 impl DecodePlan {
     /// A plan for tuples of these columns.
     ///
@@ -56,11 +60,12 @@ impl DecodePlan {
             // Arrow's offsets are 32 bits wide; a batch is cut far below that.
             return Err(CodecError::Stream { rule: "more than 2 GiB in one batch" });
         }
+        let share = bytes.len() / self.columns.len().max(SHARES_MIN);
         let mut builders: Vec<_> = self
             .columns
             .iter()
             .map(|column| {
-                builder(&column.canonical, &column.pg, rows, bytes.len())
+                builder(&column.canonical, &column.pg, rows, share)
                     .ok_or_else(|| CodecError::no_decoding(column))
             })
             .collect::<Result<_, _>>()?;
