@@ -11,8 +11,8 @@ use crate::{mysqld, postgres as pg};
 /// How long PostgreSQL may take to read its files again.
 const RELOAD: Duration = Duration::from_secs(10);
 
-/// What a certificate has left when MySQL reads it: a second to do so, and the rest of the first.
-const LEFT: Duration = Duration::from_secs(2);
+/// What a certificate has left for MySQL to read it, in seconds; more where a busy machine is late.
+const LEFT: [u64; 3] = [2, 8, 30];
 
 /// `pg_hba.conf`: who may come in how. Users of other names may come in by password, over TLS or not.
 const DOORS: &str = "hostssl all certified all scram-sha-256 clientcert=verify-ca\n\
@@ -33,8 +33,8 @@ pub struct TlsServer {
 
 impl TlsServer {
     /// Starts `engine` with the right certificate, which PostgreSQL begins to show by
-    /// [`Self::show`]; `None` after a `skipped:` line. It asks clients
-    /// for certificates of the same authority and does not insist.
+    /// [`Self::show`]; `None` after a `skipped:` line. It asks clients for certificates of the same
+    /// authority and does not insist.
     pub fn start(engine: Engine, certificates: &Certificates) -> Option<Self> {
         // A server that cannot be had leaves nothing behind.
         let folder = tempfile::tempdir().ok()?.keep();
@@ -88,12 +88,10 @@ impl TlsServer {
     /// Shows another certificate from now on.
     pub fn show(&self, certificates: &Certificates, kind: Kind) {
         let mysql = self.server.engine() == Engine::Mysql;
-        let pair = if mysql && kind == Kind::Expired {
-            certificates.expiring(LEFT.as_secs())
-        } else {
-            certificates.server(kind)
-        };
-        install(&pair, &self.folder, self.owner);
+        if mysql && kind == Kind::Expired {
+            return self.let_expire(certificates);
+        }
+        install(&certificates.server(kind), &self.folder, self.owner);
         if mysql {
             // It takes no certificate that its own roots do not reach.
             let roots = certificates.roots_of(kind);
@@ -106,10 +104,18 @@ impl TlsServer {
             Engine::Mysql => database.exec("alter instance reload tls"),
             Engine::Sqlite => {}
         }
-        if mysql && kind == Kind::Expired {
-            // Nor one that has expired, when it reads it.
-            std::thread::sleep(LEFT + Duration::from_secs(1));
-        }
+    }
+
+    /// MySQL takes no certificate that has expired, so it is given one that soon will have.
+    fn let_expire(&self, certificates: &Certificates) {
+        let taken = LEFT.into_iter().find(|seconds| {
+            install(&certificates.expiring(*seconds), &self.folder, self.owner);
+            let reload = self.server.maintenance().try_query("alter instance reload tls");
+            // The last second of a certificate is still part of it.
+            std::thread::sleep(Duration::from_secs(seconds + 1));
+            reload.is_ok()
+        });
+        assert!(taken.is_some(), "MySQL took no certificate in time");
     }
 
     /// Offers no TLS from now on; MariaDB cannot do that while it runs.
