@@ -62,7 +62,9 @@ pub use sink::{
 pub use source::{
     ChunkReader, Horizon, Payload, ReadSpec, Snapshot, Source, TableListing, WireFormat,
 };
-pub use stream::{Claim, ClaimStart, Fingerprint, Phase, Position, StreamSpec, StreamState};
+pub use stream::{
+    Claim, ClaimStart, Fingerprint, Phase, Position, SeenEpoch, StreamSpec, StreamState,
+};
 pub use table::{
     CheckConstraint, Column, DefaultMeaning, ForeignKey, Identity, Index, Key, NativeType, Seen,
     TableRef, TableSchema, TypeDefinition, Untranslated,

@@ -220,7 +220,8 @@ pub trait StreamLock: Send {
     async fn state(&mut self) -> Result<Option<StreamState>>;
 
     /// Ends the sessions of the previous owner, raises the epoch and reads the receipts, creating
-    /// the progress tables when they are missing.
+    /// the progress tables when they are missing. Class `Fenced` when somebody else raised it since
+    /// [`Self::state`] was asked: see [`crate::SeenEpoch`].
     async fn claim(&mut self, start: ClaimStart) -> Result<Claim>;
 
     /// Makes the staging or target table, as the plan says. Idempotent within a run.

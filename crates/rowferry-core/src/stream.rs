@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Receipt, TableRef};
+use crate::{ConnectorError, ErrorClass, Receipt, Result, TableRef};
 
 /// What must not change while a stream is unfinished, by field: `source`, `columns`, `key`,
 /// `filter`, `mode`, `write`, `target`. Stored as JSON, so that a difference can be named.
@@ -161,6 +161,33 @@ impl StreamState {
             chunks: self.chunks,
             run_key: self.run_key.clone(),
         }
+    }
+}
+
+/// The epoch that the holder of a lock saw last. What a run decides rests on the state that it read:
+/// a process that was frozen between reading it and claiming must not begin what its successor has
+/// done in the meantime.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SeenEpoch(Option<i64>);
+
+impl SeenEpoch {
+    /// The state was read; `None` = there was no row.
+    pub fn note(&mut self, state: Option<&StreamState>) {
+        self.0 = Some(state.map_or(0, |state| state.epoch));
+    }
+
+    /// The stream row now has `epoch`, raised by one in a transaction that is not committed yet.
+    ///
+    /// # Errors
+    ///
+    /// Class `Fenced` when somebody else raised it since the state was read.
+    pub fn claim(&mut self, epoch: i64, target: &TableRef) -> Result<()> {
+        if self.0.is_some_and(|seen| seen + 1 != epoch) {
+            let message = format!("another run has taken over table {target}");
+            return Err(ConnectorError::new(ErrorClass::Fenced, "fenced", message));
+        }
+        self.0 = Some(epoch);
+        Ok(())
     }
 }
 

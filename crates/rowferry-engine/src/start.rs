@@ -49,6 +49,14 @@ pub(crate) fn again(
     let Some(state) = state else {
         return if replaces { Ok(Again::FromZero) } else { Err(progress_vanished(plan)) };
     };
+    if state.run < run {
+        let message = format!(
+            "target {} was put back to run {} while run {run} was under way",
+            plan.target, state.run
+        );
+        return Err(conflict("target-behind", message)
+            .with_next(ways_out(plan, "takes the target's word, and the next run begins there")));
+    }
     if state.run != run {
         return Err(ConnectorError::new(
             ErrorClass::Fenced,
@@ -102,7 +110,7 @@ pub(crate) fn decide(
             return Err(target_behind(plan, remembered, state));
         }
         (Some(state), _) => state,
-        (None, Some(remembered)) => return progress_gone(plan, found, remembered, options),
+        (None, Some(remembered)) => return progress_missed(plan, found, remembered, options),
         (None, None) => return first_run(plan, found),
     };
     if state.phase == Phase::Done {
@@ -154,7 +162,7 @@ fn first_run(plan: &TablePlan, found: &Found<'_>) -> Result<Start, ConnectorErro
 }
 
 /// The target says nothing of a stream that it knew before.
-fn progress_gone(
+fn progress_missed(
     plan: &TablePlan,
     found: &Found<'_>,
     remembered: &Position,

@@ -139,8 +139,8 @@ impl Ledger {
             .map_err(LedgerError::Thread)?
     }
 
-    /// Takes the word of a target for the place of a stream: `chunks` are the durable ones of its
-    /// run, where they were read.
+    /// Takes the word of a target for the place of a stream: `chunks` are the durable ones of an
+    /// unfinished run.
     pub async fn learn(
         &self,
         run_id: &str,
@@ -153,6 +153,9 @@ impl Ledger {
         let (stream_id, target_id) = (stream_id.to_owned(), target_id.to_owned());
         self.change("note the position of a stream", move |connection| {
             position::write(connection, &run_id, (&stream_id, &target_id), &position)?;
+            if !position.done {
+                connection.execute("delete from chunk where stream_id = ?1", [&stream_id])?;
+            }
             for chunk in &chunks {
                 connection
                     .prepare_cached(

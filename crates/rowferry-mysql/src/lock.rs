@@ -12,7 +12,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, params};
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published, Result,
-    Sealed, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
+    Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, WriteMode,
 };
 use rowferry_runtime::FailPoint;
 
@@ -32,6 +32,7 @@ pub(crate) struct MysqlLock {
     holder: Holder,
     /// Does the work; a statement at a time commits by itself unless a transaction is begun.
     work: Option<Conn>,
+    seen: SeenEpoch,
     /// Indexes of a table that the run creates, built when it is loaded.
     pub(crate) indexes: Vec<Secondary>,
 }
@@ -90,6 +91,7 @@ impl MysqlLock {
             target,
             holder: Holder::watch(holder, &name).await?,
             work: Some(work),
+            seen: SeenEpoch::default(),
             indexes: Vec::new(),
         })
     }
@@ -148,6 +150,8 @@ impl MysqlLock {
                 (*run, epoch + 1, Phase::from_word(phase).unwrap_or(Phase::Loading))
             }
         };
+        self.seen.claim(epoch, &self.target)?;
+        let conn = self.work()?;
         let statement = claim_statement(&progress, before.is_some(), start);
         let values = params! {
             "id" => &stream.stream_id,
@@ -280,6 +284,7 @@ impl StreamLock for MysqlLock {
             // The DROP stands behind the last COMMIT, so a kill between them leaves the table.
             self.drop_staging(None).await?;
         }
+        self.seen.note(state.as_ref());
         Ok(state)
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, Phase, Prepared, Published, Result, Sealed,
-    StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
+    SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
 };
 use rowferry_runtime::{Task, heartbeat, spawn};
 use tokio_postgres::types::Type;
@@ -57,6 +57,7 @@ pub(crate) struct PgStreamLock {
     alive: Arc<AtomicBool>,
     /// `None` after an error: a session that failed is never used again.
     work: Option<Session>,
+    seen: SeenEpoch,
     /// What the plan wants of the table once it is loaded.
     finish: Finish,
     _heart: Task<()>,
@@ -84,6 +85,7 @@ impl PgStreamLock {
             holder,
             alive,
             work: None,
+            seen: SeenEpoch::default(),
             finish: Finish::default(),
             _heart: heart,
         })
@@ -295,6 +297,7 @@ impl StreamLock for PgStreamLock {
         let session = self.work().await?;
         if !self.progress.exists(&session.client).await? {
             self.work = Some(session);
+            self.seen.note(None);
             return Ok(None);
         }
         self.other_stream(&session).await?;
@@ -303,7 +306,9 @@ impl StreamLock for PgStreamLock {
             .states(&session.client, "s.stream_id = $1", &[(&self.spec.stream_id, Type::TEXT)])
             .await?;
         self.work = Some(session);
-        Ok(states.into_iter().next())
+        let state = states.into_iter().next();
+        self.seen.note(state.as_ref());
+        Ok(state)
     }
 
     async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
@@ -315,6 +320,8 @@ impl StreamLock for PgStreamLock {
         let attempt = || format!("could not claim table {}", self.target);
         session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
         let (run, epoch, phase) = self.raise(&session, &start).await?;
+        // An error here leaves the session, and its transaction rolls back.
+        self.seen.claim(epoch, &self.target)?;
         if start != ClaimStart::Continue {
             let remove =
                 format!("delete from {} where stream_id = $1 and run < $2", self.progress.chunk());

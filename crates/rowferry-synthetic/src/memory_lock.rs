@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry;
 use async_trait::async_trait;
 use rowferry_core::{
     Claim, ClaimStart, ConnectorError, ErrorClass, LoadInto, Phase, Prepared, Published,
-    ReplaceMode, Result, Sealed, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
-    WriteMode,
+    ReplaceMode, Result, Sealed, SeenEpoch, StreamLock, StreamSpec, StreamState, TablePlan,
+    TableRef, WriteMode,
 };
 
 use crate::memory_state::{MemoryStream, MemoryTable, Shared, State};
@@ -16,6 +16,7 @@ pub(crate) struct MemoryLock {
     stream: StreamSpec,
     /// Whose lock it is, should it be taken away and given to another.
     holder: u64,
+    seen: SeenEpoch,
 }
 
 impl MemoryLock {
@@ -28,7 +29,12 @@ impl MemoryLock {
         };
         state.holders += 1;
         let holder = *free.insert(state.holders);
-        Some(Self { shared: shared.clone(), stream: stream.clone(), holder })
+        Some(Self {
+            shared: shared.clone(),
+            stream: stream.clone(),
+            holder,
+            seen: SeenEpoch::default(),
+        })
     }
 }
 
@@ -58,17 +64,23 @@ impl StreamLock for MemoryLock {
             );
             return Err(ConnectorError::new(ErrorClass::Conflict, "target-shared", message));
         }
-        Ok(state.streams.get(id).map(|stream| stream.row.clone()))
+        let row = state.streams.get(id).map(|stream| stream.row.clone());
+        self.seen.note(row.as_ref());
+        Ok(row)
     }
 
     async fn claim(&mut self, start: ClaimStart) -> Result<Claim> {
         let mut guard = self.shared.state();
         let state = &mut *guard;
         let spec = &self.stream;
+        let epoch = state.streams.get(&spec.stream_id).map_or(0, |stream| stream.row.epoch) + 1;
+        if !state.unfenced {
+            self.seen.claim(epoch, &spec.target_table)?;
+        }
         let stream =
             state.streams.entry(spec.stream_id.clone()).or_insert_with(|| new_stream(spec));
         let row = &mut stream.row;
-        row.epoch += 1;
+        row.epoch = epoch;
         row.owner.clone_from(&spec.owner);
         row.age_seconds = 0;
         if start == ClaimStart::Anew {

@@ -44,6 +44,7 @@ mod null_keys;
 mod objects;
 mod oracle;
 mod random;
+#[cfg(feature = "failpoints")]
 mod reconcile;
 mod repeated;
 #[cfg(feature = "failpoints")]
@@ -65,5 +66,5 @@ mod unique_conflicts;
 mod unlock;
 
 #[path = "../world.rs"]
-#[expect(dead_code, reason = "shared with the other test binary, which uses more of it")]
+#[allow(dead_code, reason = "shared with the other test binary, which uses another part of it")]
 mod world;

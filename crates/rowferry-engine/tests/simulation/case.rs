@@ -17,8 +17,8 @@ use super::dice::Dice;
 const ROWS_MAX: u64 = 60;
 /// Characters that the target's column holds.
 pub(crate) const VALUE_CHARS: u64 = 12;
-/// Begins a value that only the target itself refuses.
-pub(crate) const POISON: &str = "poison";
+/// Begins a value that only the target itself knows to be wrong.
+const POISON: &str = "poison";
 /// Ids of rows that stood in the target before, and their keys where they meet no other.
 const OLD: i64 = 10_000;
 
@@ -47,8 +47,13 @@ impl Row {
 
     /// Whether some rule of the target is broken.
     pub(crate) fn is_bad(&self) -> bool {
-        self.value.starts_with(POISON) || self.value.chars().count() as u64 > VALUE_CHARS
+        breaks_a_rule(&self.value)
     }
+}
+
+/// Whether the target takes no such value.
+pub(crate) fn breaks_a_rule(value: &str) -> bool {
+    value.starts_with(POISON) || value.chars().count() as u64 > VALUE_CHARS
 }
 
 #[derive(Clone, Debug)]
@@ -93,16 +98,22 @@ impl Case {
             0 => OnBadRow::Fail,
             _ => OnBadRow::Quarantine { max_rejects: dice.below(5) },
         };
+        let run_key = dice.percent(50).then(|| "night".to_owned());
         let mut case = Self {
             job: job(&tables, on_bad_row),
             tables,
-            run_key: dice.percent(50).then(|| "night".to_owned()),
+            run_key,
             consistency: dice.pick(&[Consistency::Table, Consistency::Chunk]),
             payload_rows: 1 + dice.place(4),
             moves,
         };
-        // Where one table can never be shown, none ever is: nothing to learn.
-        let all_end = case.tables.iter().all(|table| case.ending(table) == Ending::Complete);
+        // Where one table can never be shown, none ever is: nothing to learn. A finished append that
+        // has no run key is such a table when the run comes again.
+        let ends = |table: &CaseTable| {
+            case.ending(table) == Ending::Complete
+                && (case.run_key.is_some() || table.write != WriteMode::Append)
+        };
+        let all_end = case.tables.iter().all(ends);
         if all_end && dice.percent(20) {
             case.job.publish = PublishWhen::Job;
         }

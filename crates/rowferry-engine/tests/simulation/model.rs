@@ -13,7 +13,7 @@ use rowferry_synthetic::MemorySink;
 use rowferry_testkit::MemorySource;
 
 use super::case::{Case, KeyKind, Row, VALUE_CHARS};
-use super::dice::{Dice, mix};
+use super::dice::Dice;
 
 /// A call that leaves the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,6 @@ pub(crate) struct State {
     pub(crate) views_lost: u64,
     under_way: Vec<UnderWay>,
     moves_left: u64,
-    story: u64,
     lines: Option<Vec<String>>,
 }
 
@@ -151,7 +150,6 @@ impl Model {
             views_lost: 0,
             under_way: Vec::new(),
             moves_left: case.moves,
-            story: 0,
             lines: told.then(Vec::new),
         };
         Self { case, flaw, sink, source, state: Mutex::new(state) }
@@ -177,16 +175,6 @@ impl Model {
     /// The story so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.state().lines.clone().unwrap_or_default()
-    }
-
-    /// A number that differs when anything in the order of steps did.
-    pub(crate) fn story(&self) -> u64 {
-        self.state().story
-    }
-
-    pub(crate) fn count(&self, process: u64, step: Step) {
-        let mut state = self.state();
-        state.story = mix(state.story ^ (process << 8) ^ step as u64);
     }
 
     /// What becomes of the next call.
@@ -283,7 +271,8 @@ impl Model {
             let place = good.get(state.dice.place(good.len())).copied().unwrap();
             let before = rows.get(place).unwrap().clone();
             state.versions.insert((table.name.clone(), before.clone()));
-            if way == 1 {
+            // A row that goes leaves the others in their blocks, which this model does not know how to.
+            if way == 1 && table.key != KeyKind::None {
                 rows.remove(place);
                 before
             } else {

@@ -12,7 +12,7 @@ use rowferry_core::{
     WireFormat,
 };
 
-use super::case::POISON;
+use super::case::breaks_a_rule;
 use super::model::{Fate, Flaw, Session, Step, failed};
 use super::model_lock::ModelLock;
 use super::process::Process;
@@ -150,14 +150,10 @@ impl ModelWriter {
     /// The target's own rule.
     fn refused(batch: &RecordBatch) -> Option<ConnectorError> {
         let values = batch.column(2).as_string::<i32>();
-        let poisoned = values.iter().position(|value| value.is_some_and(|v| v.starts_with(POISON)));
-        poisoned.map(|_row| {
-            ConnectorError::new(
-                ErrorClass::Data,
-                "check-violated",
-                "a rule of the target is broken",
-            )
-            .with_column("v")
+        let broken = values.iter().any(|value| value.is_some_and(breaks_a_rule));
+        broken.then(|| {
+            let message = "a rule of the target is broken";
+            ConnectorError::new(ErrorClass::Data, "check-violated", message).with_column("v")
         })
     }
 

@@ -1,13 +1,13 @@
 //! One start of the program: it may be killed or frozen at any of its steps.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rowferry_core::TableRef;
 use rowferry_runtime::CancellationToken;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::model::{Fate, Model, Step};
 
@@ -20,12 +20,6 @@ pub(crate) enum Halt {
     Frozen,
     /// SIGTERM.
     AskedToStop,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Life {
-    Runs,
-    Halted,
 }
 
 /// The claim that a process last made of a target table.
@@ -43,7 +37,9 @@ pub(crate) struct Process {
     pub(crate) halted: Notify,
     halt: Option<(u64, Halt)>,
     steps: AtomicU64,
-    life: watch::Sender<Life>,
+    stands_still: AtomicBool,
+    /// Wakes its steps in the order in which they came to stand still.
+    woken: Notify,
     claims: Mutex<BTreeMap<TableRef, Claimed>>,
 }
 
@@ -56,7 +52,8 @@ impl Process {
             halted: Notify::new(),
             halt,
             steps: AtomicU64::new(0),
-            life: watch::Sender::new(Life::Runs),
+            stands_still: AtomicBool::new(false),
+            woken: Notify::new(),
             claims: Mutex::default(),
         })
     }
@@ -77,27 +74,25 @@ impl Process {
             match halt {
                 Halt::AskedToStop => self.stop.cancel(),
                 Halt::Killed | Halt::Frozen => {
-                    self.life.send_replace(Life::Halted);
+                    self.stands_still.store(true, Ordering::Relaxed);
                     self.halted.notify_one();
                 }
             }
         }
-        if *self.life.borrow() == Life::Halted {
-            // The sender lives as long as its process.
-            let woken = self.life.subscribe().wait_for(|life| *life == Life::Runs).await.is_ok();
-            assert!(woken, "a process outlives its steps");
+        if self.stands_still.load(Ordering::Relaxed) {
+            self.woken.notified().await;
         }
         self.model.go_on().await;
         let fate = self.model.fate(step, table);
         self.model.tell(|| format!("process {}: {step:?} {table}: {fate:?}", self.number));
-        self.model.count(self.number, step);
         fate
     }
 
     /// Lets a frozen process go on.
     pub(crate) fn wake(&self) {
         self.model.tell(|| format!("process {} wakes", self.number));
-        self.life.send_replace(Life::Runs);
+        self.stands_still.store(false, Ordering::Relaxed);
+        self.woken.notify_waiters();
     }
 
     pub(crate) fn claimed(&self, target: &TableRef, claimed: Claimed) {

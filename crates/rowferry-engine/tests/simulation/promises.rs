@@ -124,7 +124,8 @@ fn complete(model: &Model, table: &CaseTable, when: &str) {
     };
     let stands = |row: &Row| !moved.contains(&row.id) && !row.is_bad();
     let mut expected: Vec<Row> = source.iter().filter(|row| stands(row)).cloned().collect();
-    let keys: BTreeSet<i64> = source.iter().filter_map(|row| row.key).collect();
+    let written = source.iter().filter(|row| !row.is_bad());
+    let keys: BTreeSet<i64> = written.filter_map(|row| row.key).collect();
     let merged = |row: &&Row| row.key.is_some_and(|key| keys.contains(&key));
     match table.write {
         WriteMode::Replace => {}

@@ -27,8 +27,6 @@ const HANGS_AFTER: Duration = Duration::from_hours(24);
 pub(crate) struct Voyage {
     /// Promises that were not held; empty is what is wanted.
     pub(crate) accusations: Vec<String>,
-    /// Equal for equal orders of steps.
-    pub(crate) story: u64,
     /// Kills, freezes and failures of calls.
     pub(crate) faults: u64,
     /// What happened, where it was asked for.
@@ -48,7 +46,7 @@ pub(crate) fn sail(seed: u64, flaw: Option<Flaw>, told: bool) -> Voyage {
         let Some(report) = report else { continue };
         if attempt + 1 == ATTEMPTS {
             promises::at_the_end(&model, &report);
-        } else if report.exit_code == 0 && model.state().dice.percent(50) {
+        } else if halt.is_none() && report.exit_code == 0 && model.state().dice.percent(50) {
             // Nothing is left to do; some go on all the same, as a schedule would.
             promises::at_the_end(&model, &report);
             break;
@@ -61,7 +59,7 @@ pub(crate) fn sail(seed: u64, flaw: Option<Flaw>, told: bool) -> Voyage {
         let state = model.state();
         (state.accusations.clone(), state.faults)
     };
-    Voyage { accusations, story: model.story(), faults, lines: model.lines() }
+    Voyage { accusations, faults, lines: model.lines() }
 }
 
 /// Decides what goes wrong in the next attempt.
