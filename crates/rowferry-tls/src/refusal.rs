@@ -47,6 +47,7 @@ pub fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
 ///
 /// With TLS 1.3 a server looks at the client's certificate after the handshake, so its refusal comes
 /// as the answer to the first bytes.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may add to its errors")]
 pub fn is_refusal(error: &Error) -> bool {
     use AlertDescription as Alert;
     match error {
@@ -69,7 +70,6 @@ pub fn is_refusal(error: &Error) -> bool {
         | Error::NoCertificatesPresented
         | Error::PeerIncompatible(_)
         | Error::UnsupportedNameType => true,
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add to its errors")]
         _ => false,
     }
 }
@@ -95,13 +95,13 @@ fn words(error: &Error) -> String {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may add to its errors")]
 fn next(error: &Error) -> String {
     match error {
         Error::AlertReceived(_) | Error::NoCertificatesPresented => {
             format!("The server refused our certificate, or wants one: name it with {OWN}.")
         }
         Error::InvalidCertificate(why) => of_certificate(why),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add to its errors")]
         _ => format!(
             "The server must speak TLS 1.2 or 1.3 with a current cipher; {MODE} of this connection \
              says whether it is needed."
@@ -109,6 +109,7 @@ fn next(error: &Error) -> String {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may add to its errors")]
 fn of_certificate(why: &CertificateError) -> String {
     // RFC 2818 put the subject alternative name in the place of the common name in 2000.
     const MAKE: &str = "openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -days 365 \
@@ -131,7 +132,6 @@ fn of_certificate(why: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("Look at the clocks of both machines; {MODE} set to require does not verify.")
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add to its errors")]
         _ => match webpki_error(why) {
             Some(webpki::Error::UnsupportedCertVersion) => format!(
                 "Make one of version 3: {MAKE}; or set {MODE} to require, which encrypts without \
@@ -149,10 +149,10 @@ fn has_no_names(why: &CertificateError) -> bool {
     matches!(why, CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library may add to its errors")]
 fn webpki_error(why: &CertificateError) -> Option<&webpki::Error> {
     match why {
         CertificateError::Other(other) => other.0.downcast_ref(),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add to its errors")]
         _ => None,
     }
 }
