@@ -208,20 +208,12 @@ pub(crate) fn complete(
             .with_next("Write the database after the host: …://user@host/database."));
         }
     };
-    endpoint.password = match parts.password {
-        Some(password) => Some(password),
-        None => {
-            let name = if postgres { "PGPASSWORD" } else { "MYSQL_PWD" };
-            let set = env.get(name).map(Secret::new);
-            let named = parts.passfile.map(|path| base.join(path));
-            match set {
-                None if postgres => {
-                    passfile::password(named.as_deref(), &endpoint, env, &mut warnings)?
-                }
-                set => set,
-            }
-        }
-    };
+    let variable = if postgres { "PGPASSWORD" } else { "MYSQL_PWD" };
+    endpoint.password = parts.password.or_else(|| env.get(variable).map(Secret::new));
+    if endpoint.password.is_none() && postgres {
+        let named = parts.passfile.map(|path| base.join(path));
+        endpoint.password = passfile::password(named.as_deref(), &endpoint, env, &mut warnings)?;
+    }
     endpoint.tls_cert = parts.tls_cert.map(|path| base.join(path));
     endpoint.tls_key = parts.tls_key.map(|path| base.join(path));
     if let Some(key) = &endpoint.tls_key {

@@ -100,7 +100,7 @@ fn take(name: &str, value: Option<&str>, parts: &mut Parts) -> Result<(), Config
         // MariaDB's clients have these in place of a mode.
         ("ssl-verify-server-cert", _) if is_on => parts.tls = Some(TlsMode::VerifyFull),
         ("ssl", _) if is_on => parts.tls = Some(parts.tls.unwrap_or(TlsMode::Require)),
-        ("ssl", _) | ("skip-ssl", _) => parts.tls = Some(TlsMode::Disable),
+        ("ssl" | "skip-ssl", _) => parts.tls = Some(TlsMode::Disable),
         _ => {}
     }
     Ok(())

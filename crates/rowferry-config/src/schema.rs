@@ -112,7 +112,7 @@ documented! {
         passfile: Option<String>,
         /// Service of libpq.
         service: Option<String>,
-        /// File that defines it; ~/.pg_service.conf by default.
+        /// File that defines it; `~/.pg_service.conf` by default.
         servicefile: Option<String>,
         /// Option file of MySQL, whose group client is read.
         defaults_file: Option<String>,
