@@ -1,6 +1,6 @@
 //! Connections of a file: a string, or a mapping of its parts.
 
-use rowferry_core::{Endpoint, EndpointKind, Secret};
+use rowferry_core::{ChannelBinding, Endpoint, EndpointKind, Secret};
 
 use crate::document::{Document, Keys, Section};
 use crate::endpoint::{Parts, complete, parse_for, port, tls_mode};
@@ -21,12 +21,55 @@ pub(crate) const CONNECTION: Keys = Keys {
         "tls",
         "ssl",
         "tls_root",
+        "tls_cert",
+        "tls_key",
+        "channel_binding",
+        "passfile",
+        "service",
+        "servicefile",
+        "defaults_file",
         "path",
         "application",
         "generate",
     ],
-    later: &["credentials", "tls_cert", "tls_key", "options", "ssh"],
+    later: &["credentials", "options", "ssh"],
 };
+/// What the two kinds of servers take.
+const POSTGRES: [&str; 17] = [
+    "type",
+    "host",
+    "port",
+    "socket",
+    "database",
+    "user",
+    "password",
+    "tls",
+    "ssl",
+    "tls_root",
+    "tls_cert",
+    "tls_key",
+    "application",
+    "channel_binding",
+    "passfile",
+    "service",
+    "servicefile",
+];
+const MYSQL: [&str; 14] = [
+    "type",
+    "host",
+    "port",
+    "socket",
+    "database",
+    "user",
+    "password",
+    "tls",
+    "ssl",
+    "tls_root",
+    "tls_cert",
+    "tls_key",
+    "application",
+    "defaults_file",
+];
 /// Words for the engines.
 pub(crate) const ENGINES: [(&str, EndpointKind); 8] = [
     ("postgres", EndpointKind::Postgres),
@@ -92,6 +135,12 @@ pub(crate) fn from_parts(
         database: doc.text_of(section, "database"),
         user: doc.text_of(section, "user"),
         tls_root: doc.text_of(section, "tls_root").map(Into::into),
+        tls_cert: doc.text_of(section, "tls_cert").map(Into::into),
+        tls_key: doc.text_of(section, "tls_key").map(Into::into),
+        passfile: doc.text_of(section, "passfile").map(Into::into),
+        service: doc.text_of(section, "service"),
+        service_file: doc.text_of(section, "servicefile").map(Into::into),
+        defaults_file: doc.text_of(section, "defaults_file").map(Into::into),
         path: doc.text_of(section, "path").map(Into::into),
         application: doc.text_of(section, "application"),
         ..Parts::default()
@@ -113,9 +162,17 @@ pub(crate) fn from_parts(
             Err(error) => doc.wrong(node, error),
         }
     }
+    let bindings = [
+        ("disable", ChannelBinding::Disable),
+        ("prefer", ChannelBinding::Prefer),
+        ("require", ChannelBinding::Require),
+    ];
+    if let Some(node) = section.get("channel_binding") {
+        parts.channel_binding = Some(doc.choice(node, &bindings)?);
+    }
     let mut plain = false;
     if let Some(node) = section.get("password") {
-        let (secret, stands) = password(doc, node)?;
+        let (secret, stands) = password(doc, node, &mut parts.warnings)?;
         parts.password = Some(secret);
         plain = stands;
     }
@@ -134,19 +191,8 @@ fn meaningless(doc: &mut Document<'_>, section: Section<'_>, kind: EndpointKind)
         EndpointKind::Null => &["type"],
         EndpointKind::Generate => &["type", "generate"],
         EndpointKind::Sqlite => &["type", "path", "database"],
-        EndpointKind::Postgres | EndpointKind::Mysql => &[
-            "type",
-            "host",
-            "port",
-            "socket",
-            "database",
-            "user",
-            "password",
-            "tls",
-            "ssl",
-            "tls_root",
-            "application",
-        ],
+        EndpointKind::Postgres => &POSTGRES,
+        EndpointKind::Mysql => &MYSQL,
     };
     for (key, at, node) in doc.entries(section.node) {
         let known = CONNECTION.known.contains(&key) && !matches!(node.value, Value::Null);
@@ -159,7 +205,11 @@ fn meaningless(doc: &mut Document<'_>, section: Section<'_>, kind: EndpointKind)
 }
 
 /// A password and whether it stands in the file. A filled-in variable is never looked at again.
-fn password(doc: &mut Document<'_>, node: &Node) -> Option<(Secret, bool)> {
+fn password(
+    doc: &mut Document<'_>,
+    node: &Node,
+    warnings: &mut Vec<String>,
+) -> Option<(Secret, bool)> {
     if let Value::Scalar { text, filled: true } = &node.value {
         return Some((Secret::new(text.clone()), false));
     }
@@ -172,7 +222,7 @@ fn password(doc: &mut Document<'_>, node: &Node) -> Option<(Secret, bool)> {
             doc.text(node)?
         }
     };
-    match secret::resolve(&text, doc.env, doc.base) {
+    match secret::resolve(&text, doc.env, doc.base, warnings) {
         Ok(secret) => Some(secret),
         Err(error) => {
             doc.wrong(node, error);

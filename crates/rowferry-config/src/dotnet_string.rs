@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rowferry_core::{EndpointKind, Secret, TlsMode};
 
 use crate::ConfigError;
-use crate::endpoint::{Parts, port, refuse_option, tls_mode};
+use crate::endpoint::{Parts, binding, port, refuse_option, tls_mode};
 
 /// The first keys by which such a string is known.
 const FIRST: [&str; 26] = [
@@ -100,6 +100,12 @@ fn pair(kind: EndpointKind, key: &str, value: &str, parts: &mut Parts) -> Result
         | "ssl-ca"
         | "root certificate"
         | "rootcertificate" => parts.tls_root = Some(PathBuf::from(value)),
+        "ssl certificate" | "sslcertificate" | "sslcert" | "ssl-cert" => {
+            parts.tls_cert = Some(PathBuf::from(value));
+        }
+        "ssl key" | "sslkey" | "ssl-key" => parts.tls_key = Some(PathBuf::from(value)),
+        "channel binding" | "channelbinding" => parts.channel_binding = Some(binding(value)?),
+        "passfile" | "pass file" => parts.passfile = Some(PathBuf::from(value)),
         "application name" | "applicationname" => parts.application = Some(value.to_owned()),
         // What a driver keeps for itself and what does not change what is copied: pools of
         // connections, time limits, the text encoding, and how its own types read.

@@ -6,10 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
-use rowferry_core::{Endpoint, EndpointKind, Secret, TlsMode};
+use rowferry_core::{ChannelBinding, Endpoint, EndpointKind, Secret, TlsMode};
 
 use crate::secret::PLAIN_PASSWORD;
-use crate::{ConfigError, Env, dotnet_string, go_dsn, libpq_string, url};
+use crate::{
+    ConfigError, Env, dotnet_string, go_dsn, libpq_string, option_file, passfile, private_file,
+    service_file, url,
+};
 
 /// What a dialect found; what it does not name stays `None`.
 #[derive(Debug, Default)]
@@ -22,11 +25,46 @@ pub(crate) struct Parts {
     pub(crate) password: Option<Secret>,
     pub(crate) tls: Option<TlsMode>,
     pub(crate) tls_root: Option<PathBuf>,
+    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) channel_binding: Option<ChannelBinding>,
+    /// libpq's file of passwords.
+    pub(crate) passfile: Option<PathBuf>,
+    /// libpq's service, and the file that says what it is.
+    pub(crate) service: Option<String>,
+    pub(crate) service_file: Option<PathBuf>,
+    /// MySQL's option file.
+    pub(crate) defaults_file: Option<PathBuf>,
     pub(crate) path: Option<PathBuf>,
     pub(crate) application: Option<String>,
     pub(crate) warnings: Vec<String>,
     /// What the dialect takes where no TLS mode is named; `None` = ours.
     pub(crate) dialect_tls: Option<(&'static str, TlsMode)>,
+}
+
+impl Parts {
+    /// Takes from `other` what stands open here. An address is taken as a whole.
+    fn or(self, other: Self) -> Self {
+        let placed = self.host.is_some() || self.socket.is_some();
+        let (host, socket) =
+            if placed { (self.host, self.socket) } else { (other.host, other.socket) };
+        Self {
+            host,
+            socket,
+            port: self.port.or(other.port),
+            database: self.database.or(other.database),
+            user: self.user.or(other.user),
+            password: self.password.or(other.password),
+            tls: self.tls.or(other.tls),
+            tls_root: self.tls_root.or(other.tls_root),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            channel_binding: self.channel_binding.or(other.channel_binding),
+            passfile: self.passfile.or(other.passfile),
+            application: self.application.or(other.application),
+            ..self
+        }
+    }
 }
 
 /// Reads a connection string: `postgres:` and `mysql:` URLs, libpq's and .NET's key-value lists, Go
@@ -126,7 +164,8 @@ pub(crate) fn complete(
     plain: bool,
 ) -> Result<(Endpoint, Vec<String>), ConfigError> {
     let mut endpoint = Endpoint::empty(kind);
-    let mut warnings = parts.warnings;
+    let mut parts = parts;
+    let mut warnings = std::mem::take(&mut parts.warnings);
     if plain && parts.password.as_ref().is_some_and(|password| !password.reveal().is_empty()) {
         warnings.push(PLAIN_PASSWORD.to_owned());
     }
@@ -143,6 +182,7 @@ pub(crate) fn complete(
         return Ok((endpoint, warnings));
     }
     let postgres = kind == EndpointKind::Postgres;
+    parts = from_files(postgres, parts, env, base, &mut warnings)?;
     endpoint.socket = parts.socket;
     endpoint.host = parts.host.filter(|host| !host.is_empty()).unwrap_or_else(|| {
         if endpoint.socket.is_some() { String::new() } else { "localhost".to_owned() }
@@ -168,15 +208,63 @@ pub(crate) fn complete(
             .with_next("Write the database after the host: …://user@host/database."));
         }
     };
-    endpoint.password = parts.password.or_else(|| {
-        let name = if postgres { "PGPASSWORD" } else { "MYSQL_PWD" };
-        env.get(name).map(Secret::new)
-    });
-    endpoint.tls_root = parts.tls_root.map(|path| base.join(path));
-    endpoint.tls = match (parts.tls, parts.dialect_tls) {
+    let variable = if postgres { "PGPASSWORD" } else { "MYSQL_PWD" };
+    endpoint.password = parts.password.or_else(|| env.get(variable).map(Secret::new));
+    if endpoint.password.is_none() && postgres {
+        let named = parts.passfile.map(|path| base.join(path));
+        endpoint.password = passfile::password(named.as_deref(), &endpoint, env, &mut warnings)?;
+    }
+    endpoint.tls_cert = parts.tls_cert.map(|path| base.join(path));
+    endpoint.tls_key = parts.tls_key.map(|path| base.join(path));
+    if let Some(key) = &endpoint.tls_key {
+        private_file::warn_if_open(key, "the key file", &mut warnings);
+    }
+    endpoint.channel_binding = parts.channel_binding.unwrap_or_default();
+    // libpq's word for the roots of this machine.
+    let system = parts.tls_root.as_deref() == Some(Path::new("system"));
+    endpoint.tls_root = parts.tls_root.filter(|_| !system).map(|path| base.join(path));
+    set_tls(&mut endpoint, parts.tls, parts.dialect_tls, system, &mut warnings)?;
+    if let Some(application) = parts.application {
+        endpoint.application = application;
+    }
+    Ok((endpoint, warnings))
+}
+
+/// What a file says that the string names: a service of libpq, an option file of MySQL.
+fn from_files(
+    postgres: bool,
+    parts: Parts,
+    env: &dyn Env,
+    base: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<Parts, ConfigError> {
+    if !postgres {
+        let file = parts.defaults_file.as_deref().map(|path| base.join(path));
+        let user = parts.user.as_deref().filter(|user| !user.is_empty());
+        let found = option_file::read(file.as_deref(), user, env, warnings)?;
+        return Ok(parts.or(found));
+    }
+    let Some(service) = parts.service.as_deref() else { return Ok(parts) };
+    let file = parts.service_file.as_deref().map(|path| base.join(path));
+    let found = service_file::read(service, file.as_deref(), env, warnings)?;
+    Ok(parts.or(found))
+}
+
+/// The mode. A file of roots is there to verify with, so `require` beside one is `verify-ca`,
+/// as libpq has it, and where no mode is named it is `verify-full` even on this machine.
+fn set_tls(
+    endpoint: &mut Endpoint,
+    named: Option<TlsMode>,
+    dialect: Option<(&'static str, TlsMode)>,
+    system: bool,
+    warnings: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let has_file = endpoint.tls_root.is_some();
+    endpoint.tls = match (named, dialect) {
+        (Some(TlsMode::Require), _) if has_file => TlsMode::VerifyCa,
         (Some(tls), _) => tls,
         (None, Some((dialect, tls))) => {
-            if tls != TlsMode::VerifyFull && !is_local(&endpoint) {
+            if tls != TlsMode::VerifyFull && !is_local(endpoint) {
                 warnings.push(format!(
                     "the {dialect} string of {} names no TLS mode and keeps that dialect's default, \
                      {}: the server is not verified",
@@ -187,13 +275,22 @@ pub(crate) fn complete(
             tls
         }
         (None, None) if endpoint.socket.is_some() => TlsMode::Disable,
-        (None, None) if is_local(&endpoint) => TlsMode::Prefer,
+        (None, None) if !has_file && !system && is_local(endpoint) => TlsMode::Prefer,
         (None, None) => TlsMode::VerifyFull,
     };
-    if let Some(application) = parts.application {
-        endpoint.application = application;
+    if system && endpoint.tls != TlsMode::VerifyFull {
+        return Err(ConfigError::new("bad-tls", "the system's roots ask for verify-full")
+            .with_next(
+                "Anybody can have a certificate of theirs: set the TLS mode to verify-full.",
+            ));
     }
-    Ok((endpoint, warnings))
+    if has_file && matches!(endpoint.tls, TlsMode::Prefer | TlsMode::Disable) {
+        warnings.push(format!(
+            "a file of roots changes nothing where the TLS mode is {}: nothing is verified",
+            tls_word(endpoint.tls)
+        ));
+    }
+    Ok(())
 }
 
 /// Whether the wire never leaves this machine.
@@ -230,6 +327,17 @@ pub(crate) fn tls_mode(text: &str) -> Result<TlsMode, ConfigError> {
     }
 }
 
+/// libpq's words for the binding of a password.
+pub(crate) fn binding(text: &str) -> Result<ChannelBinding, ConfigError> {
+    match text.to_ascii_lowercase().as_str() {
+        "disable" => Ok(ChannelBinding::Disable),
+        "prefer" => Ok(ChannelBinding::Prefer),
+        "require" => Ok(ChannelBinding::Require),
+        _ => Err(ConfigError::new("bad-tls", "the channel binding is not a known word")
+            .with_next("Write disable, prefer or require.")),
+    }
+}
+
 pub(crate) fn port(text: &str) -> Result<u16, ConfigError> {
     text.trim().parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
         // The text could be the tail of a password that holds an unescaped `@` or `:`.
@@ -243,14 +351,8 @@ pub(crate) fn refuse_option(name: &str) -> ConfigError {
     const KNOWN: &[&str] = &[
         "connect_timeout",
         "options",
-        "service",
-        "servicefile",
-        "passfile",
         "target_session_attrs",
-        "channel_binding",
         "gssencmode",
-        "sslcert",
-        "sslkey",
         "sslcrl",
         "sslpassword",
         "krbsrvname",
@@ -277,8 +379,6 @@ pub(crate) fn refuse_option(name: &str) -> ConfigError {
         "sockettimeout",
         "currentschema",
         "searchpath",
-        "ssl-cert",
-        "ssl-key",
         "trust server certificate",
         "integrated security",
     ];

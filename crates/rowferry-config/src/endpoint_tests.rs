@@ -167,3 +167,130 @@ proptest! {
         let _outcome = parse(&text);
     }
 }
+
+/// A folder of files, `HOME` among the variables.
+fn home(files: &[(&str, &str, u32)]) -> (tempfile::TempDir, Fixed) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text, mode) in files {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(*mode)).unwrap();
+    }
+    let env = Fixed::of(&[("HOME", folder.path().to_str().unwrap())]);
+    (folder, env)
+}
+
+/// Endpoint, password and what the warnings say, for a string whose files are in `home`.
+fn filled(text: &str, files: &[(&str, &str, u32)]) -> String {
+    let (folder, env) = home(files);
+    match parse_endpoint(text, &env, folder.path()) {
+        Ok((endpoint, warnings)) => {
+            let password = endpoint.password.as_ref().map_or("-", |password| password.reveal());
+            let tls = tls_word(endpoint.tls);
+            format!("{endpoint} {password} {tls} {warnings:?}")
+                .replace(folder.path().to_str().unwrap(), "~")
+        }
+        Err(error) => format!("{}: {error}", error.slug),
+    }
+}
+
+#[test]
+fn libpq_files_fill_in_what_is_not_said() {
+    let pass = ".pgpass";
+    let line = "h:5432:d:u:secret\n";
+    let service = "[shop]\nhost=h\ndbname=d\nuser=u\nsslmode=require\n";
+    assert_eq!(
+        filled("postgres://u@h/d", &[(pass, line, 0o600)]),
+        "postgres://u@h:5432/d secret verify-full []"
+    );
+    assert_eq!(
+        filled("postgres://u@h/d", &[(pass, line, 0o640)]),
+        "postgres://u@h:5432/d - verify-full [\"the password file ~/.pgpass may be read by others \
+         and is not used: chmod 600 it\"]"
+    );
+    assert_eq!(
+        filled("postgres://u:own@h/d?passfile=x", &[("x", line, 0o600)]),
+        format!("postgres://u@h:5432/d own verify-full [{PLAIN_PASSWORD:?}]")
+    );
+    assert_eq!(
+        filled("host=h dbname=d user=u passfile=x", &[("x", line, 0o600)]),
+        "postgres://u@h:5432/d secret verify-full []"
+    );
+    assert!(filled("host=h dbname=d passfile=none user=u", &[]).starts_with("unreadable-secret"));
+    assert_eq!(
+        filled("service=shop port=5433", &[(".pg_service.conf", service, 0o644)]),
+        "postgres://u@h:5433/d - require []"
+    );
+    assert_eq!(
+        filled("postgres:///other?service=shop&servicefile=s", &[("s", service, 0o644)]),
+        "postgres://u@h:5432/other - require []"
+    );
+    assert_eq!(
+        filled("service=none", &[(".pg_service.conf", service, 0o644)]),
+        "unknown-service: no service file defines \"none\""
+    );
+}
+
+#[test]
+fn mysql_files_fill_in_what_is_not_said() {
+    let file = "[client]\nuser=u\npassword=secret\nhost=h\nport=3307\nssl-mode=REQUIRED\n";
+    assert_eq!(
+        filled("mysql:///d?defaults_file=x", &[("x", file, 0o600)]),
+        "mysql://u@h:3307/d secret require []"
+    );
+    assert_eq!(
+        filled("mysql://h2/d", &[(".my.cnf", file, 0o644)]),
+        "mysql://u@h2:3306/d secret verify-full [\"the option file ~/.my.cnf may be read by \
+         others: chmod 600 it\"]"
+    );
+    // One user's password is not for another one.
+    assert_eq!(
+        filled("mysql://other@h2/d", &[(".my.cnf", file, 0o600)]),
+        "mysql://other@h2:3306/d - verify-full []"
+    );
+    assert_eq!(
+        filled("mysql://u@h2/d", &[(".my.cnf", file, 0o666)]),
+        "mysql://u@h2:3306/d - verify-full [\"the option file ~/.my.cnf may be written by anybody \
+         and is not used\"]"
+    );
+    assert!(filled("mysql://u@h/d?defaults_file=none", &[]).starts_with("unreadable-secret"));
+}
+
+#[test]
+fn roots_are_there_to_verify_with() {
+    for (text, expected) in [
+        ("postgres://u@h/d?sslmode=require&sslrootcert=ca.pem", "verify-ca"),
+        ("mysql://u@h/d?ssl-mode=REQUIRED&ssl-ca=ca.pem", "verify-ca"),
+        ("postgres://u@localhost/d?sslrootcert=ca.pem", "verify-full"),
+        ("postgres://u@localhost/d?sslrootcert=system", "verify-full"),
+        ("postgres://u@h/d?sslmode=verify-full&sslrootcert=system", "verify-full"),
+    ] {
+        let (endpoint, warnings) = parse(text).unwrap();
+        assert_eq!((tls_word(endpoint.tls), warnings.len()), (expected, 0), "{text}");
+        let file = (!text.contains("system")).then(|| "/jobs/ca.pem".into());
+        assert_eq!(endpoint.tls_root, file, "{text}");
+    }
+    let (endpoint, warnings) = parse("postgres://u@h/d?sslmode=prefer&sslrootcert=ca.pem").unwrap();
+    assert_eq!((endpoint.tls, warnings.len()), (TlsMode::Prefer, 1));
+    assert_eq!(
+        parse("postgres://u@h/d?sslmode=require&sslrootcert=system").unwrap_err().slug,
+        "bad-tls"
+    );
+    assert_eq!(parse("postgres://u@h/d?channel_binding=no").unwrap_err().slug, "bad-tls");
+}
+
+#[test]
+fn certificates_of_clients_are_named_in_every_dialect() {
+    for text in [
+        "postgres://u@h/d?sslcert=c.pem&sslkey=k.pem&channel_binding=require",
+        "host=h user=u dbname=d sslcert=c.pem sslkey=k.pem channel_binding=require",
+        "Host=h;Username=u;Database=d;SSL Certificate=c.pem;SSL Key=k.pem;Channel Binding=Require",
+        "mysql://u@h/d?ssl-cert=c.pem&ssl-key=k.pem&channel_binding=require",
+    ] {
+        let (endpoint, _) = parse(text).unwrap();
+        assert_eq!(endpoint.tls_cert.as_deref(), Some(Path::new("/jobs/c.pem")), "{text}");
+        assert_eq!(endpoint.tls_key.as_deref(), Some(Path::new("/jobs/k.pem")), "{text}");
+        assert_eq!(endpoint.channel_binding, ChannelBinding::Require, "{text}");
+    }
+}

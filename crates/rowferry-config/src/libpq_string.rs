@@ -6,7 +6,7 @@ use crate::ConfigError;
 use crate::endpoint::{Parts, refuse_option};
 use crate::url;
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 15] = [
     "host",
     "port",
     "dbname",
@@ -16,6 +16,12 @@ const KEYS: [&str; 9] = [
     "sslrootcert",
     "application_name",
     "hostaddr",
+    "sslcert",
+    "sslkey",
+    "channel_binding",
+    "passfile",
+    "service",
+    "servicefile",
 ];
 
 /// Whether it starts with a key of libpq, in lower case, and is not a .NET string: there a `;`

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use rowferry_core::{
-    Consistency, Duplicates, Endpoint, EndpointKind, Job, Mode, OnBadRow, PublishWhen, ReplaceMode,
-    Settings, TableJob, WriteMode,
+    ChannelBinding, Consistency, Duplicates, Endpoint, EndpointKind, Job, Mode, OnBadRow,
+    PublishWhen, ReplaceMode, Settings, TableJob, WriteMode,
 };
 
 use crate::endpoint::tls_word;
@@ -120,8 +120,17 @@ fn endpoint(out: &mut String, name: &str, end: &Endpoint) {
         line(out, 4, "password", &format!("${{{variable}}}  # set {variable} in the environment"));
     }
     line(out, 4, "tls", tls_word(end.tls));
-    if let Some(root) = &end.tls_root {
-        line(out, 4, "tls_root", &quote(&root.display().to_string()));
+    for (key, file) in
+        [("tls_root", &end.tls_root), ("tls_cert", &end.tls_cert), ("tls_key", &end.tls_key)]
+    {
+        if let Some(file) = file {
+            line(out, 4, key, &quote(&file.display().to_string()));
+        }
+    }
+    match end.channel_binding {
+        ChannelBinding::Prefer => {}
+        ChannelBinding::Disable => line(out, 4, "channel_binding", "disable"),
+        ChannelBinding::Require => line(out, 4, "channel_binding", "require"),
     }
     if end.application != Endpoint::empty(end.kind).application {
         line(out, 4, "application", &quote(&end.application));

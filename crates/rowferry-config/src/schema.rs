@@ -100,8 +100,22 @@ documented! {
         tls: Option<String>,
         /// Another word for tls.
         ssl: Option<String>,
-        /// PEM file of the roots to trust.
+        /// PEM file of the roots to trust; with tls: require it means verify-ca.
         tls_root: Option<String>,
+        /// PEM file of the client's own certificate.
+        tls_cert: Option<String>,
+        /// PEM file of its key.
+        tls_key: Option<String>,
+        /// disable, prefer or require: the password is bound to the server's certificate.
+        channel_binding: Option<String>,
+        /// Password file of libpq; ~/.pgpass by default.
+        passfile: Option<String>,
+        /// Service of libpq.
+        service: Option<String>,
+        /// File that defines it; `~/.pg_service.conf` by default.
+        servicefile: Option<String>,
+        /// Option file of MySQL, whose group client is read.
+        defaults_file: Option<String>,
         /// File of a SQLite connection.
         path: Option<String>,
         /// Name shown to the server.

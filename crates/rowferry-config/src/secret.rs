@@ -7,7 +7,7 @@ use rowferry_core::Secret;
 
 use crate::env::unset;
 use crate::yaml::{self, Value};
-use crate::{ConfigError, Env};
+use crate::{ConfigError, Env, private_file};
 
 /// The text of a warning about a password that stands in plain sight.
 pub(crate) const PLAIN_PASSWORD: &str =
@@ -18,18 +18,15 @@ pub(crate) fn resolve(
     text: &str,
     env: &dyn Env,
     base: &Path,
+    warnings: &mut Vec<String>,
 ) -> Result<(Secret, bool), ConfigError> {
     if let Some(name) = text.strip_prefix("env:") {
         return env.get(name).map(|v| (Secret::new(v), false)).ok_or_else(|| unset(name, None));
     }
     if let Some(path) = text.strip_prefix("file:") {
         let path = base.join(path);
-        let content = std::fs::read_to_string(&path).map_err(|error| {
-            ConfigError::new(
-                "unreadable-secret",
-                format!("could not read the password file {}: {error}", path.display()),
-            )
-        })?;
+        let content = private_file::read(&path, "the password file")?;
+        private_file::warn_if_open(&path, "the password file", warnings);
         return Ok((Secret::new(content.trim_end_matches(['\r', '\n'])), false));
     }
     if let Some(list) = text.strip_prefix("exec:") {

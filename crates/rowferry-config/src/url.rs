@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rowferry_core::{EndpointKind, Secret, TlsMode};
 
 use crate::ConfigError;
-use crate::endpoint::{Parts, port, refuse_option, tls_mode};
+use crate::endpoint::{Parts, binding, port, refuse_option, tls_mode};
 
 /// Reads what follows the scheme of a server's URL.
 pub(crate) fn parse_server(rest: &str, kind: EndpointKind) -> Result<Parts, ConfigError> {
@@ -137,6 +137,13 @@ pub(crate) fn option(name: &str, value: &str, parts: &mut Parts) -> Result<(), C
             });
         }
         "sslrootcert" | "ssl-ca" | "ssl_ca" => parts.tls_root = Some(PathBuf::from(value)),
+        "sslcert" | "ssl-cert" | "ssl_cert" => parts.tls_cert = Some(PathBuf::from(value)),
+        "sslkey" | "ssl-key" | "ssl_key" => parts.tls_key = Some(PathBuf::from(value)),
+        "channel_binding" | "channelbinding" => parts.channel_binding = Some(binding(value)?),
+        "passfile" => parts.passfile = Some(PathBuf::from(value)),
+        "service" => parts.service = Some(value.to_owned()),
+        "servicefile" => parts.service_file = Some(PathBuf::from(value)),
+        "defaults_file" | "defaults-file" => parts.defaults_file = Some(PathBuf::from(value)),
         "application_name" | "applicationname" => parts.application = Some(value.to_owned()),
         "charset" | "characterencoding"
             if matches!(value.to_ascii_lowercase().as_str(), "utf8mb4" | "utf8" | "utf-8") => {}

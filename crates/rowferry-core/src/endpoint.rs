@@ -49,6 +49,18 @@ pub enum TlsMode {
     VerifyFull,
 }
 
+/// Whether a password is bound to the certificate that the server showed, in libpq's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ChannelBinding {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    #[default]
+    Prefer,
+    /// Or refused: whoever stands between both ends with a certificate of its own is found out.
+    Require,
+}
+
 /// One end of a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -72,6 +84,12 @@ pub struct Endpoint {
     pub tls_root: Option<PathBuf>,
     /// How long its server may take.
     pub limits: TimeLimits,
+    /// PEM file of the client's own certificate, with its chain.
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of the key of that certificate.
+    pub tls_key: Option<PathBuf>,
+    /// Binding of the password to the server's certificate; PostgreSQL has it.
+    pub channel_binding: ChannelBinding,
     /// File of a SQLite endpoint.
     pub path: PathBuf,
     /// What a `generate:` endpoint is asked for, verbatim.
@@ -94,6 +112,9 @@ impl Endpoint {
             tls: TlsMode::Disable,
             tls_root: None,
             limits: TimeLimits::documented(),
+            tls_cert: None,
+            tls_key: None,
+            channel_binding: ChannelBinding::Prefer,
             path: PathBuf::new(),
             generate: String::new(),
             application: "rowferry".to_owned(),

@@ -41,7 +41,7 @@ pub use cast::{Cast, CastTarget, Policy, TypeCast};
 pub use chunk::{Chunk, ChunkNo, ChunkTotals, Digest, Receipt, RejectedRow};
 pub use coverage::{CHUNK_NO_STEP, Coverage, Hole};
 pub use cut::{ChunkSpec, Cutter, KeyProbe};
-pub use endpoint::{Endpoint, EndpointKind, TlsMode};
+pub use endpoint::{ChannelBinding, Endpoint, EndpointKind, TlsMode};
 pub use epoch::Epoch;
 pub use error::{ConnectorError, ErrorClass, Result};
 pub use expression::{Dialect, Expression};

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mysql_async::{Opts, OptsBuilder, SslOpts};
+use mysql_async::{ClientIdentity, Opts, OptsBuilder, SslOpts};
 use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result, TimeLimits, TlsMode};
 use rowferry_runtime::{ComputePool, within};
+
+use rowferry_tls::TlsClient;
 
 use crate::conn::Conn;
 use crate::error;
@@ -70,7 +72,7 @@ impl Server {
         let limits = endpoint.limits;
         let connect = async |opts| connect(opts, limits, &address).await;
         let (mut conn, opts) = match connect(options(endpoint, endpoint.tls)?).await {
-            // `prefer` means: encrypted where the server offers it.
+            // `prefer` means: encrypted where that can be had.
             Err(error) if endpoint.tls == TlsMode::Prefer && error.code == "tls-refused" => {
                 connect(options(endpoint, TlsMode::Disable)?).await?
             }
@@ -256,20 +258,27 @@ fn named(opts: Opts, name: String) -> Opts {
     OptsBuilder::from_opts(opts).ssl_opts(ssl).into()
 }
 
+/// The driver makes its own configuration of these files, after they were looked at here.
 fn ssl(endpoint: &Endpoint, tls: TlsMode) -> Result<Option<SslOpts>> {
-    let unverified = SslOpts::default()
-        .with_danger_accept_invalid_certs(true)
-        .with_danger_skip_domain_validation(true);
-    Ok(match tls {
-        TlsMode::Disable => None,
-        TlsMode::Prefer | TlsMode::Require => Some(unverified),
-        TlsMode::VerifyCa => Some(verified(endpoint)?.with_danger_skip_domain_validation(true)),
-        TlsMode::VerifyFull => Some(verified(endpoint)?),
-    })
+    // A socket does not leave the machine, and the driver encrypts nothing on it.
+    if tls == TlsMode::Disable || endpoint.socket.is_some() {
+        return Ok(None);
+    }
+    drop(TlsClient::of(endpoint)?);
+    let identity = endpoint.tls_cert.clone().zip(endpoint.tls_key.clone());
+    let identity = identity.map(|(chain, key)| ClientIdentity::new(chain.into(), key.into()));
+    let ssl = SslOpts::default().with_client_identity(identity);
+    Ok(Some(match tls {
+        TlsMode::Disable | TlsMode::Prefer | TlsMode::Require => {
+            ssl.with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)
+        }
+        TlsMode::VerifyCa => trusting(ssl, endpoint).with_danger_skip_domain_validation(true),
+        TlsMode::VerifyFull => trusting(ssl, endpoint),
+    }))
 }
 
-/// Options that trust the given roots, else those of the system, and no others.
-fn verified(endpoint: &Endpoint) -> Result<SslOpts> {
+/// Trusts the given roots, else those of the system, and no others.
+fn trusting(ssl: SslOpts, endpoint: &Endpoint) -> SslOpts {
     let roots = match &endpoint.tls_root {
         Some(path) => vec![path.clone().into()],
         None => rustls_native_certs::load_native_certs()
@@ -278,15 +287,7 @@ fn verified(endpoint: &Endpoint) -> Result<SslOpts> {
             .map(|cert| cert.to_vec().into())
             .collect(),
     };
-    if roots.is_empty() {
-        let error = ConnectorError::new(
-            ErrorClass::Refused,
-            "tls-refused",
-            "this machine has no trusted root certificates",
-        );
-        return Err(error.with_next("Name a file of roots, or install the system's certificates."));
-    }
-    Ok(SslOpts::default().with_root_certs(roots).with_disable_built_in_roots(true))
+    ssl.with_root_certs(roots).with_disable_built_in_roots(true)
 }
 
 /// Says goodbye; a failure to do so changes nothing.

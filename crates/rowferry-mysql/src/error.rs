@@ -2,6 +2,7 @@
 
 use mysql_async::{DriverError, Error, IoError, ServerError};
 use rowferry_core::{ConnectorError, ErrorClass};
+use rowferry_tls::is_refusal;
 
 use crate::sql;
 
@@ -15,10 +16,16 @@ const QUOTING: &[u16] = &[
 /// The error of an attempt: `attempt` is lowercase and names the object.
 pub(crate) fn of(error: Error, attempt: impl Into<String>) -> ConnectorError {
     let attempt = attempt.into();
+    if let Some(refusal) = rowferry_tls::cause(&error).filter(|error| is_refusal(error)) {
+        return rowferry_tls::refused(attempt, refusal);
+    }
     match error {
         Error::Server(server) => of_server(&server, attempt),
-        Error::Io(IoError::Tls(tls)) => tls_refused(attempt, tls.to_string()),
-        Error::Io(IoError::Io(io)) if is_tls(&io) => tls_refused(attempt, io.to_string()),
+        // What is left here are bytes that are no TLS.
+        Error::Io(IoError::Tls(tls)) => {
+            ConnectorError::new(ErrorClass::Transient, "connection-lost", attempt)
+                .with_server(tls.to_string())
+        }
         // Of our own: see `conn`.
         Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::TimedOut => {
             ConnectorError::new(ErrorClass::Transient, "no-answer", attempt)
@@ -29,20 +36,26 @@ pub(crate) fn of(error: Error, attempt: impl Into<String>) -> ConnectorError {
             ConnectorError::new(ErrorClass::Transient, "connection-lost", attempt)
                 .with_server(io.to_string())
         }
-        Error::Driver(DriverError::NoClientSslFlagFromServer) => {
-            tls_refused(attempt, "the server offers no TLS".to_owned())
-        }
+        Error::Driver(DriverError::NoClientSslFlagFromServer) => rowferry_tls::not_offered(attempt),
         Error::Driver(DriverError::ConnectionClosed) => {
             ConnectorError::new(ErrorClass::Transient, "connection-lost", attempt)
                 .with_server("the connection is closed")
         }
-        Error::Driver(
-            DriverError::UnknownAuthPlugin { .. }
-            | DriverError::MysqlOldPasswordDisabled
-            | DriverError::CleartextPluginDisabled,
-        ) => ConnectorError::new(ErrorClass::Refused, "login-method", attempt).with_next(
-            "Give the user a login method such as caching_sha2_password or mysql_native_password.",
-        ),
+        Error::Driver(DriverError::UnknownAuthPlugin { name }) => login_method(attempt, &name),
+        Error::Driver(DriverError::MysqlOldPasswordDisabled) => {
+            login_method(attempt, "mysql_old_password")
+        }
+        Error::Driver(DriverError::CleartextPluginDisabled) => {
+            login_method(attempt, "mysql_clear_password")
+        }
+        Error::Driver(DriverError::LocalInfile(_)) => {
+            ConnectorError::new(ErrorClass::Refused, "file-asked-for", attempt)
+                .with_server("the server asked for a file of this machine; nothing of it was sent")
+                .with_next(
+                    "No server that is in order does so: make sure of what answers at this \
+                     address, by tls (ssl-mode) set to verify-full.",
+                )
+        }
         Error::Driver(DriverError::PacketTooLarge) => {
             ConnectorError::new(ErrorClass::Data, "row-too-large", attempt).with_next(
                 "Raise max_allowed_packet on the server; a row must fit into one packet.",
@@ -68,14 +81,13 @@ pub(crate) fn is_code(error: &Error, code: u16) -> bool {
     matches!(error, Error::Server(server) if server.code == code)
 }
 
-fn is_tls(io: &std::io::Error) -> bool {
-    io.kind() == std::io::ErrorKind::InvalidData && io.to_string().contains("certificate")
-}
-
-fn tls_refused(attempt: String, words: String) -> ConnectorError {
-    ConnectorError::new(ErrorClass::Refused, "tls-refused", attempt).with_server(words).with_next(
-        "Check the server's certificate, or set tls (sslmode) of this connection to another level.",
-    )
+fn login_method(attempt: String, name: &str) -> ConnectorError {
+    ConnectorError::new(ErrorClass::Refused, "login-method", attempt)
+        .with_server(format!("the server wants the login method {name}, which is not known here"))
+        .with_next(
+            "Give the user one of caching_sha2_password, mysql_native_password; or a client \
+             certificate beside one of them.",
+        )
 }
 
 fn of_server(server: &ServerError, attempt: String) -> ConnectorError {
@@ -135,7 +147,14 @@ fn quoted_name(server: &ServerError) -> Option<String> {
 fn meaning(code: u16) -> (ErrorClass, &'static str, Option<&'static str>) {
     use ErrorClass::{Data, Refused, Setup, Transient};
     match code {
-        1045 | 1698 | 1251 => (Refused, "wrong-password", Some("Check user and password.")),
+        1045 | 1698 | 1251 => (
+            Refused,
+            "wrong-password",
+            Some(
+                "Check user and password; of a user whom the server lets in over TLS or with a \
+                 certificate only, check tls (ssl-mode), tls_cert and tls_key (ssl-cert, ssl-key).",
+            ),
+        ),
         1044 => (
             Refused,
             "permission-denied",

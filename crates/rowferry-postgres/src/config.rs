@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use rowferry_core::{Endpoint, TimeLimits, TlsMode};
+use rowferry_core::{ChannelBinding, Endpoint, TimeLimits, TlsMode};
 use rowferry_runtime::lease;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{ChannelBinding as Binding, SslMode};
 
 /// Unanswered bytes end the connection after this time, so that a black hole is noticed.
 const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -37,6 +37,11 @@ pub(crate) fn driver_config(endpoint: &Endpoint) -> Config {
         .dbname(&endpoint.database)
         .port(endpoint.port)
         .application_name(&endpoint.application)
+        .channel_binding(match endpoint.channel_binding {
+            ChannelBinding::Disable => Binding::Disable,
+            ChannelBinding::Prefer => Binding::Prefer,
+            ChannelBinding::Require => Binding::Require,
+        })
         .tcp_user_timeout(TCP_USER_TIMEOUT)
         .keepalives(true)
         .keepalives_idle(KEEPALIVE_IDLE)

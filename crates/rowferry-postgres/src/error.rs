@@ -6,6 +6,7 @@ use std::error::Error as _;
 
 use rowferry_core::{ConnectorError, ErrorClass};
 use rowferry_runtime::RuntimeError;
+use rowferry_tls::is_refusal;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, Severity};
 
@@ -13,6 +14,14 @@ use tokio_postgres::error::{DbError, Severity};
 pub(crate) fn failed(attempt: impl Into<String>) -> impl FnOnce(Error) -> ConnectorError {
     let attempt = attempt.into();
     move |error| classify(attempt, error)
+}
+
+/// What to do where a password could not be bound to the certificate that was shown.
+const BINDING: &str = "Make sure of what answers at this address. channel_binding: require needs \
+     TLS (tls, sslmode), a login by scram-sha-256 and a certificate signed with RSA or ECDSA.";
+
+fn is_of_binding(words: &str) -> bool {
+    words.contains("channel binding")
 }
 
 /// A failure of the compute pool, which is never the data's fault.
@@ -24,11 +33,21 @@ fn classify(attempt: String, error: Error) -> ConnectorError {
     if let Some(server) = error.as_db_error() {
         return from_server(attempt, server);
     }
+    if let Some(refusal) = rowferry_tls::cause(&error).filter(|error| is_refusal(error)) {
+        return rowferry_tls::refused(attempt, refusal).with_source(error);
+    }
     // The driver does not show the kind of its other errors, only their fixed texts.
     let kind = error.to_string();
     let cause = error.source().map(ToString::to_string);
     let (class, code) = match kind.as_str() {
-        "error performing TLS handshake" => (ErrorClass::Refused, "tls-refused"),
+        "error performing TLS handshake" => match cause.as_deref() {
+            Some("server does not support TLS") => return rowferry_tls::not_offered(attempt),
+            // Cut short, or bytes that are no TLS; a refusal has been told above.
+            Some(_) | None => (ErrorClass::Transient, "unreachable"),
+        },
+        "authentication error" if cause.as_deref().is_some_and(is_of_binding) => {
+            (ErrorClass::Refused, "not-bound")
+        }
         "invalid configuration" | "authentication error" => (ErrorClass::Refused, "wrong-password"),
         "connection closed" | "error communicating with the server" => {
             (ErrorClass::Transient, "connection-lost")
@@ -46,10 +65,8 @@ fn classify(attempt: String, error: Error) -> ConnectorError {
         Some(cause) => format!("{kind}: {cause}"),
         None => kind,
     });
-    if code == "tls-refused" {
-        ours = ours.with_next(
-            "Give the server a certificate that can be verified, or choose another `sslmode`.",
-        );
+    if code == "not-bound" {
+        ours = ours.with_next(BINDING);
     }
     if code == "no-answer" {
         ours = ours.with_next("Raise `progress_timeout` where the server is only slow.");
@@ -66,6 +83,13 @@ fn from_server(attempt: String, server: &DbError) -> ConnectorError {
         _ => error,
     };
     match code {
+        "login-refused" if is_of_binding(server.message()) => error.with_next(BINDING),
+        "login-refused" if server.message().contains("no encryption") => error.with_next(
+            "The server takes this login over TLS only: set tls (sslmode) to require or stronger.",
+        ),
+        "login-refused" if server.message().contains("client certificate") => error.with_next(
+            "Name the certificate that the server wants: tls_cert and tls_key (sslcert, sslkey).",
+        ),
         "permission-denied" => error.with_next(
             "Grant the missing right to this login; `rowferry check` prints the statements.",
         ),

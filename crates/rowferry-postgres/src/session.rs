@@ -13,16 +13,20 @@ use std::time::Duration;
 use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result, TimeLimits};
 use rowferry_runtime::{Task, spawn, within};
 use tokio::sync::oneshot;
-use tokio_postgres::{Config, Error};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, Connection, Error, Socket};
 
 use crate::client::Client;
 use crate::config::{Purpose, driver_config, session_settings};
 use crate::error::failed;
 use crate::sql;
-use crate::tls::Tls;
+use crate::tls::{Encrypted, Tls};
 
 /// Longest wait for a goodbye or a cancel request to get through. Guessed: both are one packet.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What drives a connection.
+type Driver = Connection<Socket, Encrypted<Socket>>;
 
 /// Opens sessions to one server and owns the tasks that drive them.
 pub(crate) struct Connector {
@@ -50,21 +54,22 @@ impl Connector {
         purpose: Purpose,
         name: Option<&str>,
     ) -> Result<Session> {
-        let attempt = || format!("could not connect to {}", self.shown);
         let mut config = self.config.clone();
         if let Some(name) = name {
             config.application_name(name);
         }
-        // The driver's own limit ends with TCP; a server may accept and never speak.
-        let connecting = config.connect(self.tls.clone());
-        let (client, connection) = within(self.limits.connect, connecting)
-            .await
-            .map_err(|silent| {
-                ConnectorError::new(ErrorClass::Transient, "unreachable", attempt())
-                    .with_server(silent.to_string())
-                    .with_next("Check host, port and whether a firewall is in between.")
-            })?
-            .map_err(|error| self.with_grant(failed(attempt())(error)))?;
+        let (client, connection) = match self.connect(&config).await {
+            // `prefer` means: encrypted where that can be had.
+            Err(error)
+                if config.get_ssl_mode() == SslMode::Prefer
+                    && matches!(error.code, "tls-refused" | "login-refused") =>
+            {
+                tracing::debug!(%error, "connecting without TLS");
+                config.ssl_mode(SslMode::Disable);
+                self.connect(&config).await?
+            }
+            other => other?,
+        };
         let version = connection.parameter("server_version").map_or(0, version_number);
         let (leash, word) = oneshot::channel();
         let cancel = client.cancel_token();
@@ -92,6 +97,19 @@ impl Connector {
             session.client.ask(Arc::clone(self), pid);
         }
         Ok(session)
+    }
+
+    async fn connect(&self, config: &Config) -> Result<(tokio_postgres::Client, Driver)> {
+        let attempt = || format!("could not connect to {}", self.shown);
+        // The driver's own limit ends with TCP; a server may accept and never speak.
+        within(self.limits.connect, config.connect(self.tls.clone()))
+            .await
+            .map_err(|silent| {
+                ConnectorError::new(ErrorClass::Transient, "unreachable", attempt())
+                    .with_server(silent.to_string())
+                    .with_next("Check host, port and whether a firewall is in between.")
+            })?
+            .map_err(|error| self.with_grant(failed(attempt())(error)))
     }
 
     /// The one right that is missing when a connection is refused.

@@ -71,7 +71,7 @@ impl Ferry {
         Self::at(endpoint).await
     }
 
-    async fn at(endpoint: Endpoint) -> Self {
+    pub(crate) async fn at(endpoint: Endpoint) -> Self {
         let compute = ComputePool::new(2).unwrap();
         let source = PostgresSource::connect(&endpoint, compute.clone()).await.unwrap();
         let sink = PostgresSink::connect(&endpoint, compute).await.unwrap();

@@ -11,10 +11,15 @@ pub(crate) fn launch() -> Result<Server, Reason> {
     launch_with(&[])
 }
 
+/// Who runs the server, where that is somebody else.
+pub(crate) fn owner() -> Option<&'static str> {
+    is_root().then(unprivileged)
+}
+
 /// With more settings, `name=value`, which win over the usual ones.
 pub(crate) fn launch_with(settings: &[&str]) -> Result<Server, Reason> {
     let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
-    let owner = is_root().then(unprivileged);
+    let owner = owner();
     let folder = folder(Engine::Postgres, owner)?;
     let data = folder.join("data");
     let password_file = folder.join("password");
@@ -33,7 +38,7 @@ pub(crate) fn launch_with(settings: &[&str]) -> Result<Server, Reason> {
 /// A standby of `primary`, which follows it until it is promoted.
 pub(crate) fn launch_standby(primary: &Server) -> Result<Server, Reason> {
     let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
-    let owner = is_root().then(unprivileged);
+    let owner = owner();
     let folder = folder(Engine::Postgres, owner)?;
     run(
         as_user(owner, programs.join("pg_basebackup"))

@@ -147,22 +147,26 @@ fn obtain(engine: Engine, launch: fn() -> Result<Server, Reason>) -> Option<Serv
 }
 
 /// The server, or a `skipped:` line; panics in a run that requires one.
-fn given(engine: Engine, server: Result<Server, Reason>) -> Option<Server> {
+pub(crate) fn given(engine: Engine, server: Result<Server, Reason>) -> Option<Server> {
     match server {
         Ok(server) => Some(server),
         Err(reason) => {
             eprintln!("skipped: {} ({reason})", engine.word());
             let excused = engine == Engine::Mysql && variable("ROWFERRY_MYSQL_SKIP").is_some();
-            let required = variable("ROWFERRY_REQUIRE_DBS").is_some_and(|value| value == "1")
-                || variable("CI").is_some_and(|value| value == "true");
             assert!(
-                excused || !required,
+                excused || !is_required(),
                 "no {} to test against, and this run requires one: {reason}",
                 engine.word()
             );
             None
         }
     }
+}
+
+/// Whether a test must fail where something it needs is missing.
+pub(crate) fn is_required() -> bool {
+    variable("ROWFERRY_REQUIRE_DBS").is_some_and(|value| value == "1")
+        || variable("CI").is_some_and(|value| value == "true")
 }
 
 /// An environment variable that is set and not empty.
@@ -193,6 +197,11 @@ impl Server {
     /// Loopback port.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What it has logged so far; nothing of a server that somebody else started.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Watched::log).unwrap_or_default()
     }
 
     /// URL without a database: what the environment variable for sharing holds.

@@ -72,6 +72,12 @@ impl Watched {
         self.folder.join("keep")
     }
 
+    /// What the server has printed so far.
+    pub(crate) fn log(&self) -> String {
+        let log = std::fs::read(self.folder.join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// Whether the server has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.shell.try_wait(), Ok(None))

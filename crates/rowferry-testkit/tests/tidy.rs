@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on, tests left out. `rowferry-core` goes without saying.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("cli", &["config", "engine", "ledger", "mysql", "postgres", "runtime", "sqlite", "synthetic"]),
     ("codec", &[]),
     ("config", &[]),
@@ -15,11 +15,12 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("engine", &["kernels", "runtime"]),
     ("kernels", &[]),
     ("ledger", &["runtime"]),
-    ("mysql", &["codec", "runtime"]),
-    ("postgres", &["codec", "runtime"]),
+    ("mysql", &["codec", "runtime", "tls"]),
+    ("postgres", &["codec", "runtime", "tls"]),
     ("runtime", &[]),
     ("sqlite", &["runtime"]),
     ("synthetic", &["runtime"]),
+    ("tls", &[]),
 ];
 
 fn root() -> &'static Path {

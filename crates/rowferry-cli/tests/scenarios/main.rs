@@ -45,6 +45,7 @@ mod late_commit;
 mod ledger_faults;
 mod ledger_io;
 mod locked;
+mod logins;
 mod lost_answers;
 mod matrix;
 mod memory;
@@ -62,6 +63,7 @@ mod repeated;
 #[cfg(feature = "failpoints")]
 mod restarts;
 mod ride;
+mod rogue;
 mod roles;
 mod round_trip;
 mod run_again;
@@ -72,6 +74,7 @@ mod starts;
 #[cfg(feature = "failpoints")]
 mod state_format;
 mod stray;
+mod tls;
 mod two_ends;
 mod types_page;
 mod unique_conflicts;
