@@ -195,7 +195,7 @@ fn passwords_come_from_the_files_of_libpq() {
     let Some(database) = database(Engine::Postgres, &world, "pass_files") else { return };
     let endpoint = database.endpoint();
     let (port, name, user) = (endpoint.port, database.name(), &endpoint.user);
-    let password = endpoint.password.as_ref().map(|secret| secret.reveal()).unwrap();
+    let password = endpoint.password.as_ref().map(rowferry_core::Secret::reveal).unwrap();
     let url = format!("postgres://{user}@127.0.0.1:{port}/{name}");
     is_refused(&world.run(&["tables", &url]), "wrong-password", "");
     let line = format!("127.0.0.1:{port}:*:{user}:{password}\n");
@@ -223,7 +223,7 @@ fn passwords_come_from_the_option_file_of_mysql() {
     let Some(database) = database(Engine::Mariadb, &world, "option_files") else { return };
     let endpoint = database.endpoint();
     let (port, name, user) = (endpoint.port, database.name(), &endpoint.user);
-    let password = endpoint.password.as_ref().map(|secret| secret.reveal()).unwrap();
+    let password = endpoint.password.as_ref().map(rowferry_core::Secret::reveal).unwrap();
     let text = format!(
         "[client]\nuser={user}\npassword=\"{password}\"\nhost=127.0.0.1\nport={port}\n\
          ssl-mode=DISABLED\n"

@@ -40,9 +40,9 @@ fn documented(engine: Engine, mode: &str, shown: Option<Kind>) -> Outcome {
         ("require", Some(Kind::Version1)) | ("verify-ca", Some(Kind::Nameless)) if strict => {
             Refused
         }
-        ("prefer" | "require", Some(_)) => Encrypted,
-        ("verify-ca", Some(Kind::Right | Kind::OtherHost | Kind::Nameless)) => Encrypted,
-        ("verify-full", Some(Kind::Right)) => Encrypted,
+        ("prefer" | "require", Some(_))
+        | ("verify-ca", Some(Kind::Right | Kind::OtherHost | Kind::Nameless))
+        | ("verify-full", Some(Kind::Right)) => Encrypted,
         _ => Refused,
     }
 }
