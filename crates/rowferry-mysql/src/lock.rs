@@ -316,8 +316,11 @@ impl MysqlLock {
             self.execute(&statement, "could not record the staging table").await?;
         }
         let shape = altered::shape(&server, self.work()?, &load_table).await?;
-        let existed =
-            plan.target_existing.is_some() && (plan.load == LoadInto::Target || plan.keeps_shape());
+        // Once all rows are there, the table may have been renamed already.
+        let loading = claim.phase == Phase::Loading;
+        let existed = loading
+            && plan.target_existing.is_some()
+            && (plan.load == LoadInto::Target || plan.keeps_shape());
         let planned = plan.columns.iter().map(|column| &column.target);
         if let Some(change) = altered::since_plan(&shape, planned).filter(|_| existed) {
             return Err(target_altered(&target, &change));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rowferry_testkit::{Database, Engine};
 
 use crate::dump::{assert_same, dump};
-use crate::ends::{Session, database, wait_until};
+use crate::ends::{Session, database, of_transactions, wait_until};
 use crate::mixed::{COLUMNS, fill};
 use crate::world::{Told, World, wait};
 
@@ -52,7 +52,7 @@ impl Block {
 
     /// Sessions of the database's own client that have a transaction open and wait for nothing.
     fn wait_for_holder(&self) {
-        wait_until("the other session", || self.target.value(self.holders()) == "1");
+        wait_until("the other session", || of_transactions(&self.target, self.holders()) == "1");
     }
 
     fn holders(&self) -> &'static str {
@@ -82,7 +82,7 @@ impl Block {
         };
         let mut ended = || started.try_wait().unwrap().is_some();
         wait_until("a statement that waits for a row", || {
-            self.target.value(waiters) != "0" || ended()
+            of_transactions(&self.target, waiters) != "0" || ended()
         });
         if !ended() {
             return started;

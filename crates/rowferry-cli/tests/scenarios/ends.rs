@@ -103,6 +103,16 @@ pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// What a query over the server's open transactions says. InnoDB renews its list of them only when
+/// nobody has looked at it for a tenth of a second, and several tests may be looking.
+pub(crate) fn of_transactions(database: &Database, query: &str) -> String {
+    const PAUSE: Duration = Duration::from_millis(400);
+    if matches!(database.engine(), Engine::Mariadb | Engine::Mysql) {
+        std::thread::sleep(PAUSE);
+    }
+    database.value(query)
+}
+
 /// A session of the database's own client that holds a transaction open.
 pub(crate) struct Session {
     client: Child,

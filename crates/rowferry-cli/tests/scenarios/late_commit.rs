@@ -2,14 +2,11 @@
 
 use rowferry_testkit::{Database, Engine};
 
-use crate::ends::{Session, database, wait_until};
+use crate::ends::{Session, database, of_transactions, wait_until};
 use crate::world::World;
 
 pub(crate) fn open_transactions(source: &Database) -> String {
-    // InnoDB shows this table from a cache that it renews only after a tenth of a second without
-    // readers: who asks more often sees the same answer for ever.
-    std::thread::sleep(std::time::Duration::from_millis(150));
-    source.value(match source.engine() {
+    let query = match source.engine() {
         Engine::Postgres => {
             "select count(*) from pg_stat_activity where datname = current_database() \
              and state = 'idle in transaction' and backend_xid is not null"
@@ -18,7 +15,8 @@ pub(crate) fn open_transactions(source: &Database) -> String {
             "select count(*) from information_schema.innodb_trx t join information_schema.processlist p \
              on p.id = t.trx_mysql_thread_id where p.db = database() and t.trx_rows_modified > 0"
         }
-    })
+    };
+    of_transactions(source, query)
 }
 
 fn nothing_is_lost(from: Engine, to: Engine) {

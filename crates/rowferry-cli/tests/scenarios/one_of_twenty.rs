@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rowferry_testkit::{Engine, Proxy, Way, WireFault};
 
-use crate::ends::{Session, wait_until};
+use crate::ends::{Session, of_transactions, wait_until};
 use crate::two_ends::TwoEnds;
 use crate::world::{Told, wait};
 
@@ -104,7 +104,7 @@ fn a_table_is_locked(from: Engine, to: Engine) {
         ),
     };
     other.send(&lock);
-    wait_until("the lock", || ends.target.value(held) != "0");
+    wait_until("the lock", || of_transactions(&ends.target, held) != "0");
     // One chunk, so that it holds one worker.
     write_job(&ends, 100);
     let run = ends.world.start(&["run", "job.yaml", "--output", "json"]);

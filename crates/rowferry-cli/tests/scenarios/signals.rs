@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rowferry_testkit::{Database, Engine, Proxy};
 
 use crate::dump::{assert_same, dump};
-use crate::ends::{Progress, Session, database, wait_for_silence, wait_until};
+use crate::ends::{Progress, Session, database, of_transactions, wait_for_silence, wait_until};
 use crate::kill::{Random, seed};
 use crate::locked::signal;
 use crate::mixed::{COLUMNS, fill, is_full};
@@ -207,7 +207,7 @@ fn hold(database: &Database, statement: &str) -> Session {
         Engine::Mariadb | Engine::Mysql => "select count(*) from information_schema.innodb_trx",
         Engine::Sqlite => unreachable!("a SQLite file has one writer"),
     };
-    wait_until("the other session to hold its lock", || database.value(open) != "0");
+    wait_until("the other session to hold its lock", || of_transactions(database, open) != "0");
     holder
 }
 
