@@ -38,8 +38,9 @@ pub(crate) struct Tally {
     /// Values that policies changed in durable chunks.
     changes: Changes,
     pub(crate) phases: Phases,
-    /// Chunks and rows of the current run that this process made durable.
+    /// Chunks of the current run that this process made durable.
     chunks_durable: u64,
+    /// Rows that became durable since the last claim.
     rows_durable: u64,
     digest: DigestSum,
 }
@@ -104,13 +105,14 @@ impl Tally {
         self.plan_warnings.is_some()
     }
 
-    /// All that is durable of the run at the start of an attempt. What this process counted before
-    /// is not counted twice.
+    /// All that is durable of the run at the start of an attempt, by the word of the target alone: a
+    /// server that took over from another may have less than this process was told before.
     pub(crate) fn resumed(&mut self, receipts: &[Receipt]) {
-        let rows: u64 = receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
         let rejected: u64 = receipts.iter().map(|receipt| receipt.totals.rows_rejected).sum();
+        self.rows_resumed = receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
+        self.rows_durable = 0;
+        // What this process counted before is not counted twice.
         self.chunks_resumed = (receipts.len() as u64).saturating_sub(self.chunks_durable);
-        self.rows_resumed = rows.saturating_sub(self.rows_durable);
         self.rejected_resumed = rejected.saturating_sub(self.rows_rejected);
         self.digest = DigestSum::Nothing;
         for receipt in receipts {

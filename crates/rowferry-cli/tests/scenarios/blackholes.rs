@@ -193,13 +193,4 @@ mod silent_servers {
     }
 }
 
-every_direction! { is_noticed:
-    postgres_to_postgres: Postgres => Postgres;
-    postgres_to_mariadb: Postgres => Mariadb;
-    postgres_to_sqlite: Postgres => Sqlite;
-    mariadb_to_postgres: Mariadb => Postgres;
-    mariadb_to_mariadb: Mariadb => Mariadb;
-    mariadb_to_sqlite: Mariadb => Sqlite;
-    sqlite_to_postgres: Sqlite => Postgres;
-    sqlite_to_mariadb: Sqlite => Mariadb;
-}
+every_direction! { over_a_wire: is_noticed }

@@ -150,17 +150,7 @@ fn rows_of_all_sizes(from: Engine, to: Engine) {
 mod all_sizes {
     use super::*;
 
-    every_direction! { rows_of_all_sizes:
-        postgres_to_postgres: Postgres => Postgres;
-        postgres_to_mariadb: Postgres => Mariadb;
-        postgres_to_sqlite: Postgres => Sqlite;
-        mariadb_to_postgres: Mariadb => Postgres;
-        mariadb_to_mariadb: Mariadb => Mariadb;
-        mariadb_to_sqlite: Mariadb => Sqlite;
-        sqlite_to_postgres: Sqlite => Postgres;
-        sqlite_to_mariadb: Sqlite => Mariadb;
-        sqlite_to_sqlite: Sqlite => Sqlite;
-    }
+    every_direction! { nine: rows_of_all_sizes }
 }
 
 /// 1,600 columns, the most that PostgreSQL has.
@@ -251,7 +241,7 @@ fn a_row_beyond_the_limit(from: Engine, to: Engine) {
     assert_eq!(told.slugs(), ["row-too-large"]);
     let report = told.json();
     let said = report["error"]["message"].as_str().unwrap();
-    for word in ["id = 2", "max_row_bytes", "\"v\""] {
+    for word in ["{\"id\":2}", "max_row_bytes", "\"v\""] {
         assert!(said.contains(word), "{word} in {said}");
     }
     world.run(&[&words[..], &["--max-rejects", "1", "--restart"]].concat()).expect(0);
