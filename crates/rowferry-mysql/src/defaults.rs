@@ -187,7 +187,7 @@ mod tests {
         check("true", Native::Int { bits: 8, unsigned: false }, Some("1"));
         check("7", Native::Int { bits: 32, unsigned: false }, Some("7"));
         check("1); drop", Native::Int { bits: 32, unsigned: false }, None);
-        check("it's", Native::VarChar(9), Some("'it\\'s'"));
+        check("it's", Native::VarChar(9), Some("'it''s'"));
         check("it's", Native::VarChar(2), None);
         check("x", Native::Text(65_535), Some("('x')"));
         check("infinity", Native::Date, None);

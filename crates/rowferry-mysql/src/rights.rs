@@ -131,12 +131,15 @@ impl Grant {
         let (database, rest) = name(rest)?;
         let (table, _) = name(rest.strip_prefix('.')?)?;
         // Of a column's right only that there is one counts.
-        let mut depth = 0_u32;
+        let (mut inside, mut quoted) = (false, false);
         let plain: String = rights
             .chars()
             .filter(|sign| {
-                depth = depth + u32::from(*sign == '(') - u32::from(*sign == ')' && depth > 0);
-                depth == 0 && *sign != ')'
+                // A doubled quote opens and closes once more.
+                quoted ^= *sign == '`';
+                let was_inside = inside;
+                inside = (inside || *sign == '(') && (quoted || *sign != ')');
+                !inside && !was_inside
             })
             .collect();
         let rights = plain.split(',').map(|right| right.trim().to_ascii_lowercase()).collect();

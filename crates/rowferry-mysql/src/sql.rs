@@ -186,8 +186,9 @@ mod tests {
         use proptest::prelude::*;
         use proptest::strategy::ValueTree as _;
         let sign = prop_oneof![
-            proptest::sample::select("'\"`\\;-/*$%?{}\n\t\r \u{1a}".chars().collect::<Vec<_>>()),
-            any::<char>().prop_filter("no server takes it", |sign| *sign != '\0'),
+            proptest::sample::select("'\"`\\;-/*$%?{}\n\t \u{1a}".chars().collect::<Vec<_>>()),
+            // The client makes one line end of CR and LF.
+            any::<char>().prop_filter("does not get there", |sign| !"\0\r".contains(*sign)),
         ];
         let text = proptest::collection::vec(sign, 0..12).prop_map(String::from_iter);
         let mut runner = proptest::test_runner::TestRunner::deterministic();
@@ -277,9 +278,11 @@ mod tests {
             let written = text(&value);
             let mut rest = written.strip_prefix('\'').unwrap().chars();
             let mut read = String::new();
-            // A backslash takes away what the next character means to the server.
-            while let Some(c) = rest.next().filter(|c| *c != '\'') {
+            // A backslash takes away what the next character means to the server, and two quotes are one.
+            while let Some(c) = rest.next() {
                 match c {
+                    '\'' if rest.as_str().starts_with('\'') => read.extend(rest.next()),
+                    '\'' => break,
                     '\\' => read.push(rest.next().map_or('?', |c| if c == '0' { '\0' } else { c })),
                     c => read.push(c),
                 }
