@@ -125,7 +125,11 @@ fn made_by_another(target: &Database, rows: u32) {
     fill(target, rows);
     if target.engine() == Postgres {
         // As `on all tables` of the script would have, had it been there.
-        for user in target.query("select rolname from pg_roles where rolname ~ '^ferry_writer'") {
+        let own = format!(
+            "select rolname from pg_roles where rolname ~ '^ferry_writer_{}_'",
+            std::process::id()
+        );
+        for user in target.query(&own) {
             target.exec(&format!(
                 "do $$ begin if has_schema_privilege('{user}', 'public', 'usage') then \
                  grant select, insert, update, delete on parcel to {user}; end if; end $$"
@@ -239,6 +243,8 @@ fn without(
     for table in ["parcel", "_rowferry_stream", "_rowferry_chunk"] {
         target.exec(&format!("drop table if exists {table}"));
     }
+    // The ledger would miss what it heard of them.
+    drop(std::fs::remove_dir_all(world.path("state")));
     let (reader, writer) = (Login::new(source, "reader"), Login::new(target, "writer"));
     if theirs {
         made_by_another(target, 0);
@@ -267,6 +273,7 @@ fn without(
         return Some(Err(format!("{left} rows are there")));
     }
     // Where a connection is refused, nothing more is known of its end.
+    let mut said = String::new();
     for _ in 0..3 {
         for statement in &statements {
             let owner = if statement.contains(&reader.user) { source } else { target };
@@ -278,8 +285,9 @@ fn without(
             return Some(if same { Ok(true) } else { Err("other rows arrived".to_owned()) });
         }
         statements = grants(&again.stderr);
+        said = again.stderr;
     }
-    Some(Err(format!("the grants were not enough: {statements:?}")))
+    Some(Err(format!("the grants were not enough: {said}")))
 }
 
 const POSTGRES_SOURCE: [Right; 3] = [
