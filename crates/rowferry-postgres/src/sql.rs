@@ -252,6 +252,8 @@ pub(crate) fn key_tuple(key: &KeyColumns, row: &tokio_postgres::Row) -> Option<K
 mod tests {
     use rowferry_core::{ChunkNo, NativeType};
 
+    use rowferry_testkit::{EVIL_NAMES, read_back};
+
     use super::*;
 
     fn key(columns: &[(&str, &str, bool)]) -> KeyColumns {
@@ -361,35 +363,14 @@ mod tests {
         assert_eq!(with_suffix("t", &"ä".repeat(40)), "t".to_owned() + &"ä".repeat(31));
     }
 
-    /// Names that are made to break out of their quotes.
-    const NAMES: &str = "([\"'`\\\\;-]|--|/\\*|\\PC|[a-z ]){0,12}";
-    const QUOTE: char = '"';
-
-    /// The name that a server reads from a quoted one; `None` when anything stands behind it.
-    fn read_back(quoted: &str, quote: char) -> Option<String> {
-        let mut rest = quoted.strip_prefix(quote)?.chars();
-        let mut name = String::new();
-        while let Some(c) = rest.next() {
-            match (c == quote, rest.as_str().strip_prefix(quote)) {
-                (false, _) => name.push(c),
-                (true, Some(behind)) => {
-                    name.push(quote);
-                    rest = behind.chars();
-                }
-                (true, None) => return rest.as_str().is_empty().then_some(name),
-            }
-        }
-        None
-    }
-
     proptest::proptest! {
         #[test]
-        fn a_quoted_name_is_one_name_whatever_stands_in_it(name in NAMES) {
-            proptest::prop_assert_eq!(read_back(&quote(&name), QUOTE), Some(name));
+        fn a_quoted_name_is_one_name_whatever_stands_in_it(name in EVIL_NAMES) {
+            proptest::prop_assert_eq!(read_back(&quote(&name), '"'), Some(name));
         }
 
         #[test]
-        fn a_literal_is_one_text_whatever_stands_in_it(text in NAMES) {
+        fn a_literal_is_one_text_whatever_stands_in_it(text in EVIL_NAMES) {
             proptest::prop_assert_eq!(read_back(&literal(&text), '\''), Some(text));
         }
     }

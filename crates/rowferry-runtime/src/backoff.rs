@@ -42,12 +42,6 @@ pub struct Backoff {
     state: u64,
 }
 
-impl Default for Backoff {
-    fn default() -> Self {
-        Jitter::default().backoff()
-    }
-}
-
 impl Backoff {
     /// The next pause: between half a second and three times the last one, at most a minute.
     pub fn next_pause(&mut self) -> Duration {

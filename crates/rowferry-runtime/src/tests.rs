@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Backoff, ByteBudget, ComputePool, Jitter, Owner, RuntimeError, Silent, within};
+use crate::{ByteBudget, ComputePool, Jitter, Owner, RuntimeError, Silent, within};
 
 #[tokio::test]
 async fn a_panic_on_the_pool_is_an_error_and_the_pool_lives_on() {
@@ -46,7 +46,7 @@ async fn a_row_larger_than_the_budget_runs_alone() {
 
 #[test]
 fn pauses_stay_within_their_bounds() {
-    let mut backoff = Backoff::default();
+    let mut backoff = Jitter::default().backoff();
     for _ in 0..100 {
         let pause = backoff.next_pause();
         assert!(pause >= Duration::from_millis(500) && pause <= Duration::from_mins(1));

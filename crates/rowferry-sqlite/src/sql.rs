@@ -201,6 +201,7 @@ fn number_value(number: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use rowferry_core::{KeyColumn, NativeType};
+    use rowferry_testkit::{EVIL_NAMES, read_back};
 
     use super::*;
 
@@ -256,35 +257,14 @@ mod tests {
         assert_eq!(query.parameters.last(), Some(&Value::Integer(2)));
     }
 
-    /// Names that are made to break out of their quotes.
-    const NAMES: &str = "([\"'`\\\\;-]|--|/\\*|\\PC|[a-z ]){0,12}";
-    const QUOTE: char = '"';
-
-    /// The name that a server reads from a quoted one; `None` when anything stands behind it.
-    fn read_back(quoted: &str, quote: char) -> Option<String> {
-        let mut rest = quoted.strip_prefix(quote)?.chars();
-        let mut name = String::new();
-        while let Some(c) = rest.next() {
-            match (c == quote, rest.as_str().strip_prefix(quote)) {
-                (false, _) => name.push(c),
-                (true, Some(behind)) => {
-                    name.push(quote);
-                    rest = behind.chars();
-                }
-                (true, None) => return rest.as_str().is_empty().then_some(name),
-            }
-        }
-        None
-    }
-
     proptest::proptest! {
         #[test]
-        fn a_quoted_name_is_one_name_whatever_stands_in_it(name in NAMES) {
-            proptest::prop_assert_eq!(read_back(&quote(&name), QUOTE), Some(name));
+        fn a_quoted_name_is_one_name_whatever_stands_in_it(name in EVIL_NAMES) {
+            proptest::prop_assert_eq!(read_back(&quote(&name), '"'), Some(name));
         }
 
         #[test]
-        fn a_literal_is_one_text_whatever_stands_in_it(text in NAMES) {
+        fn a_literal_is_one_text_whatever_stands_in_it(text in EVIL_NAMES) {
             proptest::prop_assert_eq!(read_back(&literal(&text), '\''), Some(text));
         }
     }

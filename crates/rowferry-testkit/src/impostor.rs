@@ -4,12 +4,13 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rowferry_core::{Endpoint, EndpointKind, TlsMode};
+use rowferry_tls::TlsClient;
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -32,7 +33,9 @@ impl Impostor {
     pub fn start(upstream: u16, shown: &Pair) -> Self {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let acceptor = TlsAcceptor::from(Arc::new(server_side(&provider, shown)));
-        let connector = TlsConnector::from(Arc::new(client_side(provider)));
+        let upwards = Endpoint { tls: TlsMode::Require, ..Endpoint::empty(EndpointKind::Postgres) };
+        let client = TlsClient::of(&upwards).expect("nothing is verified");
+        let connector = TlsConnector::from(client.config());
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
         let port = listener.local_addr().expect("a bound socket has an address").port();
@@ -90,53 +93,6 @@ fn server_side(provider: &Arc<CryptoProvider>, shown: &Pair) -> ServerConfig {
         .expect("versions")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key))))
-}
-
-fn client_side(provider: Arc<CryptoProvider>) -> ClientConfig {
-    ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        .with_no_client_auth()
-}
-
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 /// It lives outside the product, so its tasks need none of the product's bookkeeping.
