@@ -192,31 +192,6 @@ fn a_clock_that_jumps_settles_no_open_transaction() {
     assert_eq!(target.query("select id from t order by id"), ["1", "5", "9"]);
 }
 
-macro_rules! every_target {
-    ($($module:ident: $test:ident;)*) => {
-        $(
-            mod $module {
-                use super::*;
-
-                #[test]
-                fn postgres() {
-                    $test(Engine::Postgres);
-                }
-
-                #[test]
-                fn mariadb() {
-                    $test(Engine::Mariadb);
-                }
-
-                #[test]
-                fn sqlite() {
-                    $test(Engine::Sqlite);
-                }
-            }
-        )*
-    };
-}
-
 every_target! {
     resume: taken_up;
     during: in_the_middle;

@@ -1,4 +1,4 @@
-//! One test for each direction between two engines.
+//! One test for each direction between two engines, or for each target.
 
 /// Tests named `SOURCE_to_TARGET`, each of which calls a function with both engines: all sixteen;
 /// the `nine` without MySQL, which MariaDB stands for; those of them that go `over_a_wire`; or those
@@ -54,6 +54,40 @@ macro_rules! every_direction {
             #[test]
             fn $name() {
                 $test(rowferry_testkit::Engine::$from, rowferry_testkit::Engine::$to);
+            }
+        )*
+    };
+}
+
+/// Modules of tests, each of which calls a function with every engine as the target.
+macro_rules! every_target {
+    ($($module:ident: $test:ident;)*) => {
+        $(
+            mod $module {
+                use super::*;
+
+                #[test]
+                fn postgres() {
+                    $test(rowferry_testkit::Engine::Postgres);
+                }
+
+                #[test]
+                fn mariadb() {
+                    $test(rowferry_testkit::Engine::Mariadb);
+                }
+
+                /// As MariaDB in all of this: at full size only.
+                #[test]
+                fn mysql() {
+                    if crate::mixed::is_full() {
+                        $test(rowferry_testkit::Engine::Mysql);
+                    }
+                }
+
+                #[test]
+                fn sqlite() {
+                    $test(rowferry_testkit::Engine::Sqlite);
+                }
             }
         )*
     };

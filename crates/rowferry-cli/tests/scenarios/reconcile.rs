@@ -5,7 +5,7 @@ use rowferry_testkit::{Database, Engine};
 
 use crate::dump::{assert_same, dump};
 use crate::ends::{Progress, database, wait_for_silence};
-use crate::mixed::{COLUMNS, fill, is_full};
+use crate::mixed::{COLUMNS, fill};
 use crate::world::{Told, World, finish};
 
 const ROWS: u64 = 600;
@@ -282,39 +282,6 @@ fn the_target_alone_tells(to: Engine) {
     copy.world.run(&["status", "--target", &typo]).expect(69);
     assert!(!nowhere.exists());
     assert!(!copy.ledger().exists(), "a ledger was made by looking");
-}
-
-macro_rules! every_target {
-    ($($module:ident: $test:ident;)*) => {
-        $(
-            mod $module {
-                use super::*;
-
-                #[test]
-                fn postgres() {
-                    $test(Engine::Postgres);
-                }
-
-                #[test]
-                fn mariadb() {
-                    $test(Engine::Mariadb);
-                }
-
-                /// As MariaDB in all of this: at full size only.
-                #[test]
-                fn mysql() {
-                    if is_full() {
-                        $test(Engine::Mysql);
-                    }
-                }
-
-                #[test]
-                fn sqlite() {
-                    $test(Engine::Sqlite);
-                }
-            }
-        )*
-    };
 }
 
 every_target! {

@@ -8,7 +8,7 @@ use rowferry_testkit::{Database, Engine};
 
 use crate::dump::{assert_same, dump};
 use crate::ends::{Progress, database, wait_for_silence};
-use crate::mixed::{COLUMNS, fill, is_full};
+use crate::mixed::{COLUMNS, fill};
 use crate::world::{Told, World, finish};
 
 /// Both tables of format 1.
@@ -143,39 +143,6 @@ fn a_later_format_is_refused(to: Engine) {
     assert_eq!(copy.everything(), before, "something was changed");
     copy.target.exec("update _rowferry_stream set format_version = 1");
     assert_eq!(copy.run().expect(0).json()["tables"][0]["chunks_resumed"], 2);
-}
-
-macro_rules! every_target {
-    ($($module:ident: $test:ident;)*) => {
-        $(
-            mod $module {
-                use super::*;
-
-                #[test]
-                fn postgres() {
-                    $test(Engine::Postgres);
-                }
-
-                #[test]
-                fn mariadb() {
-                    $test(Engine::Mariadb);
-                }
-
-                /// As MariaDB in all of this: at full size only.
-                #[test]
-                fn mysql() {
-                    if is_full() {
-                        $test(Engine::Mysql);
-                    }
-                }
-
-                #[test]
-                fn sqlite() {
-                    $test(Engine::Sqlite);
-                }
-            }
-        )*
-    };
 }
 
 every_target! {
