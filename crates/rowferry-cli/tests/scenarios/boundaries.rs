@@ -12,8 +12,8 @@ use crate::ends::{Progress, database, wait_for_silence};
 use crate::mixed::{COLUMNS, fill};
 use crate::world::{Told, World, wait};
 
-const ROWS: u64 = 2_000;
-const CHUNK_ROWS: &str = "200";
+const ROWS: u64 = 1_000;
+const CHUNK_ROWS: &str = "100";
 
 /// What is copied, and how.
 #[derive(Clone, Copy)]

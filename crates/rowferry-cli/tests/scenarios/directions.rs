@@ -12,7 +12,7 @@ fn tables_arrive_equal(from: Engine, to: Engine) {
     let world = World::new();
     let Some(source) = database(from, &world, "directions_source") else { return };
     let Some(target) = database(to, &world, "directions_target") else { return };
-    let rows = number("ROWFERRY_DIRECTIONS_ROWS", 20_000);
+    let rows = number("ROWFERRY_DIRECTIONS_ROWS", 6_000);
     fill(&source, rows);
     let chunk_rows = (rows / 6).clamp(1, 100_000);
     world.write(

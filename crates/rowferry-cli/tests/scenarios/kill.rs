@@ -246,7 +246,7 @@ impl Random {
 }
 
 fn survives(from: Engine, to: Engine, table: &'static str, write: &'static str, kills: u64) {
-    let rows = number("ROWFERRY_KILL_ROWS", 60_000);
+    let rows = number("ROWFERRY_KILL_ROWS", 30_000);
     let Some(mut ferry) = Ferry::new(from, to, rows) else { return };
     ferry.carry(table, write, Random::seeded(seed()));
     ferry.survives(number("ROWFERRY_KILLS", kills));
