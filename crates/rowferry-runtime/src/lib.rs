@@ -25,7 +25,7 @@ pub use failpoint::FailPoint;
 pub use heap::give_back_large_blocks;
 pub use lease::{heartbeat, lease};
 pub use lock_tries::LockTries;
-pub use owner::Owner;
+pub use owner::{Owner, wait_for_owners};
 pub use silence::{Silent, within};
 pub use task::{Task, spawn};
 pub use tokio_util::sync::CancellationToken;

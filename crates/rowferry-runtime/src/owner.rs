@@ -1,6 +1,8 @@
 //! A thread that owns a value which must not cross threads while in use, such as a SQLite handle.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -8,6 +10,11 @@ use crate::RuntimeError;
 
 /// Calls that may wait for the thread. Guessed: callers wait for answers, so few are ever queued.
 const QUEUED_CALLS: usize = 16;
+
+/// Threads of owners that have not ended.
+static ALIVE: Mutex<usize> = Mutex::new(0);
+/// One of them has ended.
+static ENDED: Condvar = Condvar::new();
 
 type Call<T> = Box<dyn FnOnce(&mut T) + Send>;
 
@@ -38,16 +45,21 @@ impl<T: 'static> Owner<T> {
     {
         let (calls, mut queue) = mpsc::channel::<Call<T>>(QUEUED_CALLS);
         let (made, wait) = oneshot::channel();
+        let alive = Alive::new();
         std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || match make() {
-                Err(error) => drop(made.send(Err(error))),
-                Ok(mut value) => {
-                    if made.send(Ok(())).is_err() {
-                        return;
-                    }
-                    while let Some(call) = queue.blocking_recv() {
-                        call(&mut value);
+            .spawn(move || {
+                // Dropped behind the value.
+                let _alive = alive;
+                match make() {
+                    Err(error) => drop(made.send(Err(error))),
+                    Ok(mut value) => {
+                        if made.send(Ok(())).is_err() {
+                            return;
+                        }
+                        while let Some(call) = queue.blocking_recv() {
+                            call(&mut value);
+                        }
                     }
                 }
             })
@@ -86,5 +98,33 @@ impl<T: 'static> Owner<T> {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(_)) | Err(_) => Err(panicked()),
         }
+    }
+}
+
+/// Waits until the threads of all owners without a handle have dropped their values, for at most
+/// `limit`. `false` when some had not, which an owner with a handle never has.
+///
+/// A process that ends before would cut off what a value does at its end: the last connection of a
+/// SQLite file moves the log into the file.
+pub fn wait_for_owners(limit: Duration) -> bool {
+    let alive = ALIVE.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = ENDED.wait_timeout_while(alive, limit, |alive| *alive > 0);
+    !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+}
+
+/// Counts a thread until it is dropped.
+struct Alive;
+
+impl Alive {
+    fn new() -> Self {
+        *ALIVE.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Self
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        *ALIVE.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        ENDED.notify_all();
     }
 }

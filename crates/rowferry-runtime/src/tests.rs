@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use crate::{ByteBudget, ComputePool, Jitter, Owner, RuntimeError, Silent, within};
+use crate::{
+    ByteBudget, ComputePool, Jitter, Owner, RuntimeError, Silent, wait_for_owners, within,
+};
 
 #[tokio::test]
 async fn a_panic_on_the_pool_is_an_error_and_the_pool_lives_on() {
@@ -32,6 +34,23 @@ async fn an_owner_keeps_its_value_through_a_panicking_call() {
 async fn an_owner_reports_why_its_value_could_not_be_made() {
     let made = Owner::<u8>::spawn("broken", || Err("no disk")).await.unwrap();
     assert_eq!(made.err(), Some("no disk"));
+}
+
+#[tokio::test]
+async fn the_end_of_an_owner_can_be_waited_for() {
+    struct Slow(std::sync::mpsc::Sender<()>);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            std::thread::sleep(Duration::from_millis(50));
+            self.0.send(()).unwrap();
+        }
+    }
+    let (ended, seen) = std::sync::mpsc::channel();
+    let owner = Owner::spawn("slow", || Ok::<_, ()>(Slow(ended))).await.unwrap().unwrap();
+    assert!(!wait_for_owners(Duration::from_millis(1)), "it has a handle");
+    drop(owner);
+    assert!(wait_for_owners(Duration::from_secs(10)));
+    assert!(seen.try_recv().is_ok(), "waited for less than the end of the value");
 }
 
 #[tokio::test]

@@ -23,7 +23,13 @@ fn written(database: &Database) -> Vec<u8> {
                            where table_schema = database() and rows_changed > 0 order by 1";
             [database.query(tables), database.query(changed)].concat()
         }
-        Engine::Sqlite => return std::fs::read(database.endpoint().path).unwrap(),
+        Engine::Sqlite => {
+            let path = database.endpoint().path;
+            let mut log = path.clone().into_os_string();
+            log.push("-wal");
+            assert!(!std::path::Path::new(&log).exists(), "the file was not closed");
+            return std::fs::read(path).unwrap();
+        }
     };
     lines.join("\n").into_bytes()
 }
