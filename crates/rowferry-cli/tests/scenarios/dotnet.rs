@@ -1,6 +1,6 @@
 //! The .NET worker's file, as it is: `SYNC_CONFIG_PATH=config/config.json rowferry run`.
 
-use rowferry_testkit::{Database, Engine, mariadb, mysql, postgres};
+use rowferry_testkit::{Database, Engine, Server, alone, mariadb, mysql};
 use serde_json::{Value, json};
 
 use crate::world::{Told, World, finish};
@@ -37,6 +37,18 @@ impl DotNet {
         let world = World::new();
         let source = crate::ends::database(from, &world, "dotnet_source")?;
         let target = crate::ends::database(to, &world, "dotnet_target")?;
+        Some(Self::between(world, source, target, table))
+    }
+
+    /// As [`Self::new`], out of a server in which nobody else has a transaction open: one would hold
+    /// the watermark back.
+    pub(crate) fn quiet(server: &Server, to: Engine, table: &str) -> Option<Self> {
+        let world = World::new();
+        let target = crate::ends::database(to, &world, "dotnet_target")?;
+        Some(Self::between(world, server.database("dotnet_source"), target, table))
+    }
+
+    fn between(world: World, source: Database, target: Database, table: &str) -> Self {
         let end = |database: &Database| {
             let provider = match database.engine() {
                 Engine::Postgres => "PostgreSQL",
@@ -53,7 +65,7 @@ impl DotNet {
             "Name": table, "Source": from, "Target": end(&target), "ChunkSize": 1000,
             "InsertBatchSize": 500, "MaxInsertRetries": 3, "IntervalSeconds": 2, "Direction": "Full",
         });
-        Some(Self { world, source, target, entity })
+        Self { world, source, target, entity }
     }
 
     pub(crate) fn run(&self) -> Told {
@@ -80,9 +92,11 @@ impl DotNet {
 }
 
 /// `config/config.json` moves `orders.buffers` of PostgreSQL into `orders2.buffers`.
-fn the_shipped_file_moves_buffers(server: Option<&'static rowferry_testkit::Server>) {
+fn the_shipped_file_moves_buffers(server: Option<&'static Server>) {
     let Some(server) = server else { return };
-    let Some(source) = postgres().map(|server| server.database("shop")) else { return };
+    // Alone: a transaction of another test that is open in the server holds the watermark back.
+    let Some(quiet) = alone(Engine::Postgres) else { return };
+    let source = quiet.database("shop");
     let world = World::new();
     // The file names the database; a shared server has it once.
     let maintenance = server.maintenance();

@@ -210,7 +210,8 @@ fn d11_counters_are_row_counts() {
 /// Ties at a boundary were skipped and fractions of a second lost.
 #[test]
 fn d13_datetime_keys_keep_ties_and_microseconds() {
-    let Some(mut dotnet) = DotNet::new(Postgres, Mariadb, "t") else { return };
+    let Some(server) = rowferry_testkit::alone(Postgres) else { return };
+    let Some(mut dotnet) = DotNet::quiet(&server, Mariadb, "t") else { return };
     // The target's key is the id; the table is walked by time, ten rows for each microsecond.
     dotnet.source.exec(
         "create table t (at timestamp(6) not null primary key, v int); \
