@@ -1,6 +1,7 @@
 //! The servers start, answer their own clients and are thrown away.
 
 mod proxy;
+mod tidy;
 
 use rowferry_testkit::{
     Database, DumpColumn, Kind, Server, assert_same, dump, mariadb, mysql, postgres, sqlite,
