@@ -27,6 +27,7 @@ mod holders;
 mod lock;
 mod merge;
 mod plan;
+mod prepare;
 mod progress;
 mod publish;
 mod quarantine;

@@ -8,6 +8,7 @@ use rowferry_testkit::{Database, Engine};
 use crate::dump::{assert_same, checksum, dump};
 use crate::ends::{Progress, database, tables, wait_for_silence};
 use crate::mixed::{COLUMNS, fill, number};
+use crate::random::{Random, seed};
 use crate::world::{World, wait};
 
 /// What is copied, and how.
@@ -41,7 +42,7 @@ impl Ferry {
             expected: Vec::new(),
             right: Vec::new(),
             cycle: 0,
-            random: Random::seeded(0),
+            random: Random::new(0),
         })
     }
 
@@ -201,54 +202,10 @@ impl Ferry {
     }
 }
 
-/// A small generator of its own, so that a printed seed repeats a run.
-pub(crate) struct Random(u64);
-
-/// The seed of the environment, else the time; printed.
-pub(crate) fn seed() -> u64 {
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_secs());
-    let seed = number("ROWFERRY_KILL_SEED", now);
-    println!("ROWFERRY_KILL_SEED={seed}");
-    seed
-}
-
-impl Random {
-    pub(crate) fn seeded(seed: u64) -> Self {
-        let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        // Neighbouring seeds begin alike.
-        for _ in 0..8 {
-            random.fraction();
-        }
-        random
-    }
-
-    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[usize::try_from(self.below(from.len() as u64)).unwrap()]
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.step();
-        (self.0 >> 32) % end
-    }
-
-    /// Below one, from zero.
-    pub(crate) fn fraction(&mut self) -> f64 {
-        self.step();
-        f64::from(u32::try_from(self.0 >> 32).unwrap_or_default()) / f64::from(u32::MAX)
-    }
-
-    /// xorshift64.
-    fn step(&mut self) {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-    }
-}
-
 fn survives(from: Engine, to: Engine, table: &'static str, write: &'static str, kills: u64) {
     let rows = number("ROWFERRY_KILL_ROWS", 30_000);
     let Some(mut ferry) = Ferry::new(from, to, rows) else { return };
-    ferry.carry(table, write, Random::seeded(seed()));
+    ferry.carry(table, write, Random::new(seed()));
     ferry.survives(number("ROWFERRY_KILLS", kills));
 }
 

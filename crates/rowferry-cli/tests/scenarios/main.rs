@@ -57,6 +57,7 @@ mod oracle;
 mod planted;
 mod random;
 mod random_kills;
+mod recipes;
 #[cfg(feature = "failpoints")]
 mod reconcile;
 mod repeated;

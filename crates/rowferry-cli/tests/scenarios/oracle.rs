@@ -8,7 +8,8 @@ use rowferry_testkit::Engine::{self, Mariadb, Mysql, Postgres, Sqlite};
 
 use crate::fixture::Entry;
 use crate::mixed::number;
-use crate::random::{Random, Way, literal};
+use crate::random::Random;
+use crate::recipes::{Way, literal};
 use crate::ride::{Line, Ride, compare, expect_none, make, of_table};
 
 /// Rows of one INSERT: long enough to be quick, short enough for every server's packet.

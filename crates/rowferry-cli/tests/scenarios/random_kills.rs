@@ -8,8 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use rowferry_testkit::Engine;
 
-use crate::kill::{Ferry, Random, seed};
+use crate::kill::Ferry;
 use crate::mixed::{is_full, number};
+use crate::random::{Random, seed};
 
 /// Rows of the whole matrix: with sixty chunks a copy lasts for some hundreds of milliseconds, so
 /// that a hundred seeds with fifteen kills each end within minutes.
@@ -28,7 +29,7 @@ fn survives(from: Engine, to: Engine) {
     let Some(mut ferry) = Ferry::new(from, to, rows) else { return };
     let first = seed();
     for seed in first..first + number("ROWFERRY_KILL_SEEDS", seeds) {
-        let mut random = Random::seeded(seed);
+        let mut random = Random::new(seed);
         let table = random.pick(&KEYS);
         let writes = if table == "t_none" { 2 } else { 3 };
         let write = random.pick(&["replace", "append", "upsert"][..writes]);

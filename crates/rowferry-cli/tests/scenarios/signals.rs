@@ -14,9 +14,9 @@ use rowferry_testkit::{Database, Engine, Proxy};
 
 use crate::dump::{assert_same, dump};
 use crate::ends::{Progress, Session, database, of_transactions, wait_for_silence, wait_until};
-use crate::kill::{Random, seed};
 use crate::locked::signal;
 use crate::mixed::{COLUMNS, fill, is_full};
+use crate::random::{Random, seed};
 use crate::world::{Told, World, wait};
 
 /// What a run may need to end once nothing is waited for any more, on a busy machine.
@@ -98,7 +98,7 @@ fn at_any_moment(from: Engine, to: Engine) {
     let since = Instant::now();
     wait(ferry.start(&[])).expect(0);
     let whole = since.elapsed();
-    let mut random = Random::seeded(seed());
+    let mut random = Random::new(seed());
     // A hundred of each signal over nine directions.
     let rounds = if is_full() { 12 } else { 1 };
     let mut stopped = 0;

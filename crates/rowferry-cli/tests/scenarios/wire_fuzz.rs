@@ -18,8 +18,8 @@ use std::time::Duration;
 use rowferry_testkit::{At, Engine, On, Way, What, WireFault};
 
 use crate::crossing::{Crossing, Via};
-use crate::kill::Random;
 use crate::mixed::{is_full, number};
+use crate::random::{Random, seed};
 
 /// Few rows in several chunks: most bytes are those of the protocol, not of rows.
 const ROWS: u64 = 60;
@@ -69,11 +69,11 @@ fn survives(from: Engine, to: Engine, via: Via) {
     let Some(crossing) = Crossing::new(from, to, ROWS) else { return };
     let whole = crossing.run(via, &[], &WORDS);
     whole.told.expect(0);
-    let first = crate::kill::seed();
+    let first = seed();
     let seeds = number("ROWFERRY_WIRE_SEEDS", if is_full() { SEEDS / 2 } else { SEEDS_SMALL });
     let (mut refused, mut altered) = (0, 0);
     for seed in first..first + seeds {
-        let fault = damage(&mut Random::seeded(seed), via, whole.sent, whole.answered);
+        let fault = damage(&mut Random::new(seed), via, whole.sent, whole.answered);
         let told = crossing.run(via, &[fault, CLOSED], &WORDS).told;
         let what = format!("seed {seed}: {fault:?} at the {via:?}: {told:?}");
         let flipped = matches!(fault.what, What::Corrupt { .. });
