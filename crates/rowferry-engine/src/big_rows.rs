@@ -22,12 +22,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const SIZES_OF_A_LARGE_ONE: u64 = 4;
 
 /// Times that a large row is in memory on its way from the reading driver to the writing one, by
-/// count: driver, batch, encoded, driver. From PostgreSQL to MariaDB and SQLite more was measured.
+/// count: driver, batch, encoded, driver.
 const COPIES: u64 = 4;
 
-/// How long other workers wait for the first payload of a table. A guess: longer than a server
-/// needs for its first row, shorter than anyone notices where a filter finds none.
-const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// How long other workers wait for the first payload of a table. A guess: longer than a busy server
+/// needs for a row of 64 MiB. Where a filter finds none for so long, the table is large, and the
+/// others wait once.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 
 /// What is known of the size of a table's rows. Cloning shares it.
 #[derive(Clone)]

@@ -20,6 +20,11 @@ use tokio_postgres::{CopyInSink, CopyOutStream, Error, Row, Statement};
 
 use crate::config::Purpose;
 use crate::session::Connector;
+use crate::valve::Valve;
+
+/// A row from this size on is the last one that is read until the next is asked for. It is what one
+/// read of the driver may take from the socket anyway.
+const LARGE_ROW: usize = 4 << 20;
 
 /// An answer may be on its way while the server says that it has nothing more to do.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -28,6 +33,7 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 pub(crate) struct Client {
     inner: tokio_postgres::Client,
     watch: Watch,
+    valve: Valve,
     /// Of a session whose statements may take as long as the server works on them.
     server: Option<(Arc<Connector>, i32)>,
 }
@@ -58,9 +64,10 @@ impl Watch {
 }
 
 impl Client {
-    pub(crate) fn new(inner: tokio_postgres::Client, limit: Duration) -> Self {
+    /// A client whose connection is driven through `valve`.
+    pub(crate) fn new(inner: tokio_postgres::Client, limit: Duration, valve: Valve) -> Self {
         let watch = Watch { limit, lost: Arc::default() };
-        Self { inner, watch, server: None }
+        Self { inner, watch, valve, server: None }
     }
 
     /// From now on, a silent server is asked whether it still works for its process `pid`.
@@ -125,7 +132,8 @@ impl Client {
 
     pub(crate) async fn copy_out(&self, statement: &str) -> Result<CopyOut, Error> {
         let stream = self.within(self.inner.copy_out(statement)).await?;
-        Ok(CopyOut { stream: Box::pin(stream), watch: self.watch.clone() })
+        let (watch, valve) = (self.watch.clone(), self.valve.clone());
+        Ok(CopyOut { stream: Box::pin(stream), watch, valve })
     }
 
     async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -186,12 +194,26 @@ impl CopyIn {
 pub(crate) struct CopyOut {
     stream: Pin<Box<CopyOutStream>>,
     watch: Watch,
+    valve: Valve,
 }
 
 impl CopyOut {
     /// The next row; `None` is the end of the copy as the server told it.
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        self.valve.open();
         let next = within(self.watch.limit, self.stream.next()).await;
-        next.unwrap_or_else(|_silent| Some(Err(self.watch.lose())))
+        let next = next.unwrap_or_else(|_silent| Some(Err(self.watch.lose())));
+        if let Some(Ok(row)) = &next
+            && row.len() >= LARGE_ROW
+        {
+            self.valve.shut();
+        }
+        next
+    }
+}
+
+impl Drop for CopyOut {
+    fn drop(&mut self) {
+        self.valve.open();
     }
 }

@@ -48,6 +48,7 @@ mod sql;
 mod tls;
 mod type_catalog;
 mod types;
+mod valve;
 mod ways;
 mod wire;
 mod write;

@@ -21,6 +21,7 @@ use crate::config::{Purpose, driver_config, session_settings};
 use crate::error::failed;
 use crate::sql;
 use crate::tls::{Encrypted, Tls};
+use crate::valve::Valve;
 
 /// Longest wait for a goodbye or a cancel request to get through. Guessed: both are one packet.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -74,11 +75,13 @@ impl Connector {
         let (leash, word) = oneshot::channel();
         let cancel = client.cancel_token();
         let tls = self.tls.clone();
+        let valve = Valve::default();
+        let connection = valve.clone().drive(connection);
         self.keep(spawn("postgres connection", async move {
             drive(connection, word, async move { cancel.cancel_query(tls).await }).await;
         }));
         let mut session = Session {
-            client: Client::new(client, self.limits.progress),
+            client: Client::new(client, self.limits.progress, valve),
             pid: None,
             version,
             busy: AtomicBool::new(false),

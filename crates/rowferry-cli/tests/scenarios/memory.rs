@@ -160,7 +160,10 @@ fn a_table_of_1_600_columns(from: Engine, to: Engine) {
     let Some(target) = database(to, &world, "wide_target") else { return };
     let rows = if is_full() { 5_000 } else { 200 };
     let columns: Vec<String> = (1..1_600).map(|number| format!("c{number} integer")).collect();
-    let values: Vec<String> = (1..1_600).map(|number| format!("i + {number}")).collect();
+    // A page of PostgreSQL holds no row of 1,600 long integers, which SQLite's are.
+    let none = |number: u32| from == Engine::Sqlite && to == Engine::Postgres && number % 2 == 1;
+    let value = |number| if none(number) { "null".to_owned() } else { format!("i + {number}") };
+    let values: Vec<String> = (1..1_600).map(value).collect();
     let numbers = match from {
         Engine::Postgres => format!("generate_series(1, {rows}) i"),
         Engine::Mariadb | Engine::Mysql | Engine::Sqlite => format!(
@@ -176,7 +179,7 @@ fn a_table_of_1_600_columns(from: Engine, to: Engine) {
     told.expect(0);
     println!("{from:?} to {to:?}, 1,600 columns: peak {peak} MiB");
     assert!(peak <= promised(0), "{peak} MiB");
-    let sum = "select count(*), sum(id), sum(c1), sum(c800), sum(c1599) from big";
+    let sum = "select count(*), sum(id), sum(c2), sum(c800), sum(c1599) from big";
     assert_eq!(source.query(sum), target.query(sum));
     println!("faults: 1");
 }

@@ -9,6 +9,10 @@ use bytes::{Bytes, BytesMut};
 
 use super::{CodecError, HEADER, TRAILER};
 
+/// Tuples from this size on take all of their buffer with them: what is behind them shares its memory
+/// and would keep it. Twice the largest payload of ordinary rows.
+const LARGE_BYTES: usize = 4 << 20;
+
 /// Bytes of the fixed part of the header.
 const HEADER_BYTES: usize = HEADER.len();
 
@@ -79,6 +83,9 @@ impl RawTuples {
     /// Takes the whole tuples collected so far.
     pub fn take(&mut self) -> Tuples {
         let bytes = self.buffer.split_to(self.whole).freeze();
+        if bytes.len() >= LARGE_BYTES {
+            self.buffer = BytesMut::from(self.buffer.as_ref());
+        }
         self.whole = 0;
         Tuples { rows: std::mem::take(&mut self.rows), bytes }
     }
