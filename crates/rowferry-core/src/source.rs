@@ -38,6 +38,8 @@ pub enum Payload {
         format: WireFormat,
         /// Rows in `bytes`.
         rows: u64,
+        /// Bytes of the largest of them.
+        largest_row: u64,
         /// The rows.
         bytes: Bytes,
     },

@@ -1,8 +1,8 @@
 //! Rows with more bytes than `max_row_bytes` allows.
 //!
 //! Only texts and binaries count: nothing else makes a row large. Rows in wire form are not looked
-//! into; a payload that is larger than a row may be is read again as batches, where the row is found
-//! and named.
+//! into and count as a whole; when one of them is too large, the chunk is read again as batches, where
+//! the row is found and named.
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -31,10 +31,10 @@ fn bytes(column: &ArrayRef, row: usize) -> u64 {
     text.or_else(bytes).and_then(|length| u64::try_from(length).ok()).unwrap_or_default()
 }
 
-/// Refuses wire rows of which one may be beyond `limit`.
+/// Refuses wire rows of which one is beyond `limit`.
 pub(crate) fn check_wire(payload: &Payload, limit: u64, table: &str) -> Result<()> {
     match payload {
-        Payload::Wire { bytes, .. } if bytes.len() as u64 > limit => {
+        Payload::Wire { largest_row, .. } if *largest_row > limit => {
             let message =
                 format!("a row of table {table} has more bytes than `max_row_bytes` allows");
             Err(ConnectorError::new(ErrorClass::Data, ROW_TOO_LARGE, message).with_next(next(true)))

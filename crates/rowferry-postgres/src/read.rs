@@ -133,6 +133,7 @@ impl PgChunkReader {
     }
 
     async fn payload(&mut self) -> Result<Payload> {
+        let largest_row = self.tuples.largest() as u64;
         let taken = self.tuples.take();
         match self.wire {
             Some(format @ WireFormat::PgCopyBinary) => {
@@ -143,7 +144,8 @@ impl PgChunkReader {
                     .await
                     .map_err(pool_failed("could not digest rows"))?
                     .ok_or_else(|| ConnectorError::bug("rows were cut inside a tuple"))?;
-                Ok(Payload::Wire { format, rows: taken.rows as u64, bytes: taken.bytes })
+                let rows = taken.rows as u64;
+                Ok(Payload::Wire { format, rows, largest_row, bytes: taken.bytes })
             }
             Some(WireFormat::SqliteCells) => {
                 Err(ConnectorError::bug("a wire format was asked for that was not offered"))

@@ -61,6 +61,8 @@ enum Shape {
     /// Bytes of so many columns each, as they are stored.
     Wire {
         bytes: Vec<u8>,
+        /// Bytes of the largest row among them.
+        largest: usize,
         columns: usize,
         digest: Digest,
     },
@@ -351,6 +353,7 @@ impl Shape {
         match spec.wire {
             Some(WireFormat::SqliteCells) => Ok(Self::Wire {
                 bytes: Vec::new(),
+                largest: 0,
                 columns: spec.columns.len(),
                 digest: wire::no_rows(),
             }),
@@ -382,7 +385,7 @@ impl Shape {
                 }
                 Ok(bytes)
             }
-            Self::Wire { bytes, columns, digest } => {
+            Self::Wire { bytes, largest, columns, digest } => {
                 let start = bytes.len();
                 wire::push_row(bytes, *columns);
                 for index in 0..*columns {
@@ -390,6 +393,7 @@ impl Shape {
                 }
                 let row = bytes.get(start..).unwrap_or_default();
                 wire::digest(digest, row);
+                *largest = row.len().max(*largest);
                 Ok(row.len())
             }
         }
@@ -407,11 +411,12 @@ impl Shape {
                         ConnectorError::bug("columns of a batch do not match").with_source(error)
                     })
             }
-            Self::Wire { bytes, .. } => {
+            Self::Wire { bytes, largest, .. } => {
                 let capacity = bytes.len();
-                let bytes = std::mem::replace(bytes, Vec::with_capacity(capacity));
+                let bytes = std::mem::replace(bytes, Vec::with_capacity(capacity)).into();
+                let largest_row = std::mem::take(largest) as u64;
                 let format = WireFormat::SqliteCells;
-                Ok(Payload::Wire { format, rows: rows as u64, bytes: bytes.into() })
+                Ok(Payload::Wire { format, rows: rows as u64, largest_row, bytes })
             }
         }
     }

@@ -167,7 +167,7 @@ impl ChunkWriter for SqliteWriter {
                     Payload::Batch(batch) => {
                         loading.insert_batch(connection, prepared, &batch, first)?;
                     }
-                    Payload::Wire { format: WireFormat::SqliteCells, bytes, rows } => {
+                    Payload::Wire { format: WireFormat::SqliteCells, bytes, rows, .. } => {
                         loading.insert_cells(connection, prepared, &bytes, rows)?;
                     }
                     Payload::Wire { format: WireFormat::PgCopyBinary, .. } => {

@@ -252,6 +252,27 @@ fn a_row_beyond_the_limit(from: Engine, to: Engine) {
     assert_eq!(target.value("select count(*) from _rowferry_quarantine"), "1");
 }
 
+/// Rows that can only pass undecoded are measured one by one, not by their payload of 2 MiB.
+#[test]
+fn the_limit_is_that_of_a_row() {
+    let world = World::new();
+    let Some(source) = database(Engine::Postgres, &world, "limit_source") else { return };
+    let Some(target) = database(Engine::Postgres, &world, "limit_target") else { return };
+    let pair = "create type pair as (a integer, b circle[])";
+    source.exec(pair);
+    target.exec(pair);
+    fill(&source, 100, 64 << 10);
+    source.exec("alter table big add p pair; update big set p = row(id, null)");
+    let (from, to) = (source.url(), target.url());
+    let run = |limit| {
+        let words = ["copy", &from, &to, "--table", "big", "--max-row-bytes", limit];
+        world.run(&[&words[..], &["--output", "json"]].concat())
+    };
+    assert_eq!(run("60KiB").expect(65).slugs(), ["row-too-large"]);
+    run("100KiB").expect(0);
+    assert_eq!(look(&source), look(&target));
+}
+
 mod limit {
     use super::*;
 

@@ -33,6 +33,8 @@ pub struct RawTuples {
     /// Bytes of `buffer` that hold whole tuples.
     whole: usize,
     rows: usize,
+    /// Bytes of the largest of them.
+    largest: usize,
     stage: Stage,
 }
 
@@ -62,8 +64,7 @@ impl RawTuples {
             && length == message.len()
         {
             self.buffer.extend_from_slice(message);
-            self.whole = self.buffer.len();
-            self.rows += 1;
+            self.found(length);
             return Ok(());
         }
         self.buffer.extend_from_slice(message);
@@ -73,6 +74,11 @@ impl RawTuples {
     /// Whole rows collected since the last [`Self::take`].
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Bytes of the largest whole row since the last [`Self::take`].
+    pub fn largest(&self) -> usize {
+        self.largest
     }
 
     /// Bytes collected since the last [`Self::take`].
@@ -86,13 +92,20 @@ impl RawTuples {
         if bytes.len() >= LARGE_BYTES {
             self.buffer = BytesMut::from(self.buffer.as_ref());
         }
-        self.whole = 0;
+        (self.whole, self.largest) = (0, 0);
         Tuples { rows: std::mem::take(&mut self.rows), bytes }
     }
 
     /// Whether the trailer was seen: every row came.
     pub fn is_finished(&self) -> bool {
         self.stage == Stage::Finished
+    }
+
+    /// Counts the whole tuple behind those known.
+    fn found(&mut self, length: usize) {
+        self.whole += length;
+        self.rows += 1;
+        self.largest = self.largest.max(length);
     }
 
     fn advance(&mut self) -> Result<(), CodecError> {
@@ -103,8 +116,7 @@ impl RawTuples {
             let rest = self.buffer.get(self.whole..).unwrap_or_default();
             match walk_tuple(rest)? {
                 Walk::Tuple(length) => {
-                    self.whole += length;
-                    self.rows += 1;
+                    self.found(length);
                 }
                 Walk::Trailer => {
                     if rest.len() > TRAILER.len() {
