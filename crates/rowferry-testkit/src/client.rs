@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use rowferry_core::{Endpoint, Secret};
 
+use crate::postgres::psql;
 use crate::server::Engine;
 
 /// Runs `sql` and gives back the client's output, tab between fields, or its error words.
@@ -36,7 +37,7 @@ fn command(engine: Engine, endpoint: &Endpoint) -> Command {
     let port = endpoint.port.to_string();
     match engine {
         Engine::Postgres => {
-            let mut command = Command::new("psql");
+            let mut command = Command::new(psql());
             command
                 .args(["-X", "-q", "-A", "-t", "-F", "\t", "-P", "null=\\N"])
                 .args(["-v", "ON_ERROR_STOP=1", "-h", &endpoint.host, "-p", &port])

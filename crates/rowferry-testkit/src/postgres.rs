@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::launch::{PASSWORD, Reason, USER, find, folder, free_port, is_root, run, start};
 use crate::server::{Engine, Server};
@@ -18,7 +19,7 @@ pub(crate) fn owner() -> Option<&'static str> {
 
 /// With more settings, `name=value`, which win over the usual ones.
 pub(crate) fn launch_with(settings: &[&str]) -> Result<Server, Reason> {
-    let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
+    let programs = programs()?;
     let owner = owner();
     let folder = folder(Engine::Postgres, owner)?;
     let data = folder.join("data");
@@ -37,7 +38,7 @@ pub(crate) fn launch_with(settings: &[&str]) -> Result<Server, Reason> {
 
 /// A standby of `primary`, which follows it until it is promoted.
 pub(crate) fn launch_standby(primary: &Server) -> Result<Server, Reason> {
-    let programs = find("ROWFERRY_POSTGRES_BIN", &usual_places())?;
+    let programs = programs()?;
     let owner = owner();
     let folder = folder(Engine::Postgres, owner)?;
     run(
@@ -79,6 +80,20 @@ fn serve(
         command.extend(["-c".into(), setting.into()]);
     }
     start(Engine::Postgres, port, folder, &command)
+}
+
+fn programs() -> Result<PathBuf, Reason> {
+    find("ROWFERRY_POSTGRES_BIN", &usual_places())
+}
+
+/// The client. Debian's `psql` is a script that looks for this program, for twice as long as it
+/// works.
+pub(crate) fn psql() -> &'static Path {
+    static PSQL: OnceLock<PathBuf> = OnceLock::new();
+    PSQL.get_or_init(|| {
+        let beside = programs().map(|programs| programs.join("psql"));
+        beside.ok().filter(|psql| psql.exists()).unwrap_or_else(|| "psql".into())
+    })
 }
 
 /// Debian's folders, newest version first, then the folder of a build from source.

@@ -24,11 +24,13 @@ pub(crate) struct Ferry {
     /// Rises with each finished copy; the run key of the next one.
     cycle: u32,
     random: Random,
+    chunks: usize,
 }
 
 impl Ferry {
-    /// A source with `rows` rows and an empty target; `None` after a `skipped:` line.
-    pub(crate) fn new(from: Engine, to: Engine, rows: u64) -> Option<Self> {
+    /// A source with `rows` rows, copied in about so many chunks, and an empty target; `None` after a
+    /// `skipped:` line.
+    pub(crate) fn new(from: Engine, to: Engine, rows: u64, chunks: usize) -> Option<Self> {
         let world = World::new();
         let source = database(from, &world, "kill_source")?;
         let target = database(to, &world, "kill_target")?;
@@ -43,6 +45,7 @@ impl Ferry {
             right: Vec::new(),
             cycle: 0,
             random: Random::new(0),
+            chunks,
         })
     }
 
@@ -66,7 +69,7 @@ impl Ferry {
     }
 
     fn start(&self) -> std::process::Child {
-        let rows = self.expected.len() / 60;
+        let rows = self.expected.len() / self.chunks;
         self.world.start(&[
             "copy",
             &self.source.url(),
@@ -204,7 +207,7 @@ impl Ferry {
 
 fn survives(from: Engine, to: Engine, table: &'static str, write: &'static str, kills: u64) {
     let rows = number("ROWFERRY_KILL_ROWS", 30_000);
-    let Some(mut ferry) = Ferry::new(from, to, rows) else { return };
+    let Some(mut ferry) = Ferry::new(from, to, rows, 60) else { return };
     ferry.carry(table, write, Random::new(seed()));
     ferry.survives(number("ROWFERRY_KILLS", kills));
 }

@@ -12,9 +12,10 @@ use crate::kill::Ferry;
 use crate::mixed::{is_full, number};
 use crate::random::{Random, seed};
 
-/// Rows of the whole matrix: with sixty chunks a copy lasts for some hundreds of milliseconds, so
-/// that a hundred seeds with fifteen kills each end within minutes.
-const ROWS: u64 = 3_000;
+/// Rows and chunks of the whole matrix: enough for a kill to fall into any step of a chunk, and few
+/// enough for fifteen thousand kills within an hour.
+const ROWS: u64 = 1_500;
+const CHUNKS: usize = 30;
 /// Rows, seeds and kills of each seed in every test run.
 const ROWS_SMALL: u64 = 600;
 const SEEDS_SMALL: u64 = 2;
@@ -26,7 +27,7 @@ const KEYS: [&str; 4] = ["t_bigint", "t_text", "t_uuid", "t_none"];
 
 fn survives(from: Engine, to: Engine) {
     let (rows, seeds) = if is_full() { (ROWS, 100) } else { (ROWS_SMALL, SEEDS_SMALL) };
-    let Some(mut ferry) = Ferry::new(from, to, rows) else { return };
+    let Some(mut ferry) = Ferry::new(from, to, rows, CHUNKS) else { return };
     let first = seed();
     for seed in first..first + number("ROWFERRY_KILL_SEEDS", seeds) {
         let mut random = Random::new(seed);
