@@ -234,6 +234,8 @@ pub(crate) fn claim(
         .map_err(refused)?;
     match (known, start) {
         (None, ClaimStart::NewRun | ClaimStart::Anew) => {
+            // Of runs whose progress was lost.
+            drop_staging(connection, &spec.stream_id).map_err(refused)?;
             insert_stream(connection, spec).map_err(refused)?;
             Ok(Claim { run: 1, epoch: 1, phase: Phase::Loading, receipts: Vec::new() })
         }

@@ -4,7 +4,7 @@
 use rowferry_testkit::{Database, Engine};
 
 use crate::dump::{assert_same, dump};
-use crate::ends::{Progress, database, wait_for_silence};
+use crate::ends::{Progress, database, tables, wait_for_silence};
 use crate::mixed::{COLUMNS, fill};
 use crate::world::{Told, World, finish};
 
@@ -210,6 +210,12 @@ fn progress_that_is_gone(to: Engine) {
     forget(&copy);
     says(&copy.run(&[]).expect(0), "has lost the progress of this copy; starting anew", 1);
     copy.arrived();
+    // In the middle of a copy, whose staging table is left.
+    copy.killed(&[]);
+    forget(&copy);
+    copy.run(&[]).expect(0);
+    copy.arrived();
+    assert_eq!(tables(&copy.target), ["_rowferry_chunk", "_rowferry_stream", "t_bigint"]);
     // A stranger's ledger knows nothing of these rows.
     forget(&copy);
     let elsewhere = copy.world.path("elsewhere/rowferry.db").display().to_string();
@@ -242,7 +248,7 @@ fn progress_that_is_gone(to: Engine) {
     assert_eq!(copy.run(&[]).expect(76).slugs(), ["progress-gone"]);
     copy.run(&["--restart"]).expect(0);
     copy.arrived();
-    println!("faults: 5");
+    println!("faults: 6");
 }
 
 /// The job was changed in the middle of a copy: the plan says so, and the run stops.
