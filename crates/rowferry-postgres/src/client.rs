@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use rowferry_runtime::within;
+use rowferry_runtime::{Silent, within};
+use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{CopyInSink, CopyOutStream, Error, Row, Statement};
 
@@ -28,6 +29,43 @@ const LARGE_ROW: usize = 4 << 20;
 
 /// An answer may be on its way while the server says that it has nothing more to do.
 const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Why a call came to nothing.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    Driver(Error),
+    /// Nothing was heard for the progress timeout.
+    Silent(Silent),
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl CallError {
+    /// What the server said.
+    pub(crate) fn as_db_error(&self) -> Option<&DbError> {
+        match self {
+            Self::Driver(error) => error.as_db_error(),
+            Self::Silent(_) => None,
+        }
+    }
+
+    /// The server's code.
+    pub(crate) fn code(&self) -> Option<&SqlState> {
+        self.as_db_error().map(DbError::code)
+    }
+
+    /// Whether the connection had ended before.
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Self::Driver(error) => error.is_closed(),
+            Self::Silent(_) => false,
+        }
+    }
+}
 
 /// A connection's client.
 pub(crate) struct Client {
@@ -49,13 +87,14 @@ impl Watch {
     async fn hear<T>(
         &self,
         answer: impl Future<Output = Result<T, Error>>,
-    ) -> Option<Result<T, Error>> {
-        within(self.limit, answer).await.ok()
+    ) -> Option<Result<T, CallError>> {
+        let heard = within(self.limit, answer).await.ok()?;
+        Some(heard.map_err(CallError::Driver))
     }
 
-    fn lose(&self) -> Error {
+    fn lose(&self) -> CallError {
         self.lost.store(true, Ordering::Relaxed);
-        Error::__private_api_timeout()
+        CallError::Silent(Silent(self.limit))
     }
 
     fn is_lost(&self) -> bool {
@@ -85,7 +124,7 @@ impl Client {
         self.watch.is_lost()
     }
 
-    pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), Error> {
+    pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), CallError> {
         self.within(self.inner.batch_execute(statements)).await
     }
 
@@ -93,7 +132,7 @@ impl Client {
         &self,
         statement: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<u64, Error> {
+    ) -> Result<u64, CallError> {
         self.within(self.inner.execute_typed(statement, values)).await
     }
 
@@ -101,7 +140,7 @@ impl Client {
         &self,
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<Vec<Row>, CallError> {
         self.within(self.inner.query_typed(query, values)).await
     }
 
@@ -109,7 +148,7 @@ impl Client {
         &self,
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<Row, Error> {
+    ) -> Result<Row, CallError> {
         self.within(self.inner.query_typed_one(query, values)).await
     }
 
@@ -117,26 +156,26 @@ impl Client {
         &self,
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
-    ) -> Result<Option<Row>, Error> {
+    ) -> Result<Option<Row>, CallError> {
         self.within(self.inner.query_typed_opt(query, values)).await
     }
 
-    pub(crate) async fn prepare(&self, query: &str) -> Result<Statement, Error> {
+    pub(crate) async fn prepare(&self, query: &str) -> Result<Statement, CallError> {
         self.within(self.inner.prepare(query)).await
     }
 
-    pub(crate) async fn copy_in(&self, statement: &Statement) -> Result<CopyIn, Error> {
+    pub(crate) async fn copy_in(&self, statement: &Statement) -> Result<CopyIn, CallError> {
         let sink = self.within(self.inner.copy_in::<_, Bytes>(statement)).await?;
         Ok(CopyIn { sink: Box::pin(sink), watch: self.watch.clone() })
     }
 
-    pub(crate) async fn copy_out(&self, statement: &str) -> Result<CopyOut, Error> {
+    pub(crate) async fn copy_out(&self, statement: &str) -> Result<CopyOut, CallError> {
         let stream = self.within(self.inner.copy_out(statement)).await?;
         let (watch, valve) = (self.watch.clone(), self.valve.clone());
         Ok(CopyOut { stream: Box::pin(stream), watch, valve })
     }
 
-    async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, CallError> {
         // Boxed, since it would lie twice in the future of every caller.
         let mut call = Box::pin(call);
         loop {
@@ -147,7 +186,9 @@ impl Client {
                 continue;
             }
             return match &self.server {
-                Some(_) => within(LAST_WORD, call).await.unwrap_or_else(|_| Err(self.watch.lose())),
+                Some(_) => within(LAST_WORD, call)
+                    .await
+                    .map_or_else(|_silent| Err(self.watch.lose()), |said| Ok(said?)),
                 None => Err(self.watch.lose()),
             };
         }
@@ -175,13 +216,13 @@ pub(crate) struct CopyIn {
 
 impl CopyIn {
     /// Hands bytes over, as soon as there is room for them.
-    pub(crate) async fn feed(&mut self, bytes: Bytes) -> Result<(), Error> {
+    pub(crate) async fn feed(&mut self, bytes: Bytes) -> Result<(), CallError> {
         let fed = self.watch.hear(self.sink.feed(bytes)).await;
         fed.unwrap_or_else(|| Err(self.watch.lose()))
     }
 
     /// The server's answer to the whole.
-    pub(crate) async fn finish(&mut self) -> Result<u64, Error> {
+    pub(crate) async fn finish(&mut self) -> Result<u64, CallError> {
         if self.watch.is_lost() {
             return Err(self.watch.lose());
         }
@@ -199,10 +240,12 @@ pub(crate) struct CopyOut {
 
 impl CopyOut {
     /// The next row; `None` is the end of the copy as the server told it.
-    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, CallError>> {
         self.valve.open();
-        let next = within(self.watch.limit, self.stream.next()).await;
-        let next = next.unwrap_or_else(|_silent| Some(Err(self.watch.lose())));
+        let next = match within(self.watch.limit, self.stream.next()).await {
+            Ok(next) => next.map(|row| row.map_err(CallError::Driver)),
+            Err(_silent) => Some(Err(self.watch.lose())),
+        };
         if let Some(Ok(row)) = &next
             && row.len() >= LARGE_ROW
         {

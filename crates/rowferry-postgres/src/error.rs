@@ -5,15 +5,28 @@
 use std::error::Error as _;
 
 use rowferry_core::{ConnectorError, ErrorClass};
-use rowferry_runtime::RuntimeError;
+use rowferry_runtime::{RuntimeError, Silent};
 use rowferry_tls::is_refusal;
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, Severity};
 
+use crate::client::CallError;
+
 /// Turns a driver error into ours; `attempt` says what was tried, on which object.
-pub(crate) fn failed(attempt: impl Into<String>) -> impl FnOnce(Error) -> ConnectorError {
+pub(crate) fn failed<E: Into<CallError>>(
+    attempt: impl Into<String>,
+) -> impl FnOnce(E) -> ConnectorError {
     let attempt = attempt.into();
-    move |error| classify(attempt, error)
+    move |error| match error.into() {
+        CallError::Driver(error) => classify(attempt, error),
+        CallError::Silent(silent) => no_answer(attempt, silent),
+    }
+}
+
+fn no_answer(attempt: String, silent: Silent) -> ConnectorError {
+    ConnectorError::new(ErrorClass::Transient, "no-answer", attempt)
+        .with_server(silent.to_string())
+        .with_next("Raise `progress_timeout` where the server is only slow.")
 }
 
 /// What to do where a password could not be bound to the certificate that was shown.
@@ -53,8 +66,6 @@ fn classify(attempt: String, error: Error) -> ConnectorError {
             (ErrorClass::Transient, "connection-lost")
         }
         "error connecting to server" => (ErrorClass::Transient, "unreachable"),
-        // Of our own: see `client`.
-        "timeout waiting for server" => (ErrorClass::Transient, "no-answer"),
         // Not what a server says: something on the way damaged it, and another connection may not.
         "error parsing response from server" | "unexpected message from server" => {
             (ErrorClass::Transient, "garbled")
@@ -67,9 +78,6 @@ fn classify(attempt: String, error: Error) -> ConnectorError {
     });
     if code == "not-bound" {
         ours = ours.with_next(BINDING);
-    }
-    if code == "no-answer" {
-        ours = ours.with_next("Raise `progress_timeout` where the server is only slow.");
     }
     ours.with_source(error)
 }
@@ -180,7 +188,7 @@ fn copy_column(context: &str) -> Option<&str> {
 }
 
 /// What a failed COMMIT means: a lost or dying connection leaves the outcome unknown.
-pub(crate) fn commit_failed(attempt: String, error: Error) -> ConnectorError {
+pub(crate) fn commit_failed(attempt: String, error: CallError) -> ConnectorError {
     let lost = match error.as_db_error() {
         None => true,
         Some(server) => {
@@ -190,7 +198,7 @@ pub(crate) fn commit_failed(attempt: String, error: Error) -> ConnectorError {
                 || matches!(state.get(..2), Some("08" | "57"))
         }
     };
-    let mut ours = classify(attempt, error);
+    let mut ours = failed(attempt)(error);
     if lost {
         ours.class = ErrorClass::Unknown;
         ours.code = "commit-unanswered";

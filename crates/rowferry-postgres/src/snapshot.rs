@@ -31,6 +31,7 @@ use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
 
 use crate::chunks::PgKeyProbe;
+use crate::client::CallError;
 use crate::config::Purpose;
 use crate::describe::Relation;
 use crate::error::failed;
@@ -131,7 +132,7 @@ impl PgSnapshot {
 }
 
 /// The transaction clock as the view sees it. The old name of the function works on all versions.
-async fn horizon(session: &Session) -> Result<Horizon, tokio_postgres::Error> {
+async fn horizon(session: &Session) -> Result<Horizon, CallError> {
     const HORIZON: &str = "select pg_catalog.txid_snapshot_xmin(s), \
          pg_catalog.txid_snapshot_xmax(s) from pg_catalog.txid_current_snapshot() s";
     let row = session.client.query_typed_one(HORIZON, &[]).await?;
