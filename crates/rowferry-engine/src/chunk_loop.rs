@@ -1,5 +1,9 @@
 //! Runs the chunks of one table: cuts one ahead, keeps as many in flight as there are slots, tries
 //! transient failures again, and stops politely.
+//!
+//! Slots are those of the whole run. A chunk that failed gives its own back until it is tried again,
+//! so that a table whose target is locked for long keeps no other one waiting; and its table starts
+//! no more chunks than there are slots.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -50,6 +54,7 @@ impl ChunkLoop {
         let mut exhausted = false;
         let mut failure: Option<ConnectorError> = None;
         let stop = self.context.stop.clone();
+        let most = self.context.workers;
         loop {
             let closing = failure.is_some() || stop.is_cancelled();
             if waiting.is_none() && !exhausted && !closing {
@@ -74,7 +79,7 @@ impl ChunkLoop {
                     }
                 }
                 () = stop.cancelled(), if !closing => {}
-                slot = slots.acquire_owned(), if waiting.is_some() && !closing => {
+                slot = slots.acquire_owned(), if waiting.is_some() && !closing && running.len() < most => {
                     if let (Some(chunk), Ok(slot)) = (waiting.take(), slot) {
                         running.push(self.start(chunk, slot));
                     }
@@ -117,7 +122,7 @@ impl ChunkLoop {
         }
     }
 
-    /// Starts copying `chunk` in a task of its own, which holds its slot to the end.
+    /// Starts copying `chunk` in a task of its own.
     fn start(&self, chunk: Chunk, slot: OwnedSemaphorePermit) -> Running {
         let attempts = Attempts {
             copier: Arc::clone(&self.copier),
@@ -131,11 +136,7 @@ impl ChunkLoop {
         let task = spawn(
             "copy chunk",
             tracing::Instrument::instrument(
-                async move {
-                    let result = attempts.copy(&copied).await;
-                    drop(slot);
-                    result
-                },
+                async move { attempts.copy(&copied, slot).await },
                 span,
             ),
         );
@@ -183,7 +184,9 @@ struct Attempts {
 }
 
 impl Attempts {
-    async fn copy(&self, chunk: &Chunk) -> Result<Copied> {
+    /// Copies `chunk`, holding a slot during each attempt.
+    async fn copy(&self, chunk: &Chunk, slot: OwnedSemaphorePermit) -> Result<Copied> {
+        let mut slot = Some(slot);
         let mut backoff = self.context.jitter.backoff();
         let (mut number, mut view) = self.views.current().await;
         let mut manner = Manner::default();
@@ -216,10 +219,16 @@ impl Attempts {
                 return Err(if lost_view { lane.rules.explain(error, None) } else { error });
             }
             tracing::warn!(error = %failed.error(), pause_ms = pause.as_millis(), "chunk failed, trying again");
-            tokio::select! {
-                biased;
-                () = tokio::time::sleep(pause) => {}
-                () = self.context.stop.cancelled() => return Err(failed.into_error()),
+            drop(slot.take());
+            let slots = Arc::clone(&self.context.slots);
+            let pausing = async {
+                tokio::time::sleep(pause).await;
+                // Never closed.
+                slots.acquire_owned().await.ok()
+            };
+            match self.context.unless_stopped(pausing).await {
+                Some(got) => slot = got,
+                None => return Err(failed.into_error()),
             }
             if lost_view {
                 match self.views.replace(number).await {

@@ -175,7 +175,10 @@ impl Client {
         Ok(CopyOut { stream: Box::pin(stream), watch, valve })
     }
 
-    async fn within<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, CallError> {
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, CallError> {
         // Boxed, since it would lie twice in the future of every caller.
         let mut call = Box::pin(call);
         loop {

@@ -105,9 +105,10 @@ fn a_table_is_locked(from: Engine, to: Engine) {
     };
     other.send(&lock);
     wait_until("the lock", || of_transactions(&ends.target, held) != "0");
-    // One chunk, so that it holds one worker.
-    write_job(&ends, 100);
-    let run = ends.world.start(&["run", "job.yaml", "--output", "json"]);
+    // More chunks than there are workers.
+    write_job(&ends, 15);
+    let limits = ["--lock-timeout", "1s", "--retry-for", "2m"];
+    let run = ends.world.start(&[&["run", "job.yaml", "--output", "json"][..], &limits].concat());
     let counts = names().into_iter().filter(|name| name != BAD);
     let counts: Vec<String> = counts.map(|name| format!("(select count(*) from {name})")).collect();
     let all = format!("select {}", counts.join(" + "));
