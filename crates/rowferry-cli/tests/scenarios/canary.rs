@@ -250,18 +250,19 @@ fn fill_leak(source: &Database) {
 }
 
 fn make_leak(world: &World, target: &Database, rule: &Rule) {
-    target.exec(match target.engine() {
-        Postgres => {
-            "drop table if exists leak; drop table if exists known; drop type if exists mood; \
-             drop domain if exists small; drop function if exists no"
-        }
-        Mariadb | Mysql | Sqlite => "drop table if exists leak; drop table if exists known",
-    });
-    match target.engine() {
-        // Only newer versions than many a client's let a trigger compose its words.
-        Sqlite => world.sql("leak_target.db", &rule.target),
-        Postgres | Mariadb | Mysql => target.exec(&rule.target),
+    let tables = "drop table if exists leak; drop table if exists known";
+    let rest = "drop type if exists mood; drop domain if exists small; drop function if exists no";
+    // Only newer versions of SQLite than many a client's let a trigger compose its words, or read a
+    // file that has such a one.
+    let run = |text: &str| match target.engine() {
+        Sqlite => world.sql("leak_target.db", text),
+        Postgres | Mariadb | Mysql => target.exec(text),
+    };
+    run(tables);
+    if target.engine() == Postgres {
+        run(rest);
     }
+    run(&rule.target);
 }
 
 /// What is tried with rows of one source: everything, or a third that the other two complete.
