@@ -96,6 +96,27 @@ impl MysqlLock {
         Ok(found.is_none())
     }
 
+    /// A table made like another has checks named after itself, and would take these names into the
+    /// target's place, where they may be too long.
+    async fn name_checks(&mut self, table: &TableRef) -> Result<()> {
+        if !staging::needs_names_for_checks(&self.sink.server, &self.target) {
+            return Ok(());
+        }
+        let attempt = format!("could not name the checks of staging table {table}");
+        let shown: Option<(String, String)> = self
+            .work()?
+            .query_first(format!("show create table {}", sql::table(table)))
+            .await
+            .map_err(|error| error::of(error, attempt.clone()))?;
+        let stream_id = self.stream.stream_id.clone();
+        let statement =
+            shown.and_then(|(_, shown)| staging::name_checks(table, &stream_id, &shown));
+        match statement {
+            Some(statement) => self.execute(&statement, &attempt).await,
+            None => Ok(()),
+        }
+    }
+
     /// A table made like another starts to number anew; it goes on from the greater of both ends.
     async fn keep_numbering(&mut self, plan: &TablePlan, table: &TableRef) -> Result<()> {
         let existing = plan.target_existing.as_ref();
@@ -122,6 +143,8 @@ impl MysqlLock {
         let written: u64 = claim.receipts.iter().map(|receipt| receipt.totals.rows_written).sum();
         let there = staging::exists(self.work()?, table).await?;
         if there && (written == 0 || !self.is_empty(table).await?) {
+            // The process that made it may have been killed before it did so.
+            self.name_checks(table).await?;
             return Ok(false);
         }
         // A finished swap has no staging table any more: publishing looks at the catalogue itself.
@@ -142,6 +165,7 @@ impl MysqlLock {
         self.execute(&create, &attempt).await?;
         if same_shape {
             self.keep_numbering(plan, table).await?;
+            self.name_checks(table).await?;
         }
         Ok(written > 0)
     }

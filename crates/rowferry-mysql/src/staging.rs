@@ -88,20 +88,49 @@ pub(crate) fn create(server: &Server, plan: &TablePlan, table: &TableRef) -> Str
 /// The checks of a new table. MySQL names them after the table, in each renaming anew, and fails when
 /// that makes a name too long; so those of a table with a long name get one that it leaves alone.
 fn checks(server: &Server, plan: &TablePlan, table: &TableRef) -> Vec<String> {
-    /// `_chk_` and a number, off 64 characters.
-    const NAME_CHARS_MAX: usize = 56;
     let checks = definition::checks(plan, server.flavor);
-    if server.flavor == Flavor::MariaDb || plan.target.name.chars().count() <= NAME_CHARS_MAX {
+    if !needs_names_for_checks(server, &plan.target) {
         return checks;
     }
-    let base = match table.name.strip_prefix("_rowferry_s_") {
-        Some(of_run) => of_run.to_owned(),
-        None => short(&plan.stream.stream_id),
-    };
     let named = |(at, check): (usize, String)| {
-        format!("constraint {} {check}", sql::quote(&format!("_rowferry_c_{base}_{}", at + 1)))
+        format!("constraint {} {check}", check_name(table, &plan.stream.stream_id, at))
     };
     checks.into_iter().enumerate().map(named).collect()
+}
+
+/// Whether the server would give checks of `target` names that are too long for it.
+pub(crate) fn needs_names_for_checks(server: &Server, target: &TableRef) -> bool {
+    /// `_chk_` and a number, off 64 characters.
+    const NAME_CHARS_MAX: usize = 56;
+    server.flavor != Flavor::MariaDb && target.name.chars().count() > NAME_CHARS_MAX
+}
+
+fn check_name(table: &TableRef, stream_id: &str, at: usize) -> String {
+    let base = match table.name.strip_prefix("_rowferry_s_") {
+        Some(of_run) => of_run.to_owned(),
+        None => short(stream_id),
+    };
+    sql::quote(&format!("_rowferry_c_{base}_{}", at + 1))
+}
+
+/// The statement that names the checks of a table which was made like another: they got names after
+/// the table again. `shown` is its definition as the server shows it, a line for each check; `None`
+/// when they have their names, or there are none.
+pub(crate) fn name_checks(table: &TableRef, stream_id: &str, shown: &str) -> Option<String> {
+    let (mut parts, mut checks) = (Vec::new(), 0);
+    for line in shown.lines() {
+        let Some(rest) = line.strip_prefix("  CONSTRAINT ") else { continue };
+        let Some(end) = rest.find("` CHECK ") else { continue };
+        let (name, check) = rest.split_at(end + 1);
+        let check = check.strip_suffix(',').unwrap_or(check);
+        let named = check_name(table, stream_id, checks);
+        checks += 1;
+        if name == named {
+            continue;
+        }
+        parts.extend([format!("drop check {name}"), format!("add constraint {named}{check}")]);
+    }
+    (!parts.is_empty()).then(|| format!("alter table {} {}", sql::table(table), parts.join(", ")))
 }
 
 /// A secondary index of the new table: its name here and at the source, and its part of
@@ -183,4 +212,28 @@ fn verbatim(plan: &TablePlan, index: &Index, flavor: Flavor) -> Option<Secondary
         name: index.name.clone(),
         clause: format!("add {}", index.definition),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_named_after_a_staging_table_get_names_that_stay() {
+        let table = TableRef::new("d", "_rowferry_s_1f0c_r2");
+        let shown = "CREATE TABLE `_rowferry_s_1f0c_r2` (\n  `a` int DEFAULT NULL,\n  KEY `k` (`a`),\n  \
+             CONSTRAINT `_rowferry_s_1f0c_r2_chk_1` CHECK ((`a` > 1)),\n  \
+             CONSTRAINT `_rowferry_c_1f0c_r2_2` CHECK ((`a` < 9)),\n  \
+             CONSTRAINT `f` FOREIGN KEY (`a`) REFERENCES `t` (`a`),\n  \
+             CONSTRAINT `x``y` CHECK ((`a` <> _utf8mb4'` CHECK ')) /*!80016 NOT ENFORCED */\n) ENGINE=InnoDB";
+        assert_eq!(
+            name_checks(&table, "1f0c", shown).unwrap(),
+            "alter table `d`.`_rowferry_s_1f0c_r2` \
+             drop check `_rowferry_s_1f0c_r2_chk_1`, \
+             add constraint `_rowferry_c_1f0c_r2_1` CHECK ((`a` > 1)), \
+             drop check `x``y`, \
+             add constraint `_rowferry_c_1f0c_r2_3` CHECK ((`a` <> _utf8mb4'` CHECK ')) /*!80016 NOT ENFORCED */"
+        );
+        assert_eq!(name_checks(&table, "1f0c", "CREATE TABLE `t` (\n  `a` int\n)"), None);
+    }
 }
