@@ -12,7 +12,7 @@ use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::flags::{Control, Limits, Output, RunOutput, Shape, TableNames, Talk};
+use crate::flags::{Control, Limits, Output, ProgressWord, RunOutput, Shape, TableNames, Talk};
 use crate::units;
 
 /// Moves tables between databases: exactly, chunk by chunk, resumable.
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     State(StateArgs),
     /// Run the jobs of a file on their interval until stopped
     Worker(Box<WorkerArgs>),
+    /// Measure a copy: where its time goes and what binds it
+    Bench(Box<BenchArgs>),
     /// Validate or show a job file, or print its schema
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -70,8 +72,6 @@ pub(crate) enum Later {
     Repair(Rest),
     #[command(hide = true)]
     Sync(Rest),
-    #[command(hide = true)]
-    Bench(Rest),
     #[command(hide = true)]
     Man(Rest),
 }
@@ -157,6 +157,36 @@ pub(crate) struct PlanArgs {
     pub(crate) control: Control,
     #[command(flatten)]
     pub(crate) output: RunOutput,
+    /// File whose connections may be named
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowferry bench postgres://app@db1/shop --table public.orders\n  \
+    rowferry bench 'generate:lineitem?rows=1000000' sqlite:new.db --table lineitem --rounds 3")]
+pub(crate) struct BenchArgs {
+    /// URL, env:NAME, or a connection of --config
+    pub(crate) source: String,
+    /// The same; without one rows are read and thrown away
+    #[arg(default_value = "null:")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) tables: TableNames,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+    /// Copies, one after another
+    #[arg(long, default_value_t = 1, value_name = "N", help_heading = "Run")]
+    pub(crate) rounds: u32,
+    /// Ledger file
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Progress on stderr
+    #[arg(long, value_enum, default_value = "auto", value_name = "HOW", help_heading = "Output")]
+    pub(crate) progress: ProgressWord,
     /// File whose connections may be named
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) config: Option<PathBuf>,

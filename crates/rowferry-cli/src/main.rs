@@ -24,6 +24,7 @@ mod observer;
 mod out;
 mod panic_report;
 mod plan_view;
+mod process_cost;
 mod progress;
 mod registry;
 mod report_error;

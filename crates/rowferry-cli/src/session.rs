@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rowferry_core::Job;
-use rowferry_engine::{JobEnds, RunContext, RunReport, RunStatus, TableReport, run_job};
+use rowferry_engine::{JobEnds, RunContext, RunReport, RunStatus, Stages, TableReport, run_job};
 use rowferry_ledger::{JobLock, RunRow};
 use rowferry_runtime::{ComputePool, Task};
 
@@ -65,6 +65,14 @@ impl Session {
         let progress = Progress::new(request.progress);
         let lines = progress.lines();
         Ok(Self { signals, compute: ComputePool::new(cores())?, history, progress, _lines: lines })
+    }
+
+    /// Where the time went since the last call.
+    pub(crate) fn stages(&self) -> Stages {
+        let stopwatch = self.compute.stopwatch();
+        let stages = Stages::of(stopwatch);
+        stopwatch.reset();
+        stages
     }
 
     /// Notes in the ledger that `jobs` start.

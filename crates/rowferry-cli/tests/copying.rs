@@ -240,3 +240,26 @@ fn tables_check_and_plan_look_and_change_nothing() {
             || world.value("lake.db", "select count(*) from sqlite_master") == "0"
     );
 }
+
+#[test]
+fn a_bench_says_where_the_time_goes_and_spares_other_tables() {
+    let world = World::new();
+    world.orders("a.db", 500);
+    let json =
+        |words: &[&str]| world.run(&[words, &["--output", "json"]].concat()).expect(0).json();
+    let read = json(&["bench", "sqlite:a.db", "--table", "orders"]);
+    assert_eq!(read["rounds"][0]["rows"], 500);
+    let generated = "generate:lineitem?rows=400&seed=3";
+    let written =
+        json(&["bench", generated, "sqlite:b.db", "--table", "lineitem", "--rounds", "3"]);
+    assert_eq!(written["rounds"].as_array().map(Vec::len), Some(3));
+    assert!(written["rounds"][0]["stages"]["write"].as_f64() > Some(0.0), "{written}");
+    assert!(written["verdict"].as_str().is_some_and(|words| words.contains("binds")), "{written}");
+    assert_eq!(world.value("b.db", "select count(*) from rowferry_bench_lineitem"), "400");
+    let text = world.run(&["bench", "sqlite:a.db", "--table", "orders"]).expect(0).stdout;
+    assert!(text.contains("wait for rows") && text.contains("binds"), "{text}");
+    world.sql("b.db", "create table taken (l_tax integer); insert into taken values (1)");
+    let other = ["bench", generated, "sqlite:b.db", "--table", "lineitem=taken"];
+    assert_eq!(world.run(&other).expect(76).slugs(), ["target-not-empty"]);
+    assert_eq!(world.value("b.db", "select count(*) from taken"), "1");
+}

@@ -12,7 +12,7 @@ use rowferry_core::{
     Begun, Chunk, ChunkReader, ChunkTotals, ChunkWriter, ConnectorError, Digest, ErrorClass,
     KeyTuple, OnBadRow, Payload, Receipt, RejectedRow, Result, Settings, Snapshot, TablePlan,
 };
-use rowferry_runtime::{FailPoint, spawn};
+use rowferry_runtime::{FailPoint, Stage, Stopwatch, spawn};
 use tokio::sync::mpsc;
 
 use crate::big_rows::{BigRows, Held, Room};
@@ -172,6 +172,10 @@ impl ChunkCopier {
             && self.settings.on_bad_row != OnBadRow::Fail
     }
 
+    fn stopwatch(&self) -> &Stopwatch {
+        self.context.compute.stopwatch()
+    }
+
     /// Copies `chunk` once.
     pub(crate) async fn copy(
         &self,
@@ -180,7 +184,8 @@ impl ChunkCopier {
         snapshot: &Arc<dyn Snapshot>,
         manner: Manner,
     ) -> Result<Copied, CopyError> {
-        let begun = self.ends.sink.begin(chunk, &lane.prepared, manner.settle).await;
+        let beginning = self.ends.sink.begin(chunk, &lane.prepared, manner.settle);
+        let begun = self.stopwatch().time(Stage::Write, beginning).await;
         let mut writer = match begun.map_err(CopyError::Write)? {
             Begun::AlreadyDurable(receipt) => {
                 return Ok(Copied { receipt, changes: Changes::new() });
@@ -194,7 +199,9 @@ impl ChunkCopier {
         let (totals, changes) = self.pump(reading, lane, writer.as_mut(), manner.sift).await?;
         assert_counted(chunk, &totals).map_err(CopyError::Rows)?;
         FailPoint::RowsDone.reach();
-        let receipt = writer.commit(totals).await.map_err(CopyError::Write)?;
+        let committing = writer.commit(totals);
+        let receipt =
+            self.stopwatch().time(Stage::Write, committing).await.map_err(CopyError::Write)?;
         FailPoint::CommitAnswered.reach();
         Ok(Copied { receipt, changes })
     }
@@ -207,10 +214,13 @@ impl ChunkCopier {
         sift: bool,
     ) -> Result<(ChunkTotals, Changes), CopyError> {
         let (items, mut incoming) = mpsc::channel(PREFETCH_PAYLOADS);
-        let reading = spawn("read chunk", async move { read_ahead(reader, &items, room).await });
+        let stopwatch = self.stopwatch().clone();
+        let reading = spawn("read chunk", async move {
+            read_ahead(reader, &items, room, &stopwatch).await;
+        });
         let mut transform = Transform::new(&lane.plan, &lane.rules);
         let mut totals = ChunkTotals::default();
-        while let Some(item) = incoming.recv().await {
+        while let Some(item) = self.stopwatch().time(Stage::AwaitRows, incoming.recv()).await {
             match item.map_err(CopyError::Read)? {
                 Item::Rows { payload, _held } => {
                     let (limit, table) = (self.settings.max_row_bytes, &self.plan.source.table);
@@ -306,7 +316,8 @@ impl ChunkCopier {
             Payload::Batch(batch) => Some(batch.clone()),
             Payload::Wire { .. } => None,
         };
-        writer.write(payload).await.map_err(|error| {
+        let writing = self.stopwatch().time(Stage::Write, writer.write(payload));
+        writing.await.map_err(|error| {
             let written = written.as_ref().map(|batch| (batch, before));
             CopyError::Write(lane.rules.explain(error, written))
         })?;
@@ -343,12 +354,14 @@ async fn read_ahead(
     mut reader: Box<dyn ChunkReader>,
     items: &mpsc::Sender<Result<Item>>,
     mut room: Room,
+    stopwatch: &Stopwatch,
 ) {
     loop {
-        let held = room.before_read().await;
-        let item = match reader.next().await {
+        let held = stopwatch.time(Stage::AwaitRoom, room.before_read()).await;
+        let item = match stopwatch.time(Stage::Read, reader.next()).await {
             Ok(Some(payload)) => {
-                let held = room.after_read(payload.bytes(), held).await;
+                let taking = room.after_read(payload.bytes(), held);
+                let held = stopwatch.time(Stage::AwaitRoom, taking).await;
                 Ok(Item::Rows { payload, _held: held })
             }
             Ok(None) => {
@@ -359,7 +372,8 @@ async fn read_ahead(
             Err(error) => Err(error),
         };
         let failed = item.is_err();
-        if items.send(item).await.is_err() || failed {
+        let taken = stopwatch.time(Stage::AwaitRoom, items.send(item)).await;
+        if taken.is_err() || failed {
             return;
         }
     }

@@ -48,7 +48,8 @@ pub use options::{RunContext, RunOptions};
 pub use outcome::TableFailure;
 pub use planner::{PlannedTable, casts_to_paste, plan_job, plan_table};
 pub use report::{
-    ErrorReport, Phases, RunReport, RunStatus, TableReport, TableStatus, Totals, ValueChange,
+    ErrorReport, Phases, RunReport, RunStatus, Stages, TableReport, TableStatus, Totals,
+    ValueChange,
 };
 pub use start::foresee;
 pub use watermark::Watermark;

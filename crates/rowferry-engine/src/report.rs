@@ -1,6 +1,7 @@
 //! The numbers of a run: one struct for the summary table, the JSON line and the ledger.
 
 use rowferry_core::{ConnectorError, ErrorClass};
+use rowferry_runtime::{Stage, Stopwatch};
 use serde::{Deserialize, Serialize};
 
 /// How a run or a table ended.
@@ -95,6 +96,45 @@ pub struct Phases {
     pub index: f64,
     /// Swap.
     pub publish: f64,
+}
+
+/// Seconds that workers spent in each stage of their chunks, added up over all of them. Where a
+/// connector decodes or encodes rows one by one, as they come or go, that is part of `read` or
+/// `write`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stages {
+    /// Waiting for the source and taking its rows.
+    pub read: f64,
+    /// Bytes of the source into columns.
+    pub decode: f64,
+    /// Checks, conversions, dedupe, digest.
+    pub transform: f64,
+    /// Columns into bytes of the target.
+    pub encode: f64,
+    /// Waiting for a turn at the target, handing rows to it, commits.
+    pub write: f64,
+    /// Writers that waited for rows of the source.
+    pub wait_for_rows: f64,
+    /// Readers that waited until the target took rows, or for memory.
+    pub wait_for_room: f64,
+}
+
+impl Stages {
+    /// What a stopwatch has counted.
+    pub fn of(stopwatch: &Stopwatch) -> Self {
+        let spent = |stage| stopwatch.spent(stage).as_secs_f64();
+        let (decode, encode) = (spent(Stage::Decode), spent(Stage::Encode));
+        Self {
+            // Both wait for what is done on the compute pool on their behalf.
+            read: (spent(Stage::Read) - decode).max(0.0),
+            decode,
+            transform: spent(Stage::Transform),
+            encode,
+            write: (spent(Stage::Write) - encode).max(0.0),
+            wait_for_rows: spent(Stage::AwaitRows),
+            wait_for_room: spent(Stage::AwaitRoom),
+        }
+    }
 }
 
 /// Sums over tables.
@@ -217,6 +257,8 @@ pub struct RunReport {
     pub seconds: f64,
     /// Seconds by phase, summed over tables.
     pub phases: Phases,
+    /// Seconds of workers by stage.
+    pub stages: Stages,
     /// Sums over tables.
     pub totals: Totals,
     /// Failed tables first.
@@ -265,6 +307,7 @@ impl RunReport {
             finished_at: String::new(),
             seconds: 0.0,
             phases,
+            stages: Stages::default(),
             totals,
             tables,
             tables_omitted: 0,

@@ -8,7 +8,7 @@ use rowferry_core::{
     WriteMode,
 };
 use rowferry_kernels::{Deduper, Keep, KernelError, digest_rows};
-use rowferry_runtime::ComputePool;
+use rowferry_runtime::{ComputePool, Stage};
 
 use crate::values::{Changes, ValueRules, kernel_failed};
 
@@ -74,7 +74,7 @@ impl Transform {
         // Rows that are set aside are gone before duplicates are looked for, so that a good row is
         // never displaced by a bad one.
         let worked = compute
-            .run(move || -> Result<_> {
+            .run(Stage::Transform, move || -> Result<_> {
                 let fitted = rules.fit(batch, first)?;
                 let Some((mut deduper, rule)) = dedupe else {
                     let digest = digest_rows(&fitted.batch).map_err(kernel_failed)?;
@@ -108,7 +108,7 @@ impl Transform {
     pub(crate) async fn finish(&mut self, compute: &ComputePool) -> Result<Vec<Payload>> {
         let Some((mut deduper, _)) = self.dedupe.take() else { return Ok(Vec::new()) };
         let worked = compute
-            .run(move || -> Result<_, KernelError> {
+            .run(Stage::Transform, move || -> Result<_, KernelError> {
                 let batches = deduper.finish()?;
                 batches.into_iter().map(|batch| Ok((digest_rows(&batch)?, batch))).collect::<Result<
                     Vec<_>,

@@ -26,7 +26,7 @@ use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
     Prepared, Receipt, RejectedRow, Result, TableRef, Tried, WriteMode, target_altered,
 };
-use rowferry_runtime::{FailPoint, RuntimeError, Task};
+use rowferry_runtime::{FailPoint, RuntimeError, Stage, Task};
 use tokio::sync::mpsc;
 
 use crate::config::{self, Purpose, Server};
@@ -208,7 +208,7 @@ impl MysqlWriter {
     async fn load(&mut self, batch: RecordBatch) -> Result<()> {
         let encoder = Arc::clone(&self.encoder);
         let first_row = self.rows;
-        let encoded = self.sink.server.compute.run(move || {
+        let encoded = self.sink.server.compute.run(Stage::Encode, move || {
             let mut out = Vec::new();
             encoder.check(&batch, first_row)?;
             encoder.append(&batch, &mut out).map(|()| out)
@@ -294,8 +294,11 @@ impl MysqlWriter {
     async fn insert(&mut self, batch: RecordBatch) -> Result<()> {
         let encoder = Arc::clone(&self.encoder);
         let (first_row, total) = (self.rows, batch.num_rows());
-        let checked =
-            self.sink.server.compute.run(move || encoder.check(&batch, first_row).map(|()| batch));
+        let checked = self
+            .sink
+            .server
+            .compute
+            .run(Stage::Encode, move || encoder.check(&batch, first_row).map(|()| batch));
         let batch = checked.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
         let head = format!("insert into {} ({}) values ", sql::table(&self.table), self.names);
         let packet = self.sink.server.packet_bytes.saturating_sub(STATEMENT_MARGIN);
@@ -305,7 +308,7 @@ impl MysqlWriter {
             let (encoder, batch, mut text) =
                 (Arc::clone(&self.encoder), batch.clone(), head.clone().into_bytes());
             let upto = (from + rows_max).min(total);
-            let encoded = self.sink.server.compute.run(move || {
+            let encoded = self.sink.server.compute.run(Stage::Encode, move || {
                 let some = encoder.append_rows(
                     &batch,
                     from..upto,

@@ -13,7 +13,7 @@ use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Digest, ErrorClass, KeyRange, KeyTuple, Payload, ReadSpec,
     Result, TableRef, WireFormat,
 };
-use rowferry_runtime::ComputePool;
+use rowferry_runtime::{ComputePool, Stage};
 
 use crate::client::CopyOut;
 use crate::digest;
@@ -140,7 +140,7 @@ impl PgChunkReader {
                 let (mut digest, bytes) = (self.digest.clone(), taken.bytes.clone());
                 self.digest = self
                     .compute
-                    .run(move || digest::add(&mut digest, &bytes).map(|()| digest))
+                    .run(Stage::Decode, move || digest::add(&mut digest, &bytes).map(|()| digest))
                     .await
                     .map_err(pool_failed("could not digest rows"))?
                     .ok_or_else(|| ConnectorError::bug("rows were cut inside a tuple"))?;
@@ -157,7 +157,7 @@ impl PgChunkReader {
                     .ok_or_else(|| ConnectorError::bug("a read was started without a decoder"))?;
                 let batch = self
                     .compute
-                    .run(move || decoder.decode(&taken))
+                    .run(Stage::Decode, move || decoder.decode(&taken))
                     .await
                     .map_err(pool_failed("could not decode rows"))??;
                 Ok(Payload::Batch(batch))

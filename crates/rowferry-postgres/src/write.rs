@@ -25,7 +25,7 @@ use rowferry_core::{
     Chunk, ChunkTotals, ChunkWriter, ColumnPlan, ConnectorError, ErrorClass, Payload, Prepared,
     Receipt, RejectedRow, Result, Tried, WireFormat, target_altered,
 };
-use rowferry_runtime::{ComputePool, FailPoint};
+use rowferry_runtime::{ComputePool, FailPoint, Stage};
 use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -349,7 +349,7 @@ impl PgChunkWriter {
             (Rows::Encode(encoder), Payload::Batch(batch)) => {
                 let encoder = encoder.clone();
                 self.compute
-                    .run(move || encoder.encode(&batch))
+                    .run(Stage::Encode, move || encoder.encode(&batch))
                     .await
                     .map_err(pool_failed("could not encode rows"))?
             }
@@ -359,7 +359,7 @@ impl PgChunkWriter {
                 }
                 let (rewrite, table) = (Arc::clone(rewrite), self.prepared.target.clone());
                 self.compute
-                    .run(move || {
+                    .run(Stage::Encode, move || {
                         let rows = usize::try_from(rows).unwrap_or(usize::MAX);
                         let rewritten = rewrite.apply(Tuples { rows, bytes });
                         rewritten

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::RuntimeError;
+use crate::{RuntimeError, Stage, Stopwatch};
 
 /// Jobs that may wait in the pool's queue per thread. Guessed: enough to keep a thread busy while
 /// its next job is on the way, few enough that a slow pool is felt by those who feed it.
@@ -17,6 +17,7 @@ pub struct ComputePool {
     /// `None`: work is done where it is asked for.
     pool: Option<Arc<rayon::ThreadPool>>,
     permits: Arc<Semaphore>,
+    stopwatch: Stopwatch,
 }
 
 impl ComputePool {
@@ -33,16 +34,23 @@ impl ComputePool {
             .build()
             .map_err(RuntimeError::Pool)?;
         let permits = Arc::new(Semaphore::new(threads * QUEUED_JOBS_PER_THREAD));
-        Ok(Self { pool: Some(Arc::new(pool)), permits })
+        Ok(Self { pool: Some(Arc::new(pool)), permits, stopwatch: Stopwatch::default() })
     }
 
     /// A pool without threads: work is done on the caller's, at once. For simulations, which repeat
     /// a run step by step and so have one thread only.
     pub fn inline() -> Self {
-        Self { pool: None, permits: Arc::new(Semaphore::new(QUEUED_JOBS_PER_THREAD)) }
+        let permits = Arc::new(Semaphore::new(QUEUED_JOBS_PER_THREAD));
+        Self { pool: None, permits, stopwatch: Stopwatch::default() }
     }
 
-    /// Runs `work` on the pool and waits for its answer without blocking the caller's thread.
+    /// What counts the time of the work done here, and of those who feed it.
+    pub const fn stopwatch(&self) -> &Stopwatch {
+        &self.stopwatch
+    }
+
+    /// Runs `work`, which belongs to `stage`, on the pool and waits for its answer without blocking
+    /// the caller's thread.
     ///
     /// # Errors
     ///
@@ -51,12 +59,14 @@ impl ComputePool {
     /// # Cancellation
     ///
     /// Dropping the future gives up the answer; work that has started runs to its end.
-    pub async fn run<T, F>(&self, work: F) -> Result<T, RuntimeError>
+    pub async fn run<T, F>(&self, stage: Stage, work: F) -> Result<T, RuntimeError>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let panicked = || RuntimeError::Panicked { name: "a compute job".to_owned() };
+        let stopwatch = self.stopwatch.clone();
+        let work = move || stopwatch.time_now(stage, work);
         let Some(pool) = &self.pool else {
             return catch_unwind(AssertUnwindSafe(work)).map_err(|_panic| panicked());
         };

@@ -1,25 +1,25 @@
 use std::time::Duration;
 
 use crate::{
-    ByteBudget, ComputePool, Jitter, Owner, RuntimeError, Silent, wait_for_owners, within,
+    ByteBudget, ComputePool, Jitter, Owner, RuntimeError, Silent, Stage, wait_for_owners, within,
 };
 
 #[tokio::test]
 async fn a_panic_on_the_pool_is_an_error_and_the_pool_lives_on() {
     let pool = ComputePool::new(1).unwrap();
-    let result = pool.run(|| panic!("planted")).await;
+    let result = pool.run(Stage::Encode, || panic!("planted")).await;
     assert!(matches!(result, Err::<(), _>(RuntimeError::Panicked { .. })));
-    assert_eq!(pool.run(|| 7).await.unwrap(), 7);
+    assert_eq!(pool.run(Stage::Encode, || 7).await.unwrap(), 7);
 }
 
 #[tokio::test]
 async fn a_pool_without_threads_works_on_the_callers_and_survives_a_panic() {
     let pool = ComputePool::inline();
     let here = std::thread::current().id();
-    assert_eq!(pool.run(|| std::thread::current().id()).await.unwrap(), here);
-    let result = pool.run(|| panic!("planted")).await;
+    assert_eq!(pool.run(Stage::Encode, || std::thread::current().id()).await.unwrap(), here);
+    let result = pool.run(Stage::Encode, || panic!("planted")).await;
     assert!(matches!(result, Err::<(), _>(RuntimeError::Panicked { .. })));
-    assert_eq!(pool.run(|| 7).await.unwrap(), 7);
+    assert_eq!(pool.run(Stage::Encode, || 7).await.unwrap(), 7);
 }
 
 #[tokio::test]

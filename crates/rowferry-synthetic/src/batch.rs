@@ -15,7 +15,6 @@ use arrow_schema::Schema;
 use rowferry_core::{CanonicalType, ConnectorError, Result};
 
 use crate::dice::Dice;
-use crate::numbering::is_null;
 use crate::table::{Fill, Recipe, Table};
 
 /// The values of `columns` (indexes into the recipes) in `rows`.
@@ -36,7 +35,7 @@ pub(crate) fn build(
             .recipes
             .get(index)
             .ok_or_else(|| ConnectorError::bug(format!("no column {index} in {}", table.name)))?;
-        fields.push(recipe.canonical.field(recipe.name));
+        fields.push(recipe.canonical.field(&recipe.name));
         arrays.push(column(recipe, Dice::new(seed, table.name, index), rows)?);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
@@ -49,8 +48,7 @@ pub(crate) fn build(
 }
 
 fn column(recipe: &Recipe, dice: Dice, rows: &[u64]) -> Result<ArrayRef> {
-    let every = recipe.null_every;
-    let cells = || rows.iter().map(|&row| (!is_null(every, row)).then(|| (row, dice.roll(row))));
+    let cells = || rows.iter().map(|&row| (!recipe.nulls.has(row)).then(|| (row, dice.roll(row))));
     Ok(match recipe.fill {
         Fill::Int(fill) => {
             return integers(recipe, cells().map(|cell| cell.map(|(row, r)| fill(row, r))));

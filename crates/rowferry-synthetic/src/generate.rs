@@ -9,9 +9,9 @@ use rowferry_core::{
 };
 
 use crate::request::{Request, Set};
-use crate::shop;
 use crate::snapshot::GeneratedView;
 use crate::table::{ENGINE, Table};
+use crate::{plain, shop};
 
 /// A source without a database.
 pub struct GenerateSource {
@@ -26,8 +26,8 @@ impl std::fmt::Debug for GenerateSource {
 }
 
 impl GenerateSource {
-    /// Reads what stands behind `generate:`: `shop` (six tables) or `rows` (one table), then
-    /// optionally `?rows=N` (all tables together, 300,000 unless told), `scale=N` (times 300,000)
+    /// Reads what stands behind `generate:`: `shop` (six tables) or one of the sets of one table,
+    /// `rows`, `lineitem`, `narrow`, `wide`, `texts`, `sparse`, then optionally `?rows=N` (all tables together, 300,000 unless told), `scale=N` (times 300,000)
     /// and `seed=N` (1 unless told).
     ///
     /// # Errors
@@ -35,7 +35,17 @@ impl GenerateSource {
     /// Class `Setup`, slug `generate-spec`.
     pub fn open(spec: &str) -> Result<Self> {
         let request = Request::parse(spec)?;
-        let tables = shop::tables(&request).into_iter().map(Arc::new).collect();
+        let rows = request.rows;
+        let tables = match request.set {
+            Set::Shop => shop::tables(rows),
+            Set::Rows => vec![plain::rows(rows)],
+            Set::Lineitem => vec![plain::lineitem(rows)],
+            Set::Narrow => vec![plain::narrow(rows)],
+            Set::Wide => vec![plain::wide(rows)],
+            Set::Texts => vec![plain::texts(rows)],
+            Set::Sparse => vec![plain::sparse(rows)],
+        };
+        let tables = tables.into_iter().map(Arc::new).collect();
         Ok(Self { request, tables })
     }
 
@@ -62,11 +72,7 @@ impl Source for GenerateSource {
 
     async fn identity(&self) -> Result<String> {
         let Request { set, rows, seed } = self.request;
-        let set = match set {
-            Set::Shop => "shop",
-            Set::Rows => "rows",
-        };
-        Ok(format!("generate:{set}?rows={rows}&seed={seed}"))
+        Ok(format!("generate:{}?rows={rows}&seed={seed}", set.word()))
     }
 
     async fn tables(&self) -> Result<Vec<TableListing>> {

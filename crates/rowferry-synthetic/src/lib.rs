@@ -13,10 +13,12 @@ mod memory_state;
 mod memory_writer;
 mod null_sink;
 mod numbering;
+mod plain;
 mod request;
 mod shop;
 mod snapshot;
 mod table;
+mod values;
 
 pub use generate::GenerateSource;
 pub use memory_sink::MemorySink;

@@ -10,8 +10,42 @@ pub(crate) const SHOP_ROWS: u64 = 300_000;
 pub(crate) enum Set {
     /// Six tables with all kinds of columns and keys.
     Shop,
-    /// One table `rows` with a dense integer key, for benches.
+    /// One table `rows` with a dense integer key, for benches; the others are for benches too.
     Rows,
+    /// One table `lineitem` with the columns of TPC-H's.
+    Lineitem,
+    /// One table `narrow` of four integers.
+    Narrow,
+    /// One table `wide` of a hundred columns.
+    Wide,
+    /// One table `texts` with texts of two thousand characters.
+    Texts,
+    /// One table `sparse`, nine cells of ten NULL.
+    Sparse,
+}
+
+impl Set {
+    const ALL: [Self; 7] = [
+        Self::Shop,
+        Self::Rows,
+        Self::Lineitem,
+        Self::Narrow,
+        Self::Wide,
+        Self::Texts,
+        Self::Sparse,
+    ];
+
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Shop => "shop",
+            Self::Rows => "rows",
+            Self::Lineitem => "lineitem",
+            Self::Narrow => "narrow",
+            Self::Wide => "wide",
+            Self::Texts => "texts",
+            Self::Sparse => "sparse",
+        }
+    }
 }
 
 /// `shop?rows=300000&seed=1`, `shop?scale=2`, `rows?rows=60000000`.
@@ -29,10 +63,8 @@ impl Request {
     /// Class `Setup`, slug `generate-spec`, when a word is not known or a number is none.
     pub(crate) fn parse(spec: &str) -> Result<Self> {
         let (name, options) = spec.split_once('?').unwrap_or((spec, ""));
-        let set = match name {
-            "shop" => Set::Shop,
-            "rows" => Set::Rows,
-            _ => return Err(unknown("set of tables", name, &["shop", "rows"])),
+        let Some(set) = Set::ALL.into_iter().find(|set| set.word() == name) else {
+            return Err(unknown("set of tables", name, &Set::ALL.map(Set::word)));
         };
         let mut request = Self { set, rows: SHOP_ROWS, seed: 1 };
         for option in options.split('&').filter(|option| !option.is_empty()) {

@@ -1,57 +1,30 @@
-//! The tables: a small shop with every kind of column and key, and one plain table for benches.
-//! Long for a table of recipes; one line per column.
-
-use std::fmt::Write as _;
+//! A small shop with every kind of column and key. Long for a table of recipes; one line per column.
 
 use rowferry_core::{CanonicalType as T, JsonFlavor};
 
 use crate::dice::mix;
 use crate::numbering::{LINES, Numbering, text_key, uuid_key};
-use crate::request::{Request, SHOP_ROWS, Set};
-use crate::table::{Fill, Recipe, Table};
+use crate::request::SHOP_ROWS;
+use crate::table::{Fill, Table};
+use crate::values::{
+    CITIES, DAY_2020, MICROS_OF_DAY, NAMES, STATES, THINGS, below, decimal, fraction, half_steps,
+    int, moment, money, pick, put, recipe, text,
+};
 
-/// 2020-01-01 in days since 1970, and in microseconds.
-const DAY_2020: i64 = 18_262;
-const MICROS_OF_DAY: i64 = 86_400_000_000;
-const MICROS_2020: i64 = DAY_2020 * MICROS_OF_DAY;
-/// Five years, the span of the shop's history.
-const MICROS_OF_HISTORY: u64 = 5 * 365 * 86_400_000_000;
-
-const NAMES: [&str; 8] = ["Ada", "Boris", "Chloë", "Dương", "Émile", "Fatıma", "Grzegorz", "春香"];
-const CITIES: [&str; 8] =
-    ["Lisboa", "Zürich", "Kraków", "København", "Αθήνα", "東京", "Québec", "O'Fallon"];
-const THINGS: [&str; 6] = ["lamp", "kettle", "chair", "notebook \"A5\"", "tea, green", "scarf"];
-const STATES: [&str; 4] = ["new", "paid", "sent", "returned"];
-
-/// The tables of a request.
-pub(crate) fn tables(request: &Request) -> Vec<Table> {
+/// Six tables with so many rows together.
+pub(crate) fn tables(rows: u64) -> Vec<Table> {
     let share = |of_shop: u64| {
-        let rows = u128::from(of_shop) * u128::from(request.rows) / u128::from(SHOP_ROWS);
-        u64::try_from(rows).unwrap_or(u64::MAX)
+        let share = u128::from(of_shop) * u128::from(rows) / u128::from(SHOP_ROWS);
+        u64::try_from(share).unwrap_or(u64::MAX)
     };
-    match request.set {
-        Set::Rows => vec![plain(request.rows)],
-        Set::Shop => vec![
-            addresses(share(20_000)),
-            customers(share(10_000)),
-            events(share(65_000)),
-            order_items(share(150_000)),
-            orders(share(50_000)),
-            products(share(5_000)),
-        ],
-    }
-}
-
-const fn recipe(name: &'static str, canonical: T, null_every: u64, fill: Fill) -> Recipe {
-    Recipe { name, canonical, null_every, fill }
-}
-
-const fn text(chars: u32) -> T {
-    T::Text { chars: Some(chars), fixed: false }
-}
-
-const fn decimal(precision: u8, scale: u8) -> T {
-    T::Decimal { precision, scale }
+    vec![
+        addresses(share(20_000)),
+        customers(share(10_000)),
+        events(share(65_000)),
+        order_items(share(150_000)),
+        orders(share(50_000)),
+        products(share(5_000)),
+    ]
 }
 
 fn customers(rows: u64) -> Table {
@@ -201,47 +174,6 @@ fn events(rows: u64) -> Table {
     Table { name: "events", rows, numbering: Numbering::None, recipes }
 }
 
-fn plain(rows: u64) -> Table {
-    let recipes = vec![
-        recipe("id", T::Int64, 0, Fill::Int(|row, _| int(row + 1))),
-        recipe("part", T::Int32, 0, Fill::Int(|_, r| below(r, 200_000))),
-        recipe("quantity", decimal(12, 2), 0, Fill::Decimal(|_, r| money(r))),
-        recipe("price", decimal(12, 2), 0, Fill::Decimal(|_, r| money(mix(r)))),
-        recipe("ratio", T::Float64, 10, Fill::Float(|_, r| fraction(r))),
-        recipe("flag", T::Boolean, 0, Fill::Bool(|_, r| r % 3 == 0)),
-        recipe("shipped", T::Date, 0, Fill::Int(|_, r| DAY_2020 + below(r, 2_500))),
-        recipe("seen_at", T::Timestamp { digits: 6 }, 0, Fill::Int(|_, r| moment(r))),
-        recipe("status", text(10), 0, Fill::Text(|_, r, out| out.push_str(pick(&STATES, r)))),
-        recipe(
-            "comment",
-            text(44),
-            8,
-            Fill::Text(|_, r, out| {
-                put(
-                    out,
-                    format_args!(
-                        "{} for {} {:08x}",
-                        pick(&THINGS, r),
-                        pick(&NAMES, r >> 9),
-                        r >> 32
-                    ),
-                );
-            }),
-        ),
-    ];
-    Table { name: "rows", rows, numbering: Numbering::Int { column: "id", step: 1 }, recipes }
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing into a String cannot fail.
-    out.write_fmt(text).unwrap_or_default();
-}
-
-fn pick<'a>(words: &[&'a str], r: u64) -> &'a str {
-    let count = words.len() as u64;
-    usize::try_from(r % count.max(1)).ok().and_then(|index| words.get(index)).copied().unwrap_or("")
-}
-
 fn json(row: u64, r: u64, out: &mut String) {
     put(
         out,
@@ -254,34 +186,4 @@ fn bytes(_: u64, r: u64, out: &mut Vec<u8>) {
     for index in 0..r % 32 {
         out.push(mix(r ^ index).to_le_bytes()[0]);
     }
-}
-
-fn int(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// A number below `limit`, evenly enough for test rows.
-fn below(r: u64, limit: u64) -> i64 {
-    int(r % limit.max(1))
-}
-
-/// Cents between −999,999.99 and 999,999.99.
-fn money(r: u64) -> i128 {
-    i128::from(r % 200_000_000) - 99_999_999
-}
-
-fn moment(r: u64) -> i64 {
-    MICROS_2020 + below(r, MICROS_OF_HISTORY)
-}
-
-/// Evenly in `0 <= x < 1`, from 53 bits.
-#[expect(clippy::cast_precision_loss, reason = "53 bits fit a double")]
-fn fraction(r: u64) -> f64 {
-    (r >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// Multiples of a half, exact in both float widths.
-#[expect(clippy::cast_precision_loss, reason = "small numbers")]
-fn half_steps(r: u64, steps: u64) -> f64 {
-    (r % steps) as f64 / 2.0
 }

@@ -1,8 +1,10 @@
 //! What a generated table is made of.
 
+use std::borrow::Cow;
+
 use rowferry_core::{CanonicalType, Column, Key, NativeType, TableRef, TableSchema};
 
-use crate::numbering::Numbering;
+use crate::numbering::{Numbering, is_null};
 
 /// How the values of a column are made from a row number and that row's random number.
 #[derive(Clone, Copy)]
@@ -29,11 +31,30 @@ pub(crate) enum Fill {
 /// A column and its recipe.
 #[derive(Clone)]
 pub(crate) struct Recipe {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) canonical: CanonicalType,
-    /// One row in this many is NULL; 0 = none.
-    pub(crate) null_every: u64,
+    pub(crate) nulls: Nulls,
     pub(crate) fill: Fill,
+}
+
+/// Which rows of a column are NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nulls {
+    Never,
+    /// One row in this many.
+    OneIn(u64),
+    /// All but one row in this many.
+    AllButOneIn(u64),
+}
+
+impl Nulls {
+    pub(crate) fn has(self, row: u64) -> bool {
+        match self {
+            Self::Never => false,
+            Self::OneIn(every) => is_null(every, row),
+            Self::AllButOneIn(every) => !is_null(every, row),
+        }
+    }
 }
 
 /// A generated table.
@@ -81,10 +102,10 @@ impl Table {
 impl Recipe {
     fn column(&self) -> Column {
         Column {
-            name: self.name.to_owned(),
+            name: self.name.clone().into_owned(),
             canonical: Some(self.canonical.clone()),
             native: NativeType::new(ENGINE, self.canonical.name()),
-            nullable: self.null_every > 0,
+            nullable: self.nulls != Nulls::Never,
             default: None,
             default_meaning: None,
             identity: None,

@@ -117,8 +117,9 @@ fn the_same_seed_gives_the_same_rows_and_another_seed_others() {
 fn nulls_are_where_a_recipe_wants_them_and_nowhere_else() {
     block_on(async {
         let mut nulls = BTreeMap::new();
-        for set in ["shop?rows=30000", "rows?rows=5000"] {
-            let source = GenerateSource::open(set).unwrap();
+        for set in ["shop", "rows", "lineitem", "narrow", "wide", "texts", "sparse"] {
+            let set = format!("{set}?rows={}", if set == "shop" { 30_000 } else { 3_000 });
+            let source = GenerateSource::open(&set).unwrap();
             for listing in source.tables().await.unwrap() {
                 let schema = source.describe(&listing.table).await.unwrap();
                 let view = source.snapshot(&schema, Consistency::Auto, 1).await.unwrap();

@@ -1,10 +1,13 @@
 //! `copy`: two ends and a table, no file.
 
+use std::path::{Path, PathBuf};
+
 use rowferry_core::{Job, Mode, PublishWhen, Settings, TableJob, TableRef};
 
 use crate::args::CopyArgs;
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
+use crate::flags::TableNames;
 use crate::settle::{self, Request};
 use crate::{exit, job_file, out};
 
@@ -28,9 +31,22 @@ pub(super) fn run(args: &CopyArgs) -> Ending {
 
 /// What the command line asks for, as a request of one job.
 pub(super) fn request(args: &CopyArgs) -> Result<Request> {
-    let ends = job_file::Ends::read(&args.source, &args.target, args.config.as_deref())?;
-    let mut job = Job {
-        name: JOB_NAME.to_owned(),
+    let ends = (args.source.as_str(), args.target.as_str(), args.config.as_deref());
+    let (mut job, state) = job(JOB_NAME, ends, &args.tables, args.all)?;
+    settle::apply(&mut job, &args.shape, &args.limits)?;
+    Ok(Request::new(JOB_NAME, vec![job], Vec::new(), &args.control, &args.output, state.as_deref()))
+}
+
+/// A job between two ends, each a URL or a connection of a file, and the ledger that the file names.
+pub(super) fn job(
+    name: &str,
+    (source, target, config): (&str, &str, Option<&Path>),
+    names: &TableNames,
+    all: bool,
+) -> Result<(Job, Option<PathBuf>)> {
+    let ends = job_file::Ends::read(source, target, config)?;
+    let job = Job {
+        name: name.to_owned(),
         source: ends.source,
         target: ends.target,
         mode: Mode::Full,
@@ -39,23 +55,14 @@ pub(super) fn request(args: &CopyArgs) -> Result<Request> {
         settings: Settings::documented(),
         progress_schema: None,
         casts: Vec::new(),
-        tables: tables(args)?,
+        tables: tables(names, all)?,
         warnings: ends.warnings,
     };
-    settle::apply(&mut job, &args.shape, &args.limits)?;
-    Ok(Request::new(
-        JOB_NAME,
-        vec![job],
-        Vec::new(),
-        &args.control,
-        &args.output,
-        ends.state.as_deref(),
-    ))
+    Ok((job, ends.state))
 }
 
-fn tables(args: &CopyArgs) -> Result<Vec<TableJob>> {
-    let mut tables: Vec<TableJob> = args
-        .tables
+fn tables(names: &TableNames, all: bool) -> Result<Vec<TableJob>> {
+    let mut tables: Vec<TableJob> = names
         .names
         .iter()
         .map(|name| {
@@ -63,7 +70,7 @@ fn tables(args: &CopyArgs) -> Result<Vec<TableJob>> {
             TableJob { target, ..TableJob::of(source) }
         })
         .collect();
-    if args.all {
+    if all {
         tables.push(TableJob::of(TableRef::bare("*")));
     }
     if tables.is_empty() {

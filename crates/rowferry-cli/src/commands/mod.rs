@@ -1,6 +1,7 @@
 //! One file per command. A command gives back how the process ends; only [`crate::main`] ends it.
 
 mod accept;
+mod bench;
 mod check;
 mod completions;
 mod config;
@@ -30,6 +31,7 @@ pub(crate) fn dispatch(cli: Cli) -> Ending {
         Command::Status(args) => told(status::run(&args), args.output.output),
         Command::State(args) => state::run(args.action),
         Command::Worker(args) => worker::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Config(args) => told(config::run(&args.action), OutputFormat::Text),
         Command::Completions(args) => completions::run(&args),
         Command::Later(later) => {
@@ -52,7 +54,6 @@ const fn later_name(later: &Later) -> &'static str {
         Later::Drift(_) => "drift",
         Later::Repair(_) => "repair",
         Later::Sync(_) => "sync",
-        Later::Bench(_) => "bench",
         Later::Man(_) => "man",
     }
 }

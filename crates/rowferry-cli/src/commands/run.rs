@@ -40,8 +40,16 @@ pub(super) fn run_jobs(request: &Request) -> Ending {
         Ok(file) => file,
         Err(failure) => return Ending::failed(&failure, request.output),
     };
+    match carry_out(request) {
+        Err(failure) => Ending::failed(&failure, request.output),
+        Ok(report) => finish(report, file.as_ref(), request.output),
+    }
+}
+
+/// Runs all jobs of `request` and says nothing of how they ended but by the report.
+pub(crate) fn carry_out(request: &Request) -> Result<RunReport> {
     let (started_at, started) = (clock::now(), Instant::now());
-    let result = block_on(async {
+    let report = block_on(async {
         let session = Session::open(request).await?;
         let run = session.new_run(&request.jobs, request).await?;
         let mut ending = JobEnding::default();
@@ -52,23 +60,16 @@ pub(super) fn run_jobs(request: &Request) -> Ending {
             }
         }
         let report = sum_up(ending, request, session.signals.reason());
-        let report = RunReport { run_id: run.run_id.clone(), ..report };
+        let report = RunReport { run_id: run.run_id.clone(), stages: session.stages(), ..report };
         session.end_run(&run, &report).await;
         Ok(report)
-    });
-    match result {
-        Err(failure) => Ending::failed(&failure, request.output),
-        Ok(report) => finish(
-            RunReport {
-                started_at,
-                finished_at: clock::now(),
-                seconds: started.elapsed().as_secs_f64(),
-                ..report
-            },
-            file.as_ref(),
-            request.output,
-        ),
-    }
+    })?;
+    Ok(RunReport {
+        started_at,
+        finished_at: clock::now(),
+        seconds: started.elapsed().as_secs_f64(),
+        ..report
+    })
 }
 
 /// One report of all jobs, with the exit code that they come to.

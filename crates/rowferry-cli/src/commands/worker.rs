@@ -90,6 +90,7 @@ async fn run_once(session: &Session, request: &Request, job: &Job) -> Result<Run
     ending.add(session.run(job, request, &run.run_id).await);
     let report = RunReport {
         run_id: run.run_id.clone(),
+        stages: session.stages(),
         started_at,
         finished_at: clock::now(),
         seconds: started.elapsed().as_secs_f64(),
