@@ -8,7 +8,7 @@ use crate::world::World;
 
 const MARK: &str = "## Commands\n";
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 21] = [
     &[],
     &["copy"],
     &["run"],
@@ -23,6 +23,7 @@ const COMMANDS: [&[&str]; 20] = [
     &["state", "accept"],
     &["state", "unlock"],
     &["worker"],
+    &["bench"],
     &["config"],
     &["config", "validate"],
     &["config", "show"],
