@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use mysql_async::prelude::{AsQuery, FromRow, Queryable as _, StatementLike};
+use mysql_async::prelude::{AsQuery, FromRow, FromValue, Queryable as _, StatementLike};
 use mysql_async::{BinaryProtocol, Error, Opts, Params, QueryResult, Row};
 use rowferry_core::TimeLimits;
 use rowferry_runtime::{Silent, within};
@@ -99,7 +99,8 @@ impl Conn {
         T: FromRow + Send + 'static,
         Q: AsQuery,
     {
-        self.watch.hear(self.inner.query_first(query)).await
+        let row: Option<Row> = self.watch.hear(self.inner.query_first(query)).await?;
+        row.map(converted).transpose()
     }
 
     pub(crate) async fn query<T, Q>(&mut self, query: Q) -> Result<Vec<T>, Error>
@@ -107,7 +108,8 @@ impl Conn {
         T: FromRow + Send + 'static,
         Q: AsQuery,
     {
-        self.watch.hear(self.inner.query(query)).await
+        let rows: Vec<Row> = self.watch.hear(self.inner.query(query)).await?;
+        rows.into_iter().map(converted).collect()
     }
 
     pub(crate) async fn exec_drop<S, P>(&mut self, statement: S, values: P) -> Result<(), Error>
@@ -128,7 +130,8 @@ impl Conn {
         S: StatementLike,
         P: Into<Params> + Send,
     {
-        self.watch.hear(self.inner.exec_first(statement, values)).await
+        let row: Option<Row> = self.watch.hear(self.inner.exec_first(statement, values)).await?;
+        row.map(converted).transpose()
     }
 
     pub(crate) async fn exec<T, S, P>(&mut self, statement: S, values: P) -> Result<Vec<T>, Error>
@@ -137,7 +140,8 @@ impl Conn {
         S: StatementLike,
         P: Into<Params> + Send,
     {
-        self.watch.hear(self.inner.exec(statement, values)).await
+        let rows: Vec<Row> = self.watch.hear(self.inner.exec(statement, values)).await?;
+        rows.into_iter().map(converted).collect()
     }
 
     pub(crate) async fn exec_map<T, S, P, U, F>(
@@ -153,7 +157,8 @@ impl Conn {
         U: Send,
         F: FnMut(T) -> U + Send,
     {
-        self.watch.hear(self.inner.exec_map(statement, values, map)).await
+        let rows: Vec<T> = self.exec(statement, values).await?;
+        Ok(rows.into_iter().map(map).collect())
     }
 
     /// Sends a query whose rows come with [`Self::next_row`].
@@ -231,9 +236,9 @@ impl Watch {
         let question = async {
             let mut conn = mysql_async::Conn::new(opts.clone()).await?;
             let query = "select command from information_schema.processlist where id = ?";
-            let command: Option<String> = conn.exec_first(query, (self.id,)).await?;
+            let row: Option<Row> = conn.exec_first(query, (self.id,)).await?;
             conn.disconnect().await?;
-            Ok::<_, Error>(command)
+            row.map(converted::<String>).transpose()
         };
         let TimeLimits { connect, progress, .. } = self.limits;
         let limit = if connect.is_zero() { progress } else { connect };
@@ -285,6 +290,23 @@ impl Pulse {
             }
         }
     }
+}
+
+/// A row as the types that its query has; the driver's own way panics where they are others, which
+/// a wire may make of them that damages what it carries.
+fn converted<T: FromRow>(row: Row) -> Result<T, Error> {
+    mysql_async::from_row_opt(row).map_err(|_row_with_values| {
+        let words = "the server answered with other columns than were asked for";
+        std::io::Error::new(std::io::ErrorKind::InvalidData, words).into()
+    })
+}
+
+/// A value out of a row; `None` where there is none such, or it has another type.
+pub(crate) fn field<T: FromValue>(
+    row: &mut Row,
+    column: impl mysql_async::prelude::ColumnIndex,
+) -> Option<T> {
+    row.take_opt(column)?.ok()
 }
 
 fn timed_out(silent: Silent) -> Error {

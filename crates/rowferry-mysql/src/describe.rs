@@ -7,7 +7,7 @@ use rowferry_core::{
 };
 
 use crate::config::Server;
-use crate::conn::Conn;
+use crate::conn::{Conn, field};
 use crate::plan::check_name;
 use crate::types::{Flavor, Native};
 use crate::{defaults, definition, error, relations, sql};
@@ -145,8 +145,8 @@ fn column(
     mut row: Row,
     untranslated: &mut Vec<Untranslated>,
 ) -> Option<Column> {
-    let name: String = row.take(0)?;
-    let mut declared: String = row.take(1)?;
+    let name: String = field(&mut row, 0)?;
+    let mut declared: String = field(&mut row, 1)?;
     let nullable = row.take::<String, _>(2)? == "YES";
     let default: Option<String> = row.take::<Option<String>, _>(3)?;
     let extra = row.take::<String, _>(4)?;

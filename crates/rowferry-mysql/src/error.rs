@@ -32,6 +32,11 @@ pub(crate) fn of(error: Error, attempt: impl Into<String>) -> ConnectorError {
                 .with_server(io.to_string())
                 .with_next("Raise `progress_timeout` where the server is only slow.")
         }
+        // Also of `conn`: not what a server says; another connection may be sound.
+        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => {
+            ConnectorError::new(ErrorClass::Transient, "garbled", attempt)
+                .with_server(io.to_string())
+        }
         Error::Io(IoError::Io(io)) => {
             ConnectorError::new(ErrorClass::Transient, "connection-lost", attempt)
                 .with_server(io.to_string())

@@ -9,7 +9,7 @@ use rowferry_core::{
 };
 
 use crate::config::Server;
-use crate::conn::Conn;
+use crate::conn::{Conn, field};
 use crate::error;
 use crate::types::Flavor;
 use crate::{quarantine, sql};
@@ -315,26 +315,26 @@ fn digest_of(text: &str, kind: String) -> Option<Digest> {
 }
 
 fn state(mut row: Row) -> Option<StreamState> {
-    let rows: u64 = row.take("rows")?;
-    let rows_chunks: Option<u64> = row.take("rows_chunks")?;
+    let rows: u64 = field(&mut row, "rows")?;
+    let rows_chunks: Option<u64> = field(&mut row, "rows_chunks")?;
     let phase = Phase::from_word(&row.take::<String, _>("phase")?)?;
     Some(StreamState {
-        stream_id: row.take("stream_id")?,
-        job: row.take("job")?,
-        source_table: row.take("source_table")?,
-        target_table: row.take("target_table")?,
-        run: row.take("run")?,
-        epoch: row.take("epoch")?,
-        run_key: row.take("run_key")?,
+        stream_id: field(&mut row, "stream_id")?,
+        job: field(&mut row, "job")?,
+        source_table: field(&mut row, "source_table")?,
+        target_table: field(&mut row, "target_table")?,
+        run: field(&mut row, "run")?,
+        epoch: field(&mut row, "epoch")?,
+        run_key: field(&mut row, "run_key")?,
         fingerprint: fingerprint(&row.take::<String, _>("plan_fingerprint")?)?,
         staging: row.take::<Option<String>, _>("staging_name")?.map(|name| TableRef::parse(&name)),
-        watermark: row.take("watermark")?,
+        watermark: field(&mut row, "watermark")?,
         rows: if phase == Phase::Done { rows } else { rows_chunks.unwrap_or(0) },
-        chunks: row.take("chunks")?,
-        started_at: row.take("started")?,
-        updated_at: row.take("updated")?,
-        age_seconds: row.take("age")?,
-        owner: row.take("owner")?,
+        chunks: field(&mut row, "chunks")?,
+        started_at: field(&mut row, "started")?,
+        updated_at: field(&mut row, "updated")?,
+        age_seconds: field(&mut row, "age")?,
+        owner: field(&mut row, "owner")?,
         phase,
     })
 }
@@ -352,16 +352,16 @@ fn receipt(mut row: Row) -> Option<Receipt> {
         }
     };
     let (lower, upper, last_key) = (bound("lower")?, bound("upper")?, bound("last_key")?);
-    let digest: Option<String> = row.take("digest")?;
-    let kind: Option<String> = row.take("digest_kind")?;
+    let digest: Option<String> = field(&mut row, "digest")?;
+    let kind: Option<String> = field(&mut row, "digest_kind")?;
     let totals = ChunkTotals {
-        rows_read: row.take("rows_read")?,
-        rows_written: row.take("rows_written")?,
-        rows_rejected: row.take("rows_rejected")?,
-        duplicates: row.take("duplicates")?,
-        bytes: row.take("bytes")?,
+        rows_read: field(&mut row, "rows_read")?,
+        rows_written: field(&mut row, "rows_written")?,
+        rows_rejected: field(&mut row, "rows_rejected")?,
+        duplicates: field(&mut row, "duplicates")?,
+        bytes: field(&mut row, "bytes")?,
         last_key,
         digest: digest.zip(kind).and_then(|(text, kind)| digest_of(&text, kind)),
     };
-    Some(Receipt { no: ChunkNo(row.take("chunk_no")?), lower, upper, totals })
+    Some(Receipt { no: ChunkNo(field(&mut row, "chunk_no")?), lower, upper, totals })
 }
