@@ -74,10 +74,7 @@ impl FromStr for Cast {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let (to, otherwise) = match text.strip_prefix("else ") {
-            Some(policy) => ("", policy),
-            None => text.split_once(" else ").unwrap_or((text, "strict")),
-        };
+        let (to, otherwise) = split_policy(text);
         let (epoch, to) = match to.trim().strip_prefix("epoch=") {
             None => (None, to),
             Some(rest) => {
@@ -94,6 +91,21 @@ impl FromStr for Cast {
         let cast = Self { epoch, to, otherwise: otherwise.trim().parse()? };
         if text.is_empty() { Err("a cast is empty".to_owned()) } else { Ok(cast) }
     }
+}
+
+/// Both sides of the first word `else`, whatever blanks are around it.
+fn split_policy(text: &str) -> (&str, &str) {
+    const ELSE: &str = "else";
+    text.match_indices(ELSE)
+        .filter_map(|(at, _)| {
+            let (to, rest) = text.split_at_checked(at)?;
+            Some((to, rest.strip_prefix(ELSE)?))
+        })
+        .find(|(to, policy)| {
+            let begins = to.is_empty() || to.ends_with(char::is_whitespace);
+            begins && policy.starts_with(char::is_whitespace)
+        })
+        .unwrap_or((text, "strict"))
 }
 
 impl FromStr for Policy {
@@ -156,6 +168,15 @@ impl fmt::Display for Cast {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_of_all_kinds_stand_around_else() {
+        let cast: Cast = "datetime(6)\telse\n null".parse().unwrap();
+        assert_eq!(cast.to_string(), "datetime(6) else null");
+        assert!("epoch=ms\telse cla'mp".parse::<Cast>().is_err(), "a type called else");
+        let cast: Cast = "elsewhere".parse().unwrap();
+        assert_eq!(cast.to_string(), "elsewhere");
+    }
 
     #[test]
     fn casts_are_read_as_they_are_printed() {
