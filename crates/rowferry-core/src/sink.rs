@@ -85,6 +85,30 @@ pub struct Prepared {
     pub staging_lost: bool,
 }
 
+impl Prepared {
+    /// What a plan and its claim say of the run, for rows that go into `load_table`; the shape of that
+    /// table is for the sink to fill in.
+    pub fn of(plan: &TablePlan, claim: &Claim, target: TableRef, load_table: TableRef) -> Self {
+        Self {
+            stream: plan.stream.clone(),
+            run: claim.run,
+            epoch: claim.epoch,
+            target,
+            load_table,
+            load: plan.load,
+            columns: plan.columns.clone(),
+            key: plan.key.clone(),
+            key_enforced: plan.key_enforced,
+            write: plan.write,
+            replace: plan.replace,
+            keep_old: plan.keep_old,
+            insert_batch_rows: plan.insert_batch_rows,
+            shape: crate::TableShape::default(),
+            staging_lost: false,
+        }
+    }
+}
+
 /// What sealing found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {

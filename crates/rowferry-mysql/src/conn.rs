@@ -144,23 +144,6 @@ impl Conn {
         rows.into_iter().map(converted).collect()
     }
 
-    pub(crate) async fn exec_map<T, S, P, U, F>(
-        &mut self,
-        statement: S,
-        values: P,
-        map: F,
-    ) -> Result<Vec<U>, Error>
-    where
-        T: FromRow + Send + 'static,
-        S: StatementLike,
-        P: Into<Params> + Send,
-        U: Send,
-        F: FnMut(T) -> U + Send,
-    {
-        let rows: Vec<T> = self.exec(statement, values).await?;
-        Ok(rows.into_iter().map(map).collect())
-    }
-
     /// Sends a query whose rows come with [`Self::next_row`].
     pub(crate) async fn start(&mut self, query: String) -> Result<(), Error> {
         let inner = &mut self.inner;

@@ -304,18 +304,20 @@ async fn references(
     database: &str,
     name: &str,
 ) -> Result<Vec<Reference>, mysql_async::Error> {
-    conn.exec_map(
-        "select constraint_schema, table_name, constraint_name \
-         from information_schema.referential_constraints \
-         where (unique_constraint_schema = :db and referenced_table_name = :name) \
-         or (constraint_schema = :db and table_name = :name) order by 1, 2, 3",
-        params! { "db" => database, "name" => name },
-        |(schema, table, name): (String, String, String)| Reference {
-            table: TableRef::new(schema, table),
-            name,
-        },
-    )
-    .await
+    let rows: Vec<(String, String, String)> = conn
+        .exec(
+            "select constraint_schema, table_name, constraint_name \
+             from information_schema.referential_constraints \
+             where (unique_constraint_schema = :db and referenced_table_name = :name) \
+             or (constraint_schema = :db and table_name = :name) order by 1, 2, 3",
+            params! { "db" => database, "name" => name },
+        )
+        .await?;
+    let reference = |(schema, table, name): (String, String, String)| Reference {
+        table: TableRef::new(schema, table),
+        name,
+    };
+    Ok(rows.into_iter().map(reference).collect())
 }
 
 /// Base tables of the connection's database, or of all but the system's when it has none.

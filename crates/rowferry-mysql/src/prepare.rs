@@ -66,23 +66,7 @@ impl MysqlLock {
         if let Some(change) = altered::since_plan(&shape, planned).filter(|_| existed) {
             return Err(target_altered(&target, &change));
         }
-        Ok(Prepared {
-            stream: plan.stream.clone(),
-            run: claim.run,
-            epoch: claim.epoch,
-            target,
-            load_table,
-            load: plan.load,
-            columns: plan.columns.clone(),
-            key: plan.key.clone(),
-            key_enforced: plan.key_enforced,
-            write: plan.write,
-            replace: plan.replace,
-            keep_old: plan.keep_old,
-            insert_batch_rows: plan.insert_batch_rows,
-            shape,
-            staging_lost,
-        })
+        Ok(Prepared { shape, staging_lost, ..Prepared::of(plan, claim, target, load_table) })
     }
 
     /// Whether a table holds no row.

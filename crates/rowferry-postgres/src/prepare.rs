@@ -5,7 +5,7 @@
 //! the run in their name, so that a late statement of an older process finds nothing.
 
 use rowferry_core::{
-    Claim, ConnectorError, ErrorClass, LoadInto, Prepared, Result, TablePlan, TableRef, TableShape,
+    Claim, ConnectorError, ErrorClass, LoadInto, Prepared, Result, TablePlan, TableRef,
     TypeDefinition, WriteMode,
 };
 use rowferry_runtime::FailPoint;
@@ -103,23 +103,7 @@ pub(crate) async fn prepare(
         }
         LoadInto::Target => target.clone(),
     };
-    let mut prepared = Prepared {
-        stream: plan.stream.clone(),
-        run: claim.run,
-        epoch: claim.epoch,
-        target: target.clone(),
-        load_table,
-        load: plan.load,
-        columns: plan.columns.clone(),
-        key: plan.key.clone(),
-        key_enforced: plan.key_enforced,
-        write: plan.write,
-        replace: plan.replace,
-        keep_old: plan.keep_old,
-        insert_batch_rows: plan.insert_batch_rows,
-        shape: TableShape::default(),
-        staging_lost: false,
-    };
+    let mut prepared = Prepared::of(plan, claim, target.clone(), load_table);
     let client = &session.client;
     let attempt = || format!("could not prepare table {}", prepared.load_table);
     client.batch_execute("begin").await.map_err(failed(attempt()))?;

@@ -14,7 +14,7 @@
 
 use rowferry_core::{
     Claim, ConnectorError, LoadInto, Phase, PlanProblem, Prepared, Published, ReplaceMode, Result,
-    Sealed, TablePlan, TableRef, TableShape, WriteMode, target_altered,
+    Sealed, TablePlan, TableRef, WriteMode, target_altered,
 };
 use rowferry_runtime::FailPoint;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -44,23 +44,7 @@ pub(crate) fn prepare(
         }
         LoadInto::Target => TableRef::bare(plan.target.name.clone()),
     };
-    let mut prepared = Prepared {
-        stream: plan.stream.clone(),
-        run: claim.run,
-        epoch: claim.epoch,
-        target: plan.target.clone(),
-        load_table,
-        load: plan.load,
-        columns: plan.columns.clone(),
-        key: plan.key.clone(),
-        key_enforced: plan.key_enforced,
-        write: plan.write,
-        replace: plan.replace,
-        keep_old: plan.keep_old,
-        insert_batch_rows: plan.insert_batch_rows,
-        shape: TableShape::default(),
-        staging_lost: false,
-    };
+    let mut prepared = Prepared::of(plan, claim, plan.target.clone(), load_table);
     progress::check_epoch(connection, &prepared)?;
     prepared.staging_lost = match plan.load {
         LoadInto::Target => prepare_target(connection, plan, claim, &prepared)?,

@@ -110,7 +110,7 @@ impl StreamLock for MemoryLock {
         let staged = plan.load != LoadInto::Target;
         let load_table =
             if staged { staging_name(&plan.target, claim.run) } else { plan.target.clone() };
-        let mut prepared = prepared_of(plan, claim, load_table);
+        let mut prepared = Prepared::of(plan, claim, plan.target.clone(), load_table);
         let mut guard = self.shared.state();
         let state = &mut *guard;
         let there = state.tables.contains_key(&prepared.load_table);
@@ -224,26 +224,6 @@ fn append(state: &mut State, prepared: &Prepared, staging: MemoryTable) -> Resul
 /// Carries the run in its name, as every object of a run does.
 fn staging_name(target: &TableRef, run: i64) -> TableRef {
     TableRef { schema: target.schema.clone(), name: format!("_rowferry_{}_{run}", target.name) }
-}
-
-fn prepared_of(plan: &TablePlan, claim: &Claim, load_table: TableRef) -> Prepared {
-    Prepared {
-        stream: plan.stream.clone(),
-        run: claim.run,
-        epoch: claim.epoch,
-        target: plan.target.clone(),
-        load_table,
-        load: plan.load,
-        columns: plan.columns.clone(),
-        key: plan.key.clone(),
-        key_enforced: plan.key_enforced,
-        write: plan.write,
-        replace: plan.replace,
-        keep_old: plan.keep_old,
-        insert_batch_rows: plan.insert_batch_rows,
-        shape: rowferry_core::TableShape::default(),
-        staging_lost: false,
-    }
 }
 
 fn new_stream(spec: &StreamSpec) -> MemoryStream {

@@ -32,7 +32,8 @@ pub(crate) fn run(engine: Engine, endpoint: &Endpoint, sql: &str) -> Result<Stri
     }
 }
 
-fn command(engine: Engine, endpoint: &Endpoint) -> Command {
+/// The client on `endpoint`, which reads statements from its standard input.
+pub(crate) fn command(engine: Engine, endpoint: &Endpoint) -> Command {
     let password = endpoint.password.as_ref().map(Secret::reveal).unwrap_or_default();
     let port = endpoint.port.to_string();
     match engine {

@@ -1,6 +1,7 @@
 //! One database that belongs to one test.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use rowferry_core::{Endpoint, EndpointKind, Secret};
 
@@ -42,6 +43,11 @@ impl Database {
     /// What a connector is opened with.
     pub fn endpoint(&self) -> Endpoint {
         self.endpoint.clone()
+    }
+
+    /// The engine's own client, which reads statements from its standard input.
+    pub fn client(&self) -> Command {
+        client::command(self.engine, &self.endpoint)
     }
 
     pub(crate) fn endpoint_ref(&self) -> &Endpoint {

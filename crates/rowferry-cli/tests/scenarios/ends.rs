@@ -1,7 +1,7 @@
 //! Databases of one test, their progress tables and their sessions.
 
 use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rowferry_testkit::{Database, Engine, mariadb, mysql, postgres, sqlite};
@@ -120,29 +120,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn open(database: &Database) -> Self {
-        let endpoint = database.endpoint();
-        let password = endpoint.password.as_ref().map_or("", |password| password.reveal());
-        let port = endpoint.port.to_string();
-        let mut command = match database.engine() {
-            Engine::Postgres => {
-                let mut command = Command::new("psql");
-                command
-                    .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", &endpoint.host, "-p", &port])
-                    .args(["-U", &endpoint.user, "-d", &endpoint.database])
-                    .env("PGPASSWORD", password);
-                command
-            }
-            Engine::Mariadb | Engine::Mysql => {
-                let mut command = Command::new("mariadb");
-                command
-                    .args(["--no-defaults", "--protocol=tcp", "-h", &endpoint.host, "-P", &port])
-                    .args(["-u", &endpoint.user, &endpoint.database])
-                    .env("MYSQL_PWD", password);
-                command
-            }
-            Engine::Sqlite => unreachable!("a SQLite file has one writer"),
-        };
-        let client = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let client = database.client().stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         Self { client }
     }
 
