@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 
 use crate::client::Client;
 use crate::error::failed;
+use crate::row::Row;
 
 /// Types of users are told apart by number: how they are named depends on who asks.
 const SHAPE: &str = "select c.oid::text, a.attname::text, \
@@ -26,14 +27,12 @@ pub(crate) async fn shape(client: &Client, table: &TableRef) -> Result<TableShap
         .query_typed(SHAPE, &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT)])
         .await
         .map_err(failed(format!("could not look at table {table} again")))?;
-    let columns = rows.iter().map(|row| ShapeColumn {
-        name: row.get(1),
-        declared: row.get(2),
-        place: row.get(3),
-    });
+    let column = |row: &Row| {
+        Ok(ShapeColumn { name: row.get(1)?, declared: row.get(2)?, place: row.get(3)? })
+    };
     Ok(TableShape {
-        identity: rows.first().map(|row| row.get(0)).unwrap_or_default(),
-        columns: columns.collect(),
+        identity: rows.first().map(|row| row.get(0)).transpose()?.unwrap_or_default(),
+        columns: rows.iter().map(column).collect::<Result<_>>()?,
         rules: String::new(),
     })
 }

@@ -51,5 +51,5 @@ async fn holders(session: &Session, tables: &[&TableRef]) -> Result<Vec<String>>
         .query_typed(HOLDERS, &[(&names, Type::TEXT_ARRAY)])
         .await
         .map_err(crate::error::failed("could not look for the holders of a lock"))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    rows.iter().map(|row| row.get(0)).collect()
 }

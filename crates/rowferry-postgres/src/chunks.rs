@@ -44,7 +44,7 @@ impl KeyProbe for PgKeyProbe {
         self.session.set_busy(false);
         match row {
             None => Ok(None),
-            Some(row) => sql::key_tuple(&self.key, &row).map(Some).ok_or_else(|| {
+            Some(row) => sql::key_tuple(&self.key, &row)?.map(Some).ok_or_else(|| {
                 ConnectorError::bug(format!("a key of table {} is not as described", self.table))
             }),
         }

@@ -17,9 +17,10 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use rowferry_runtime::{Silent, within};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{CopyInSink, CopyOutStream, Error, Row, Statement};
+use tokio_postgres::{CopyInSink, CopyOutStream, Error, Statement};
 
 use crate::config::Purpose;
+use crate::row::Row;
 use crate::session::Connector;
 use crate::valve::Valve;
 
@@ -141,7 +142,8 @@ impl Client {
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, CallError> {
-        self.within(self.inner.query_typed(query, values)).await
+        let rows = self.within(self.inner.query_typed(query, values)).await?;
+        Ok(rows.into_iter().map(Row::from).collect())
     }
 
     pub(crate) async fn query_typed_one(
@@ -149,7 +151,7 @@ impl Client {
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Row, CallError> {
-        self.within(self.inner.query_typed_one(query, values)).await
+        self.within(self.inner.query_typed_one(query, values)).await.map(Row::from)
     }
 
     pub(crate) async fn query_typed_opt(
@@ -157,7 +159,8 @@ impl Client {
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Option<Row>, CallError> {
-        self.within(self.inner.query_typed_opt(query, values)).await
+        let row = self.within(self.inner.query_typed_opt(query, values)).await?;
+        Ok(row.map(Row::from))
     }
 
     pub(crate) async fn prepare(&self, query: &str) -> Result<Statement, CallError> {
@@ -206,7 +209,7 @@ impl Client {
             let Some((connector, pid)) = &self.server else { return false };
             let Ok(session) = connector.open(Purpose::Read, None).await else { return false };
             let answer = session.client.query_typed_one(WORKS, &[(pid, Type::INT4)]).await;
-            answer.is_ok_and(|row| row.get(0))
+            answer.is_ok_and(|row| row.get(0).unwrap_or(false))
         })
     }
 }

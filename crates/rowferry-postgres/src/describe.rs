@@ -4,11 +4,11 @@ use rowferry_core::{
     Column, ConnectorError, ErrorClass, Identity, Index, Key, NativeType, Result, TableListing,
     TableRef, TableSchema, TypeDefinition, nearest,
 };
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::error::failed;
 use crate::meaning::meaning;
+use crate::row::Row;
 use crate::session::Session;
 use crate::type_catalog::TypeCatalog;
 use crate::{defaults, objects};
@@ -49,12 +49,15 @@ pub(crate) async fn find(
         .query_typed_opt(FIND, &[(&schemas, Type::TEXT_ARRAY), (&table.name, Type::TEXT)])
         .await
         .map_err(failed(format!("could not look for table {table}")))?;
-    Ok(row.map(|row| Relation {
-        oid: row.get(0),
-        table: TableRef::new(row.get::<_, String>(1), row.get::<_, String>(2)),
-        kind: row.get::<_, String>(3).chars().next().unwrap_or('r'),
-        comment: row.get(4),
-    }))
+    let relation = |row: Row| {
+        Ok(Relation {
+            oid: row.get(0)?,
+            table: TableRef::new(row.get::<String>(1)?, row.get::<String>(2)?),
+            kind: row.get::<String>(3)?.chars().next().unwrap_or('r'),
+            comment: row.get(4)?,
+        })
+    };
+    row.map(relation).transpose()
 }
 
 /// Describes a relation that was found. The session must resolve names by `pg_catalog` alone, so
@@ -139,25 +142,25 @@ async fn columns(
          left join pg_catalog.pg_collation l on l.oid = a.attcollation \
          where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum";
     let found = rows(session, relation, COLUMNS).await?;
-    Ok(found.iter().map(|row| column(row, types, money_digits)).collect())
+    found.iter().map(|row| column(row, types, money_digits)).collect()
 }
 
-fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Column {
-    let (oid, modifier): (u32, i32) = (row.get(1), row.get(2));
+fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Result<Column> {
+    let (oid, modifier): (u32, i32) = (row.get(1)?, row.get(2)?);
     let stored = types.stored(oid, modifier);
     let canonical = meaning(types, oid, modifier, money_digits);
     let native = NativeType {
         engine: ENGINE.to_owned(),
-        declared: row.get(3),
+        declared: row.get(3)?,
         base: stored.words.map(str::to_owned),
         text_only: types.text_only(oid),
         needs: types.needs(oid),
     };
-    let not_null: bool = row.get(4);
-    let words: Option<String> = row.get(5);
-    let attidentity: String = row.get(6);
-    let attgenerated: String = row.get(7);
-    let sequence: Option<String> = row.get(8);
+    let not_null: bool = row.get(4)?;
+    let words: Option<String> = row.get(5)?;
+    let attidentity: String = row.get(6)?;
+    let attgenerated: String = row.get(7)?;
+    let sequence: Option<String> = row.get(8)?;
     let generated = !attgenerated.is_empty();
     let identity = match attidentity.as_str() {
         "a" => Some(Identity::Always),
@@ -170,8 +173,8 @@ fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Column {
         (Some(words), Some(canonical)) => defaults::default_meaning(words, canonical),
         _ => None,
     };
-    Column {
-        name: row.get(0),
+    Ok(Column {
+        name: row.get(0)?,
         canonical,
         native,
         nullable: !(not_null || stored.not_null),
@@ -180,10 +183,10 @@ fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Column {
         identity,
         generated,
         expression,
-        collation: row.get(9),
-        comment: row.get(10),
+        collation: row.get(9)?,
+        comment: row.get(10)?,
         seen: None,
-    }
+    })
 }
 
 /// How [`Column::collation`] ends where it takes unequal bytes for equal.
@@ -210,8 +213,8 @@ pub(crate) async fn keys(session: &Session, relation: &Relation) -> Result<Vec<K
                  where k.collated <> a.attcollation \
                      and pg_catalog.to_jsonb(l) ->> 'collisdeterministic' = 'false') \
          order by not x.indisprimary, i.relname";
-    let key = |row: &Row| Key { name: row.get(0), primary: row.get(1), columns: row.get(2) };
-    Ok(rows(session, relation, KEYS).await?.iter().map(key).collect())
+    let key = |row: &Row| Ok(Key { name: row.get(0)?, primary: row.get(1)?, columns: row.get(2)? });
+    rows(session, relation, KEYS).await?.iter().map(key).collect()
 }
 
 async fn indexes(session: &Session, relation: &Relation) -> Result<Vec<Index>> {
@@ -242,13 +245,15 @@ async fn indexes(session: &Session, relation: &Relation) -> Result<Vec<Index>> {
              and not exists (select from pg_catalog.pg_constraint e \
                  where e.conindid = x.indexrelid and e.contype = 'x') \
          order by i.relname";
-    let index = |row: &Row| Index {
-        name: row.get(0),
-        columns: row.get(1),
-        definition: row.get(2),
-        portable: row.get(3),
+    let index = |row: &Row| {
+        Ok(Index {
+            name: row.get(0)?,
+            columns: row.get(1)?,
+            definition: row.get(2)?,
+            portable: row.get(3)?,
+        })
     };
-    Ok(rows(session, relation, INDEXES).await?.iter().map(index).collect())
+    rows(session, relation, INDEXES).await?.iter().map(index).collect()
 }
 
 /// Rows and bytes of the table with its partitions, by statistics. As the server's planner does,
@@ -267,9 +272,9 @@ async fn size(session: &Session, relation: &Relation) -> Result<(Option<u64>, Op
          from pg_catalog.pg_class c join tree on tree.oid = c.oid where c.relkind in ('r', 'm')";
     let found = rows(session, relation, SIZE).await?;
     let Some(row) = found.first() else { return Ok((None, None)) };
-    let count: Option<i64> = row.get(0);
-    let unknown: i64 = row.get(1);
-    let bytes: Option<i64> = row.get(2);
+    let count: Option<i64> = row.get(0)?;
+    let unknown: i64 = row.get(1)?;
+    let bytes: Option<i64> = row.get(2)?;
     let count = count.filter(|_| unknown == 0).and_then(|count| u64::try_from(count).ok());
     Ok((count, bytes.and_then(|bytes| u64::try_from(bytes).ok())))
 }
@@ -299,15 +304,15 @@ pub(crate) async fn listing(session: &Session) -> Result<Vec<TableListing>> {
         .await
         .map_err(failed("could not list the tables"))?;
     let unsigned = |value: Option<i64>| value.and_then(|value| u64::try_from(value).ok());
-    Ok(found
-        .iter()
-        .map(|row| TableListing {
-            table: TableRef::new(row.get::<_, String>(0), row.get::<_, String>(1)),
-            key: row.get(2),
-            rows_estimated: unsigned(row.get(3)),
-            bytes_estimated: unsigned(row.get(4)),
+    let listing = |row: &Row| {
+        Ok(TableListing {
+            table: TableRef::new(row.get::<String>(0)?, row.get::<String>(1)?),
+            key: row.get(2)?,
+            rows_estimated: unsigned(row.get(3)?),
+            bytes_estimated: unsigned(row.get(4)?),
         })
-        .collect())
+    };
+    found.iter().map(listing).collect()
 }
 
 /// The error for a table that does not exist, with names that come close.
@@ -327,7 +332,9 @@ pub(crate) async fn unknown_table(session: &Session, table: &TableRef) -> Connec
     };
     let names: Vec<TableRef> = names
         .iter()
-        .map(|row| TableRef::new(row.get::<_, String>(0), row.get::<_, String>(1)))
+        .filter_map(|row| {
+            Some(TableRef::new(row.get::<String>(0).ok()?, row.get::<String>(1).ok()?))
+        })
         .collect();
     let near = nearest(&table.name, names.iter().map(|other| other.name.as_str()))
         .and_then(|near| names.iter().find(|other| other.name == near));

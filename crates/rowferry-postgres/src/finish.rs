@@ -36,7 +36,7 @@ impl Finish {
                 .query_typed_one(MAY, &[(&quoted, Type::TEXT)])
                 .await
                 .map_err(attempt())?
-                .get(0);
+                .get(0)?;
             let source = last.take();
             if !may {
                 tracing::warn!(

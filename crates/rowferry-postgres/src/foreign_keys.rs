@@ -133,5 +133,5 @@ async fn names(session: &Session, table: &TableRef, key: &ForeignKey) -> Result<
         )
         .await
         .map_err(failed(format!("could not read the foreign keys of table {table}")))?;
-    Ok(found.iter().map(|row| row.get(0)).collect())
+    found.iter().map(|row| row.get(0)).collect()
 }

@@ -6,6 +6,7 @@ use rowferry_core::{ConnectorError, ErrorClass, Holder, HolderRole, Result, Stre
 use tokio_postgres::types::Type;
 
 use crate::error::failed;
+use crate::row::Row;
 use crate::session::Session;
 
 /// Looks at whether ended sessions are gone, …
@@ -29,16 +30,16 @@ pub(crate) async fn find(session: &Session, state: &StreamState) -> Result<Vec<H
         .await
         .map_err(failed("could not look for the sessions of the stream"))?;
     let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
-    Ok(rows
-        .iter()
-        .map(|row| Holder {
-            role: if row.get(1) { HolderRole::Lock } else { HolderRole::Writer },
-            id: unsigned(row.get::<_, i32>(0).into()),
-            from: row.get(2),
-            since: row.get(3),
-            silent_seconds: row.get::<_, Option<i64>>(4).map(unsigned),
+    let holder = |row: &Row| {
+        Ok(Holder {
+            role: if row.get(1)? { HolderRole::Lock } else { HolderRole::Writer },
+            id: unsigned(row.get::<i32>(0)?.into()),
+            from: row.get(2)?,
+            since: row.get(3)?,
+            silent_seconds: row.get::<Option<i64>>(4)?.map(unsigned),
         })
-        .collect())
+    };
+    rows.iter().map(holder).collect()
 }
 
 /// Ends them, the holder of the lock too.
@@ -54,7 +55,7 @@ pub(crate) async fn end(session: &Session, state: &StreamState) -> Result<()> {
             .query_typed_one(END, &[(&prefix(state), Type::TEXT)])
             .await
             .map_err(failed("could not end the sessions of the stream"))?
-            .get(0);
+            .get(0)?;
         if left == 0 {
             return Ok(());
         }

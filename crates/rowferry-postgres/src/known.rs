@@ -48,7 +48,7 @@ impl Known {
             .query_typed(SCHEMAS, &[])
             .await
             .map_err(failed("could not read the schemas"))?;
-        let schemas = schemas.iter().map(|row| row.get(0)).collect();
+        let schemas = schemas.iter().map(|row| row.get(0)).collect::<Result<_>>()?;
         Ok(Self::new(catalog, schemas, server.own_schema(), server.money_digits))
     }
 

@@ -38,6 +38,7 @@ mod publish;
 mod quarantine;
 mod read;
 mod rights;
+mod row;
 mod server;
 mod session;
 mod shape;

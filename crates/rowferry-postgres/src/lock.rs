@@ -146,7 +146,7 @@ impl PgStreamLock {
                 .query_typed_one(END, &[(&prefix, Type::TEXT)])
                 .await
                 .map_err(failed(attempt()))?
-                .get(0);
+                .get(0)?;
             if left == 0 {
                 return Ok(());
             }
@@ -171,9 +171,9 @@ impl PgStreamLock {
             .await
             .map_err(failed(format!("could not claim table {}", self.target)))?;
         let Some(row) = row.first() else { return Ok(None) };
-        let phase: String = row.get(1);
+        let phase: String = row.get(1)?;
         let phase = Phase::from_word(&phase).ok_or_else(|| fenced(&self.spec.stream_id))?;
-        Ok(Some((row.get(0), phase)))
+        Ok(Some((row.get(0)?, phase)))
     }
 
     /// Raises the epoch in the stream row, or makes the row.
@@ -224,9 +224,9 @@ impl PgStreamLock {
             )
             .await
             .map_err(failed(format!("could not claim table {}", self.target)))?;
-        let phase: String = row.get(2);
+        let phase: String = row.get(2)?;
         let phase = Phase::from_word(&phase).ok_or_else(|| fenced(&spec.stream_id))?;
-        Ok((row.get(0), row.get(1), phase))
+        Ok((row.get(0)?, row.get(1)?, phase))
     }
 
     /// Waits for another try of a step that met a lock, or says who holds it.
@@ -313,7 +313,7 @@ async fn take_locks(holder: &Session, spec: &StreamSpec, target: &TableRef) -> R
             .query_typed_one(&query, &[(&target_key, Type::TEXT), (&stream_key, Type::TEXT)])
             .await
             .map_err(failed(format!("could not lock table {target}")))?
-            .get(0);
+            .get(0)?;
         if taken {
             return Ok(());
         }

@@ -2,11 +2,11 @@
 //! identity column, and what is only listed because nothing carries it over.
 
 use rowferry_core::{CheckConstraint, ForeignKey, Result, TableRef, Untranslated};
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::describe::{Relation, rows};
 use crate::error::failed;
+use crate::row::Row;
 use crate::session::Session;
 use crate::sql;
 
@@ -41,15 +41,17 @@ pub(crate) async fn foreign_keys(
         };
         Some(word.to_owned())
     };
-    let key = |row: &Row| ForeignKey {
-        name: row.get(0),
-        columns: row.get(1),
-        to: TableRef::new(row.get::<_, String>(2), row.get::<_, String>(3)),
-        to_columns: row.get(4),
-        on_delete: action(row.get(5)),
-        on_update: action(row.get(6)),
+    let key = |row: &Row| {
+        Ok(ForeignKey {
+            name: row.get(0)?,
+            columns: row.get(1)?,
+            to: TableRef::new(row.get::<String>(2)?, row.get::<String>(3)?),
+            to_columns: row.get(4)?,
+            on_delete: action(row.get(5)?),
+            on_update: action(row.get(6)?),
+        })
     };
-    Ok(rows(session, relation, FOREIGN_KEYS).await?.iter().map(key).collect())
+    rows(session, relation, FOREIGN_KEYS).await?.iter().map(key).collect()
 }
 
 /// Checks, in the order of their names. Those that call functions of users are left to
@@ -62,8 +64,8 @@ pub(crate) async fn checks(session: &Session, relation: &Relation) -> Result<Vec
                      and d.objid = k.oid \
                      and d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass) \
          order by k.conname::text collate \"C\"";
-    let check = |row: &Row| CheckConstraint { name: row.get(0), expression: row.get(1) };
-    Ok(rows(session, relation, CHECKS).await?.iter().map(check).collect())
+    let check = |row: &Row| Ok(CheckConstraint { name: row.get(0)?, expression: row.get(1)? });
+    rows(session, relation, CHECKS).await?.iter().map(check).collect()
 }
 
 /// The number that the first numbered column would give next; `None` where there is none or this
@@ -82,16 +84,16 @@ pub(crate) async fn next_identity(session: &Session, relation: &Relation) -> Res
          order by d.refobjsubid limit 1";
     let found = rows(session, relation, SEQUENCE).await?;
     let Some(row) = found.first() else { return Ok(None) };
-    let sequence = TableRef::new(row.get::<_, String>(0), row.get::<_, String>(1));
-    let step: i64 = row.get(2);
+    let sequence = TableRef::new(row.get::<String>(0)?, row.get::<String>(1)?);
+    let step: i64 = row.get(2)?;
     let query = format!("select last_value, is_called from {}", sql::table(&sequence));
     let state = session
         .client
         .query_typed_one(&query, &[])
         .await
         .map_err(failed(format!("could not read sequence {sequence}")))?;
-    let last: i64 = state.get(0);
-    Ok(if state.get(1) { last.checked_add(step) } else { Some(last) })
+    let last: i64 = state.get(0)?;
+    Ok(if state.get(1)? { last.checked_add(step) } else { Some(last) })
 }
 
 /// What belongs to the table and is carried over by nothing.
@@ -148,14 +150,15 @@ pub(crate) async fn untranslated(
              and (x.indnatts <> x.indnkeyatts \
                  or coalesce((pg_catalog.to_jsonb(x) ->> 'indnullsnotdistinct')::bool, false)) \
          order by 1, 2";
-    let item =
-        |row: &Row| Untranslated { kind: row.get(0), name: row.get(1), definition: row.get(2) };
-    Ok(session
+    let item = |row: &Row| {
+        Ok(Untranslated { kind: row.get(0)?, name: row.get(1)?, definition: row.get(2)? })
+    };
+    session
         .client
         .query_typed(UNTRANSLATED, &[(&relation.oid, Type::OID)])
         .await
         .map_err(failed(format!("could not describe what hangs on table {}", relation.table)))?
         .iter()
         .map(item)
-        .collect())
+        .collect()
 }

@@ -60,13 +60,14 @@ impl TargetTypes {
             .query_typed(COLUMNS, &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT)])
             .await
             .map_err(attempt())?;
-        let columns = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let columns =
+            rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect::<Result<_>>()?;
         // A type is known by the name that it has where names are resolved by `pg_catalog` alone.
         client
             .batch_execute("begin; set local search_path = pg_catalog")
             .await
             .map_err(attempt())?;
-        let relation = rows.first().map_or(0, |row| row.get(2));
+        let relation = rows.first().map_or(Ok(0), |row| row.get(2))?;
         let catalog = TypeCatalog::of_table(client, relation).await?;
         client.batch_execute("commit").await.map_err(attempt())?;
         Ok(Self { columns, catalog })

@@ -48,7 +48,7 @@ pub(crate) async fn drop_staging(
         .await
         .map_err(failed(attempt()))?;
     for row in found {
-        let old = TableRef { schema: target.schema.clone(), name: row.get(0) };
+        let old = TableRef { schema: target.schema.clone(), name: row.get(0)? };
         let drop = format!("drop table {}", sql::table(&old));
         client.batch_execute(&drop).await.map_err(failed(attempt()))?;
     }
@@ -73,7 +73,7 @@ pub(crate) async fn rows(
         .query_typed_one(&query, &[])
         .await
         .map_err(failed(format!("could not count the rows of table {table}")))?
-        .get(0);
+        .get(0)?;
     Ok(u64::try_from(count).ok())
 }
 
@@ -86,7 +86,7 @@ pub(crate) async fn exists(client: &Client, table: &TableRef) -> Result<bool> {
         .query_typed_one(EXISTS, &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT)])
         .await
         .map_err(failed(format!("could not look for table {table}")))?;
-    Ok(row.get(0))
+    row.get(0)
 }
 
 /// Makes the staging table or the target, in one fenced transaction.
@@ -171,7 +171,7 @@ async fn make_types(client: &Client, plan: &TablePlan) -> Result<()> {
             .query_typed_one(EXISTS, &[(&need.name, Type::TEXT)])
             .await
             .map_err(failed(attempt(&need.name)))?
-            .get(0);
+            .get(0)?;
         if !there {
             client.batch_execute(&need.definition).await.map_err(failed(attempt(&need.name)))?;
         }
@@ -259,7 +259,7 @@ pub(crate) async fn merge_way(session: &Session, prepared: &Prepared) -> Result<
         .query_typed_one(UNIQUE, &[(&relation.oid, Type::OID)])
         .await
         .map_err(failed(format!("could not read the keys of table {}", prepared.target)))?
-        .get(0);
+        .get(0)?;
     Ok(if count == 1 { Merge::OnConflict } else { Merge::DeleteInsert })
 }
 
@@ -283,7 +283,7 @@ async fn check_upsert(session: &Session, prepared: &Prepared) -> Result<()> {
         .await
         .map_err(failed(format!("could not read the keys of table {}", prepared.target)))?;
     let Some(row) = found else { return Ok(()) };
-    let (name, from): (String, String) = (row.get(0), row.get(1));
+    let (name, from): (String, String) = (row.get(0)?, row.get(1)?);
     Err(ConnectorError::new(
         ErrorClass::Conflict,
         "target-has-dependents",

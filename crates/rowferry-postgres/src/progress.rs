@@ -7,11 +7,11 @@ use rowferry_core::{
     Chunk, ChunkNo, ChunkTotals, ConnectorError, Digest, ErrorClass, Fingerprint, KeyTuple, Phase,
     Receipt, Result, StreamState, TableRef,
 };
-use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::client::Client;
 use crate::error::failed;
+use crate::row::Row;
 use crate::{prepare, sql};
 
 /// Layout of the two tables. Raised when it changes; an older tool then refuses.
@@ -72,7 +72,7 @@ impl Progress {
             .query_typed_one(TABLES, &[(&self.schema, Type::TEXT)])
             .await
             .map_err(failed("could not look for the progress tables"))?
-            .get(0);
+            .get(0)?;
         Ok(count == 2)
     }
 
@@ -153,7 +153,8 @@ impl Progress {
             .query_typed_opt(&query, &[])
             .await
             .map_err(failed("could not read the progress of streams"))?;
-        match newest.map(|row| (row.get::<_, i32>(0), row.get::<_, String>(1))) {
+        let format = |row: Row| Ok((row.get::<i32>(0)?, row.get::<String>(1)?));
+        match newest.map(format).transpose()? {
             Some((format, by)) if format > FORMAT_VERSION => Err(ConnectorError::new(
                 ErrorClass::Conflict,
                 "newer-state",
@@ -293,7 +294,7 @@ impl Progress {
             .await
             .map_err(failed(format!("could not write the receipt of chunk {}", chunk.no.0)))?;
         let Some(row) = row else { return Err(fenced(run.stream_id)) };
-        let (epoch, current, written): (i64, i64, i64) = (row.get(0), row.get(1), row.get(2));
+        let (epoch, current, written): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if (epoch, current) != (run.epoch, run.run) {
             return Err(fenced(run.stream_id));
         }
@@ -318,10 +319,10 @@ impl Progress {
             .await
             .map_err(failed("could not lock the progress of the stream"))?;
         let Some(row) = row else { return Err(fenced(run.stream_id)) };
-        if (row.get::<_, i64>(0), row.get::<_, i64>(1)) != (run.epoch, run.run) {
+        if (row.get::<i64>(0)?, row.get::<i64>(1)?) != (run.epoch, run.run) {
             return Err(fenced(run.stream_id));
         }
-        phase(row.get(2))
+        phase(row.get(2)?)
     }
 }
 
@@ -360,22 +361,22 @@ const RECEIPT: &str = "chunk_no, \"lower\", \"upper\", last_key, rows_read, rows
 
 fn receipt(row: &Row) -> Result<Receipt> {
     let key = |index: usize| -> Result<Option<KeyTuple>> {
-        let text: Option<String> = row.get(index);
+        let text: Option<String> = row.get(index)?;
         text.map(|text| KeyTuple::from_json(&text).ok_or_else(|| unreadable("a receipt's key")))
             .transpose()
     };
     let number = |index: usize| {
-        u64::try_from(row.get::<_, i64>(index))
+        u64::try_from(row.get::<i64>(index)?)
             .map_err(|error| unreadable("a receipt's count").with_source(error))
     };
-    let digest = match (row.get::<_, Option<String>>(9), row.get::<_, Option<String>>(10)) {
+    let digest = match (row.get::<Option<String>>(9)?, row.get::<Option<String>>(10)?) {
         (Some(text), Some(kind)) => {
             Some(digest(&text, kind).ok_or_else(|| unreadable("a receipt's digest"))?)
         }
         _ => None,
     };
     Ok(Receipt {
-        no: ChunkNo(row.get(0)),
+        no: ChunkNo(row.get(0)?),
         lower: key(1)?,
         upper: key(2)?,
         totals: ChunkTotals {
@@ -391,31 +392,31 @@ fn receipt(row: &Row) -> Result<Receipt> {
 }
 
 fn state(row: &Row) -> Result<StreamState> {
-    let fingerprint: String = row.get(8);
-    let staging: Option<String> = row.get(9);
+    let fingerprint: String = row.get(8)?;
+    let staging: Option<String> = row.get(9)?;
     let unsigned = |index: usize| {
-        u64::try_from(row.get::<_, i64>(index))
+        u64::try_from(row.get::<i64>(index)?)
             .map_err(|error| unreadable("a count").with_source(error))
     };
     Ok(StreamState {
-        stream_id: row.get(0),
-        job: row.get(1),
-        source_table: row.get(2),
-        target_table: row.get(3),
-        run: row.get(4),
-        epoch: row.get(5),
-        run_key: row.get(6),
-        phase: phase(row.get(7))?,
+        stream_id: row.get(0)?,
+        job: row.get(1)?,
+        source_table: row.get(2)?,
+        target_table: row.get(3)?,
+        run: row.get(4)?,
+        epoch: row.get(5)?,
+        run_key: row.get(6)?,
+        phase: phase(row.get(7)?)?,
         fingerprint: serde_json::from_str::<Fingerprint>(&fingerprint)
             .map_err(|error| unreadable("the plan's fingerprint").with_source(error))?,
         staging: staging.as_deref().map(table_from_json).transpose()?,
-        watermark: row.get(10),
+        watermark: row.get(10)?,
         rows: unsigned(11)?,
         chunks: unsigned(12)?,
-        started_at: row.get(13),
-        updated_at: row.get(14),
-        age_seconds: row.get(15),
-        owner: row.get(16),
+        started_at: row.get(13)?,
+        updated_at: row.get(14)?,
+        age_seconds: row.get(15)?,
+        owner: row.get(16)?,
     })
 }
 

@@ -73,7 +73,7 @@ impl PgChunkReader {
                     .query_typed_opt(&query, &[])
                     .await
                     .map_err(failed(attempt.clone()))?;
-                row.as_ref().and_then(|row| sql::key_tuple(key, row))
+                row.map_or(Ok(None), |row| sql::key_tuple(key, &row))?
             }
             _ => None,
         };

@@ -112,7 +112,7 @@ async fn unique_indexes(session: &Session, table: &TableRef) -> Result<i64> {
     let names: [(&(dyn ToSql + Sync), Type); 2] =
         [(&table.schema, Type::TEXT), (&table.name, Type::TEXT)];
     let row = session.client.query_typed_one(UNIQUE, &names).await;
-    Ok(row.map_err(failed("could not read the keys of the target"))?.get(0))
+    row.map_err(failed("could not read the keys of the target"))?.get(0)
 }
 
 async fn exists(session: &Session, table: &TableRef) -> Result<bool> {
@@ -126,5 +126,5 @@ async fn statements(
 ) -> Result<Vec<String>> {
     let attempt = failed("could not read the rights of this login");
     let rows = session.client.query_typed(query, parameters).await.map_err(attempt)?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    rows.iter().map(|row| row.get(0)).collect()
 }

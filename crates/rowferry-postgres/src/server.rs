@@ -42,7 +42,7 @@ impl Server {
             .query_typed_one(SCHEMAS, &[])
             .await
             .map_err(failed("could not read the search path"))?
-            .get(0);
+            .get(0)?;
         let money_digits = money_digits(&session).await?;
         Ok(Self { connector, questions: Mutex::new(None), schemas, money_digits })
     }
@@ -76,10 +76,10 @@ impl Server {
             .query_typed_one(DATABASE, &[])
             .await
             .map_err(failed("could not read the identity of the database"))?;
-        let name: String = database.get(0);
-        let oid: String = database.get(1);
+        let name: String = database.get(0)?;
+        let oid: String = database.get(1)?;
         match session.client.query_typed_one(CONTROL, &[]).await {
-            Ok(row) => Ok(format!("postgres:{}/{name}", row.get::<_, String>(0))),
+            Ok(row) => Ok(format!("postgres:{}/{name}", row.get::<String>(0)?)),
             Err(error) if error.as_db_error().is_some() => {
                 Ok(format!("postgres:database-{oid}/{name}"))
             }
@@ -111,7 +111,7 @@ async fn money_digits(session: &Session) -> Result<u8> {
     let client = &session.client;
     client.batch_execute("begin").await.map_err(attempt())?;
     client.query_typed(OWN, &[]).await.map_err(attempt())?;
-    let digits: i32 = client.query_typed_one(DIGITS, &[]).await.map_err(attempt())?.get(0);
+    let digits: i32 = client.query_typed_one(DIGITS, &[]).await.map_err(attempt())?.get(0)?;
     client.batch_execute("rollback").await.map_err(attempt())?;
     Ok(u8::try_from(digits).unwrap_or(2))
 }

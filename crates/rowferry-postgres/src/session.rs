@@ -94,7 +94,7 @@ impl Connector {
         // Sent together: one round trip.
         let ((), pid) = tokio::try_join!(set, pid)
             .map_err(failed(format!("could not set up the session to {}", self.shown)))?;
-        let pid = pid.get(0);
+        let pid = pid.get(0)?;
         session.pid = Some(pid);
         if purpose == Purpose::Write {
             session.client.ask(Arc::clone(self), pid);

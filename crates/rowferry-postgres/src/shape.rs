@@ -6,11 +6,11 @@
 //! objects (views, triggers) cannot be moved; [`dependents`] lists it, and [`references`] the foreign keys.
 
 use rowferry_core::{Reference, Result, TableRef};
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::client::Client;
 use crate::error::failed;
+use crate::row::Row;
 use crate::sql;
 
 /// Kinds of things with a name of their own.
@@ -110,18 +110,20 @@ pub(crate) async fn parts(client: &Client, table: &TableRef) -> Result<Vec<Part>
          where x.indisvalid and not exists (select from pg_catalog.pg_constraint k \
              where k.conindid = x.indexrelid and k.contype in ('p', 'u', 'x')) \
          order by 5, 2";
-    let part = |row: &Row| Part {
-        kind: match row.get::<_, String>(0).as_str() {
-            "f" => Kind::ForeignKey,
-            "s" => Kind::SelfReference,
-            "i" => Kind::Index,
-            _ => Kind::Key,
-        },
-        name: row.get(1),
-        definition: row.get(2),
-        unique: row.get(3),
+    let part = |row: &Row| {
+        Ok(Part {
+            kind: match row.get::<String>(0)?.as_str() {
+                "f" => Kind::ForeignKey,
+                "s" => Kind::SelfReference,
+                "i" => Kind::Index,
+                _ => Kind::Key,
+            },
+            name: row.get(1)?,
+            definition: row.get(2)?,
+            unique: row.get(3)?,
+        })
     };
-    Ok(rows(client, table, PARTS).await?.iter().map(part).collect())
+    rows(client, table, PARTS).await?.iter().map(part).collect()
 }
 
 /// Name on a staging table, before the swap, of what shall be `part`. It depends on the name and
@@ -146,7 +148,7 @@ pub(crate) async fn part_names(client: &Client, table: &TableRef) -> Result<Vec<
              join pg_catalog.pg_class c on c.oid = x.indrelid \
              join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
              where n.nspname = $1::text and c.relname = $2::text and x.indisvalid";
-    Ok(rows(client, table, NAMES).await?.iter().map(|row| row.get(0)).collect())
+    rows(client, table, NAMES).await?.iter().map(|row| row.get(0)).collect()
 }
 
 /// A sequence that numbers a column.
@@ -171,12 +173,14 @@ pub(crate) async fn sequences(client: &Client, table: &TableRef) -> Result<Vec<S
              and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
              and d.deptype in ('a', 'i') and n.nspname = $1::text and c.relname = $2::text \
          order by a.attnum";
-    let sequence = |row: &Row| Sequence {
-        column: row.get(0),
-        name: TableRef::new(row.get::<_, String>(1), row.get::<_, String>(2)),
-        identity: row.get(3),
+    let sequence = |row: &Row| {
+        Ok(Sequence {
+            column: row.get(0)?,
+            name: TableRef::new(row.get::<String>(1)?, row.get::<String>(2)?),
+            identity: row.get(3)?,
+        })
     };
-    Ok(rows(client, table, SEQUENCES).await?.iter().map(sequence).collect())
+    rows(client, table, SEQUENCES).await?.iter().map(sequence).collect()
 }
 
 /// Statements that give `heir` the rights, owner, comment and storage parameters of `table`.
@@ -217,11 +221,8 @@ pub(crate) async fn inheritance(
          from target t where pg_catalog.pg_get_userbyid(t.relowner) <> current_user \
          order by 1, 2";
     let heir = sql::table(heir);
-    Ok(rows(client, table, INHERITANCE)
-        .await?
-        .iter()
-        .map(|row| row.get::<_, String>(1).replacen("HEIR", &heir, 1))
-        .collect())
+    let statement = |row: &Row| Ok(row.get::<String>(1)?.replacen("HEIR", &heir, 1));
+    rows(client, table, INHERITANCE).await?.iter().map(statement).collect()
 }
 
 /// Foreign keys of other tables that point at `table`, in name order.
@@ -235,11 +236,13 @@ pub(crate) async fn references(client: &Client, table: &TableRef) -> Result<Vec<
          where k.contype = 'f' and k.conrelid <> t.oid and k.conparentid = 0 \
              and tn.nspname = $1::text and t.relname = $2::text \
          order by 1, 2, 3";
-    let reference = |row: &Row| Reference {
-        table: TableRef::new(row.get::<_, String>(0), row.get::<_, String>(1)),
-        name: row.get(2),
+    let reference = |row: &Row| {
+        Ok(Reference {
+            table: TableRef::new(row.get::<String>(0)?, row.get::<String>(1)?),
+            name: row.get(2)?,
+        })
     };
-    Ok(rows(client, table, REFERENCES).await?.iter().map(reference).collect())
+    rows(client, table, REFERENCES).await?.iter().map(reference).collect()
 }
 
 /// Objects that a swap would cut off, each as `kind name`, in name order.
@@ -271,5 +274,5 @@ pub(crate) async fn dependents(client: &Client, table: &TableRef) -> Result<Vec<
          from pg_catalog.pg_inherits i join target t on i.inhrelid = t.oid \
          union select 'partitioning of ' || t.relname from target t where t.relkind = 'p' \
          order by 1";
-    Ok(rows(client, table, DEPENDENTS).await?.iter().map(|row| row.get(0)).collect())
+    rows(client, table, DEPENDENTS).await?.iter().map(|row| row.get(0)).collect()
 }

@@ -252,7 +252,7 @@ impl Sink for PostgresSink {
         let session = self.server.questions().await?;
         let attempt = || "could not read the rights of this login";
         let row = session.client.query_typed_one(RIGHTS, &[]).await.map_err(failed(attempt()))?;
-        let (user, database): (String, String) = (row.get(0), row.get(1));
+        let (user, database): (String, String) = (row.get(0)?, row.get(1)?);
         let (user, database) = (sql::quote(&user), sql::quote(&database));
         let schema = self.own_schema()?;
         let create: bool = session
@@ -260,9 +260,9 @@ impl Sink for PostgresSink {
             .query_typed_one(CREATE, &[(&schema, Type::TEXT)])
             .await
             .map_err(failed(attempt()))?
-            .get(0);
-        let read_only: bool = row.get(2);
-        let temporary: bool = row.get(3);
+            .get(0)?;
+        let read_only: bool = row.get(2)?;
+        let temporary: bool = row.get(3)?;
         let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         lines.push(CheckLine {
             name: "accepts writes".to_owned(),

@@ -31,7 +31,6 @@ use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
 
 use crate::chunks::PgKeyProbe;
-use crate::client::CallError;
 use crate::config::Purpose;
 use crate::describe::Relation;
 use crate::error::failed;
@@ -103,7 +102,7 @@ impl PgSnapshot {
         if let Some(change) = shape.change_since_plan(&table.columns) {
             return Err(source_altered(&relation.table, &change));
         }
-        let horizon = horizon(&session).await.map_err(failed(attempt()))?;
+        let horizon = horizon(&session, attempt()).await?;
         let blocks = if as_table { blocks(&session, relation).await? } else { None };
         let view = View {
             connector: Arc::clone(connector),
@@ -120,7 +119,7 @@ impl PgSnapshot {
                 .query_typed_one("select pg_catalog.pg_export_snapshot()", &[])
                 .await
                 .map_err(failed(attempt()))?
-                .get(0);
+                .get(0)?;
             View { coordinator: Some(Coordinator { session, snapshot_id }), ..view }
         } else {
             session.client.batch_execute("commit").await.map_err(failed(attempt()))?;
@@ -132,12 +131,12 @@ impl PgSnapshot {
 }
 
 /// The transaction clock as the view sees it. The old name of the function works on all versions.
-async fn horizon(session: &Session) -> Result<Horizon, CallError> {
+async fn horizon(session: &Session, attempt: String) -> Result<Horizon> {
     const HORIZON: &str = "select pg_catalog.txid_snapshot_xmin(s), \
          pg_catalog.txid_snapshot_xmax(s) from pg_catalog.txid_current_snapshot() s";
-    let row = session.client.query_typed_one(HORIZON, &[]).await?;
+    let row = session.client.query_typed_one(HORIZON, &[]).await.map_err(failed(attempt))?;
     let number = |value: i64| u64::try_from(value).unwrap_or_default();
-    Ok(Horizon { oldest_open: number(row.get(0)), next: number(row.get(1)) })
+    Ok(Horizon { oldest_open: number(row.get(0)?), next: number(row.get(1)?) })
 }
 
 /// Blocks of the largest heap below the table: a range of blocks means that range in each of them.
@@ -160,8 +159,8 @@ async fn blocks(session: &Session, relation: &Relation) -> Result<Option<u64>> {
         .query_typed_one(BLOCKS, &[(&relation.oid, Type::OID)])
         .await
         .map_err(failed(format!("could not measure table {}", relation.table)))?;
-    let all_heaps: Option<bool> = row.get(1);
-    let blocks: Option<i64> = row.get(0);
+    let all_heaps: Option<bool> = row.get(1)?;
+    let blocks: Option<i64> = row.get(0)?;
     Ok(blocks.filter(|_| all_heaps == Some(true)).and_then(|blocks| u64::try_from(blocks).ok()))
 }
 

@@ -112,8 +112,8 @@ impl Source for PostgresSource {
             .query_typed_one(RIGHTS, &[])
             .await
             .map_err(failed("could not read the rights of this login"))?;
-        let (tables, readable): (i64, i64) = (row.get(0), row.get(1));
-        let user: String = row.get(2);
+        let (tables, readable): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let user: String = row.get(2)?;
         lines.push(CheckLine {
             name: "right to read tables".to_owned(),
             found: format!("{readable} of {tables} tables"),
@@ -125,7 +125,7 @@ impl Source for PostgresSource {
             }),
             fatal: tables > 0 && readable == 0,
         });
-        let encoding: String = row.get(3);
+        let encoding: String = row.get(3)?;
         lines.push(CheckLine {
             name: "server encoding".to_owned(),
             advice: (encoding == "SQL_ASCII").then(|| {
@@ -134,7 +134,7 @@ impl Source for PostgresSource {
             found: encoding,
             fatal: false,
         });
-        let standby: bool = row.get(4);
+        let standby: bool = row.get(4)?;
         lines.push(CheckLine {
             name: "role of the server".to_owned(),
             found: if standby { "standby" } else { "primary" }.to_owned(),

@@ -6,9 +6,10 @@
 
 use rowferry_core::{
     CanonicalType, Chunk, Column, KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue, Literal,
-    Predicate, ReadSpec, TableRef,
+    Predicate, ReadSpec, Result, TableRef,
 };
 
+use crate::row::Row;
 use crate::ways::selected;
 
 /// Longest identifier in bytes; PostgreSQL cuts longer ones with only a notice.
@@ -230,22 +231,21 @@ fn predicate(filter: &Predicate, columns: &[Column]) -> String {
     format!("t.{} {} {value}", quote(&filter.column), filter.comparison.sql())
 }
 
-/// Reads one key out of a row of [`key_texts`].
-pub(crate) fn key_tuple(key: &KeyColumns, row: &tokio_postgres::Row) -> Option<KeyTuple> {
-    let values: Option<Vec<KeyValue>> = key
+/// Reads one key out of a row of [`key_texts`]; `None` where a part of it is NULL.
+pub(crate) fn key_tuple(key: &KeyColumns, row: &Row) -> Result<Option<KeyTuple>> {
+    let values: Result<Option<Vec<KeyValue>>> = key
         .0
         .iter()
         .enumerate()
         .map(|(index, column)| {
-            let text: String = row.try_get(index).ok()?;
-            if column.integer {
-                text.parse().ok().map(KeyValue::Int)
-            } else {
-                Some(KeyValue::Text(text))
-            }
+            let text: Option<String> = row.get(index)?;
+            Ok(match text {
+                Some(text) if column.integer => text.parse().ok().map(KeyValue::Int),
+                text => text.map(KeyValue::Text),
+            })
         })
         .collect();
-    values.map(KeyTuple)
+    Ok(values?.map(KeyTuple))
 }
 
 #[cfg(test)]

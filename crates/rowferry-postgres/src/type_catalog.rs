@@ -11,11 +11,11 @@
 use std::collections::BTreeMap;
 
 use rowferry_core::{Result, TypeDefinition};
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::client::Client;
 use crate::error::failed;
+use crate::row::Row;
 
 /// Types by number, closed under what they are made of.
 #[derive(Clone, Debug, Default)]
@@ -132,8 +132,8 @@ impl TypeCatalog {
             None => client.query_typed(&query, &[]).await,
         }
         .map_err(failed("could not read the types of the catalogue"))?;
-        let types = rows.iter().map(|row| (row.get(0), catalog_type(row))).collect();
-        Ok(Self { types })
+        let types = rows.iter().map(|row| Ok((row.get(0)?, catalog_type(row)?)));
+        Ok(Self { types: types.collect::<Result<_>>()? })
     }
 
     /// A type by its number.
@@ -316,21 +316,21 @@ const CLOSURE: &str = "with recursive need(oid) as ( ROOTS \
       where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) fields \
       on t.typtype = 'c'";
 
-fn catalog_type(row: &Row) -> CatalogType {
-    let kind: String = row.get(4);
-    let extension: Option<String> = row.get(6);
+fn catalog_type(row: &Row) -> Result<CatalogType> {
+    let kind: String = row.get(4)?;
+    let extension: Option<String> = row.get(6)?;
     let kind = match kind.as_str() {
-        "A" => Kind::Array(row.get(12)),
-        "e" => Kind::Enum(row.get(7)),
+        "A" => Kind::Array(row.get(12)?),
+        "e" => Kind::Enum(row.get(7)?),
         "d" => Kind::Domain {
-            base: row.get(8),
-            modifier: row.get(9),
-            words: row.get(10),
-            not_null: row.get(11),
+            base: row.get(8)?,
+            modifier: row.get(9)?,
+            words: row.get(10)?,
+            not_null: row.get(11)?,
         },
-        "c" => Kind::Composite(row.get::<_, Option<Vec<u32>>>(13).unwrap_or_default()),
-        "r" => Kind::Range(row.get(14)),
-        "m" => Kind::Multirange(row.get(15)),
+        "c" => Kind::Composite(row.get::<Option<Vec<u32>>>(13)?.unwrap_or_default()),
+        "r" => Kind::Range(row.get(14)?),
+        "m" => Kind::Multirange(row.get(15)?),
         _ => Kind::Base,
     };
     let definition = match (&extension, &kind) {
@@ -338,16 +338,16 @@ fn catalog_type(row: &Row) -> CatalogType {
         (Some(extension), _) => {
             format!("create extension {}", crate::sql::quote(extension))
         }
-        (None, _) => row.get(16),
+        (None, _) => row.get(16)?,
     };
-    CatalogType {
-        oid: row.get(0),
-        name: row.get(1),
-        bare: row.get(2),
-        schema: row.get(3),
+    Ok(CatalogType {
+        oid: row.get(0)?,
+        name: row.get(1)?,
+        bare: row.get(2)?,
+        schema: row.get(3)?,
         kind,
         extension,
         definition,
-        no_binary: row.get(5),
-    }
+        no_binary: row.get(5)?,
+    })
 }

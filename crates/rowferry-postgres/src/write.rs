@@ -132,7 +132,7 @@ impl WriterPool {
                 .query_typed_one(END, &values)
                 .await
                 .map_err(failed("could not end the session of a writer that was given up"))?
-                .get(0);
+                .get(0)?;
             if left == 0 {
                 let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
                 abandoned.retain(|pid| !pids.contains(pid));
