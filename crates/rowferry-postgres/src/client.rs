@@ -6,14 +6,16 @@
 //! moves a table's rows), the server is asked meanwhile, over another connection, whether it still
 //! works for this one.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
+use rowferry_codec::pgcopy::{CodecError, Tuples};
 use rowferry_runtime::{Silent, within};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type};
@@ -22,11 +24,7 @@ use tokio_postgres::{CopyInSink, CopyOutStream, Error, Statement};
 use crate::config::Purpose;
 use crate::row::Row;
 use crate::session::Connector;
-use crate::valve::Valve;
-
-/// A row from this size on is the last one that is read until the next is asked for. It is what one
-/// read of the driver may take from the socket anyway.
-const LARGE_ROW: usize = 4 << 20;
+use crate::tap::{Limits, Rows};
 
 /// An answer may be on its way while the server says that it has nothing more to do.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -58,21 +56,13 @@ impl CallError {
     pub(crate) fn code(&self) -> Option<&SqlState> {
         self.as_db_error().map(DbError::code)
     }
-
-    /// Whether the connection had ended before.
-    pub(crate) fn is_closed(&self) -> bool {
-        match self {
-            Self::Driver(error) => error.is_closed(),
-            Self::Silent(_) => false,
-        }
-    }
 }
 
 /// A connection's client.
 pub(crate) struct Client {
     inner: tokio_postgres::Client,
     watch: Watch,
-    valve: Valve,
+    rows: Rows,
     /// Of a session whose statements may take as long as the server works on them.
     server: Option<(Arc<Connector>, i32)>,
 }
@@ -104,10 +94,10 @@ impl Watch {
 }
 
 impl Client {
-    /// A client whose connection is driven through `valve`.
-    pub(crate) fn new(inner: tokio_postgres::Client, limit: Duration, valve: Valve) -> Self {
+    /// A client whose connection leaves the rows of a copy in `rows`.
+    pub(crate) fn new(inner: tokio_postgres::Client, limit: Duration, rows: Rows) -> Self {
         let watch = Watch { limit, lost: Arc::default() };
-        Self { inner, watch, valve, server: None }
+        Self { inner, watch, rows, server: None }
     }
 
     /// From now on, a silent server is asked whether it still works for its process `pid`.
@@ -173,9 +163,16 @@ impl Client {
     }
 
     pub(crate) async fn copy_out(&self, statement: &str) -> Result<CopyOut, CallError> {
-        let stream = self.within(self.inner.copy_out(statement)).await?;
-        let (watch, valve) = (self.watch.clone(), self.valve.clone());
-        Ok(CopyOut { stream: Box::pin(stream), watch, valve })
+        self.rows.begin();
+        let started = self.within(self.inner.copy_out(statement)).await;
+        let (watch, rows) = (self.watch.clone(), self.rows.clone());
+        match started {
+            Ok(stream) => Ok(CopyOut { stream: Box::pin(stream), watch, rows, ended: false }),
+            Err(error) => {
+                self.rows.end(true);
+                Err(error)
+            }
+        }
     }
 
     async fn within<T>(
@@ -237,32 +234,78 @@ impl CopyIn {
     }
 }
 
-/// A COPY out of a table.
+/// A COPY out of a table. Its rows never get as far as the driver; see [`crate::tap`].
 pub(crate) struct CopyOut {
     stream: Pin<Box<CopyOutStream>>,
     watch: Watch,
-    valve: Valve,
+    rows: Rows,
+    ended: bool,
+}
+
+/// Why rows could not be gathered.
+#[derive(Debug)]
+pub(crate) enum GatherError {
+    Call(CallError),
+    /// What came is no COPY.
+    Codec(CodecError),
 }
 
 impl CopyOut {
-    /// The next row; `None` is the end of the copy as the server told it.
-    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, CallError>> {
-        self.valve.open();
-        let next = match within(self.watch.limit, self.stream.next()).await {
-            Ok(next) => next.map(|row| row.map_err(CallError::Driver)),
-            Err(_silent) => Some(Err(self.watch.lose())),
-        };
-        if let Some(Ok(row)) = &next
-            && row.len() >= LARGE_ROW
-        {
-            self.valve.shut();
+    /// Gathers rows until there are enough of them; `false` = the server says that it has sent all.
+    pub(crate) async fn gather(&mut self, limits: Limits) -> Result<bool, GatherError> {
+        self.rows.want(limits);
+        let Self { stream, watch, rows, .. } = self;
+        let mut enough = poll_fn(|context| {
+            if let Poll::Ready(gathered) = rows.poll_gathered(context) {
+                return Poll::Ready(gathered.map(|()| true).map_err(GatherError::Codec));
+            }
+            stream.as_mut().poll_next(context).map(|end| match end {
+                None => Ok(false),
+                Some(Ok(_unknown)) => Err(GatherError::Codec(CodecError::Stream {
+                    rule: "rows behind the end of the copy",
+                })),
+                Some(Err(error)) => Err(GatherError::Call(error.into())),
+            })
+        });
+        let mut left = watch.limit;
+        loop {
+            if let Ok(enough) = within(left, &mut enough).await {
+                self.ended = matches!(enough, Ok(false));
+                return enough;
+            }
+            // Rows that came meanwhile count from when they came.
+            left = watch.limit.saturating_sub(rows.silent_for());
+            if left.is_zero() {
+                return Err(GatherError::Call(watch.lose()));
+            }
         }
-        next
+    }
+
+    /// The server's word behind the end of the copy. The driver knows no such thing and calls it
+    /// unexpected; the server's own error or a lost connection look different.
+    pub(crate) async fn answer(&mut self) -> Result<bool, CallError> {
+        match within(self.watch.limit, self.stream.next()).await {
+            Ok(Some(Err(error))) if error.as_db_error().is_some() || error.is_closed() => {
+                Err(error.into())
+            }
+            Ok(answer) => Ok(answer.is_some()),
+            Err(_silent) => Err(self.watch.lose()),
+        }
+    }
+
+    /// Whether the trailer of the format was among the rows.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.rows.are_complete()
+    }
+
+    /// The rows since the last call, and the bytes of the largest.
+    pub(crate) fn take(&self) -> (Tuples, usize) {
+        self.rows.take()
     }
 }
 
 impl Drop for CopyOut {
     fn drop(&mut self) {
-        self.valve.open();
+        self.rows.end(self.ended);
     }
 }

@@ -8,13 +8,13 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding as Binding, SslMode};
 
 /// Unanswered bytes end the connection after this time, so that a black hole is noticed.
-const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
 /// Keepalive probes start after this idle time, …
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+pub(crate) const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// … follow at this distance …
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// … and this many of them may stay unanswered.
-const KEEPALIVE_RETRIES: u32 = 3;
+pub(crate) const KEEPALIVE_RETRIES: u32 = 3;
 
 /// What a session is for; decides its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,33 +35,21 @@ pub(crate) fn driver_config(endpoint: &Endpoint) -> Config {
     config
         .user(&endpoint.user)
         .dbname(&endpoint.database)
-        .port(endpoint.port)
         .application_name(&endpoint.application)
         .channel_binding(match endpoint.channel_binding {
             ChannelBinding::Disable => Binding::Disable,
             ChannelBinding::Prefer => Binding::Prefer,
             ChannelBinding::Require => Binding::Require,
         })
-        .tcp_user_timeout(TCP_USER_TIMEOUT)
-        .keepalives(true)
-        .keepalives_idle(KEEPALIVE_IDLE)
-        .keepalives_interval(KEEPALIVE_INTERVAL)
-        .keepalives_retries(KEEPALIVE_RETRIES);
-    if !endpoint.limits.connect.is_zero() {
-        config.connect_timeout(endpoint.limits.connect);
-    }
-    if let Some(password) = &endpoint.password {
-        config.password(password.reveal());
-    }
-    if let Some(folder) = &endpoint.socket {
-        // A socket does not leave the machine, and the server offers no TLS on it.
-        config.host_path(folder).ssl_mode(SslMode::Disable);
-    } else {
-        config.host(&endpoint.host).ssl_mode(match endpoint.tls {
+        .ssl_mode(match endpoint.tls {
+            // A socket does not leave the machine, and the server offers no TLS on it.
+            _ if endpoint.socket.is_some() => SslMode::Disable,
             TlsMode::Disable => SslMode::Disable,
             TlsMode::Prefer => SslMode::Prefer,
             TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
         });
+    if let Some(password) = &endpoint.password {
+        config.password(password.reveal());
     }
     config
 }

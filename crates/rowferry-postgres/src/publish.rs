@@ -1,8 +1,8 @@
 //! Sealing and publishing: from a loaded table to the target that readers see.
 //!
 //! ```text
-//!  seal     phase = publishing │ count staging │ keys, indexes, foreign keys (each guarded by what
-//!                                                the catalogue shows, so it can be repeated)
+//!  seal     phase = publishing │ keys, indexes, foreign keys (each guarded by what the catalogue
+//!                                shows, so it can be repeated) │ count staging
 //!  publish  one transaction:  fence ─ lock target ─ drop old ─ rename ─ rights ─ phase = done
 //! ```
 //!
@@ -37,7 +37,7 @@ fn swaps(prepared: &Prepared) -> bool {
     prepared.load == LoadInto::StagingReplace && prepared.replace == ReplaceMode::Swap
 }
 
-/// Sets the phase, counts staging and builds its keys.
+/// Sets the phase, builds the keys of staging and counts its rows.
 pub(crate) async fn seal(
     session: &Session,
     progress: &Progress,
@@ -64,13 +64,17 @@ pub(crate) async fn seal(
     if prepared.load == LoadInto::Target {
         return Ok(Sealed::default());
     }
-    let rows = prepare::rows(client, &prepared.load_table, None).await?;
-    let rows = rows.ok_or_else(|| staging_gone(prepared))?;
+    if !prepare::exists(client, &prepared.load_table).await? {
+        return Err(staging_gone(prepared));
+    }
     if swaps(prepared) {
         client.batch_execute(RAISE_BUILD_MEMORY).await.map_err(failed(attempt()))?;
         build(client, prepared, finish).await?;
     }
-    Ok(Sealed { rows: Some(rows) })
+    // Whoever reads new rows first asks for each whether its transaction was committed. To build an
+    // index is not dearer for that; a count is, four times.
+    let rows = prepare::rows(client, &prepared.load_table, None).await?;
+    Ok(Sealed { rows: Some(rows.ok_or_else(|| staging_gone(prepared))?) })
 }
 
 /// Builds on staging whatever keys the target has, or the key of the plan for a new table.

@@ -8,19 +8,20 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rowferry_codec::pgcopy::RawTuples;
+use rowferry_codec::pgcopy::Tuples;
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Digest, ErrorClass, KeyRange, KeyTuple, Payload, ReadSpec,
     Result, TableRef, WireFormat,
 };
 use rowferry_runtime::{ComputePool, Stage};
 
-use crate::client::CopyOut;
+use crate::client::{CopyOut, GatherError};
 use crate::digest;
 use crate::error::{failed, pool_failed};
 use crate::session::Session;
 use crate::snapshot::View;
 use crate::sql;
+use crate::tap::Limits;
 use crate::wire::{self, ChunkDecoder};
 
 /// One chunk being read.
@@ -32,7 +33,6 @@ pub(crate) struct PgChunkReader {
     /// `None` when rows are passed on undecoded.
     decoder: Option<Arc<ChunkDecoder>>,
     table: TableRef,
-    tuples: RawTuples,
     limits: Limits,
     wire: Option<WireFormat>,
     last_key: Option<KeyTuple>,
@@ -41,15 +41,8 @@ pub(crate) struct PgChunkReader {
 }
 
 struct Open {
-    stream: CopyOut,
+    copy: CopyOut,
     session: Session,
-}
-
-/// When a payload is full.
-#[derive(Clone, Copy)]
-struct Limits {
-    bytes: usize,
-    rows: usize,
 }
 
 impl PgChunkReader {
@@ -77,7 +70,7 @@ impl PgChunkReader {
             }
             _ => None,
         };
-        let stream = session
+        let copy = session
             .client
             .copy_out(sql::copy_out(chunk, spec).as_str())
             .await
@@ -89,9 +82,8 @@ impl PgChunkReader {
             view,
             compute,
             attempt,
-            open: Some(Open { stream, session }),
+            open: Some(Open { copy, session }),
             table: chunk.table.clone(),
-            tuples: RawTuples::new(),
             decoder,
             limits,
             wire: spec.wire,
@@ -102,28 +94,21 @@ impl PgChunkReader {
     }
 
     /// Gathers rows until a payload is full or the copy is complete; says whether it goes on.
-    async fn gather(&mut self, open: &mut Open) -> Result<bool> {
-        while let Some(message) = open.stream.next().await {
-            // Once per row: the words of an error are made only when there is one.
-            let message = message.map_err(|error| failed(self.attempt.as_str())(error))?;
-            if let Err(error) = self.tuples.push(&message) {
-                return Err(wire::failed("read", &self.table)(error));
-            }
-            if self.tuples.bytes() >= self.limits.bytes || self.tuples.rows() >= self.limits.rows {
-                return Ok(true);
-            }
+    async fn gather(&self, copy: &mut CopyOut) -> Result<bool> {
+        let goes_on = copy.gather(self.limits).await.map_err(|error| match error {
+            GatherError::Call(error) => failed(self.attempt.as_str())(error),
+            GatherError::Codec(error) => wire::failed("read", &self.table)(error),
+        })?;
+        if goes_on {
+            return Ok(true);
         }
-        if !self.tuples.is_finished() {
+        if !copy.is_complete() {
             return Err(self.cut_short());
         }
-        // Behind the end of the copy stands the answer to the statement. The driver knows no such
-        // thing and calls it unexpected; the server's own error or a lost connection look different.
-        match open.stream.next().await {
-            Some(Err(error)) if error.as_db_error().is_some() || error.is_closed() => {
-                Err(failed(self.attempt.clone())(error))
-            }
-            Some(_) => Ok(false),
-            None => Err(self.cut_short()),
+        if copy.answer().await.map_err(failed(self.attempt.as_str()))? {
+            Ok(false)
+        } else {
+            Err(self.cut_short())
         }
     }
 
@@ -132,9 +117,7 @@ impl PgChunkReader {
             .with_server("the copy ended without its trailer")
     }
 
-    async fn payload(&mut self) -> Result<Payload> {
-        let largest_row = self.tuples.largest() as u64;
-        let taken = self.tuples.take();
+    async fn payload(&mut self, taken: Tuples, largest: usize) -> Result<Payload> {
         match self.wire {
             Some(format @ WireFormat::PgCopyBinary) => {
                 let (mut digest, bytes) = (self.digest.clone(), taken.bytes.clone());
@@ -145,7 +128,7 @@ impl PgChunkReader {
                     .map_err(pool_failed("could not digest rows"))?
                     .ok_or_else(|| ConnectorError::bug("rows were cut inside a tuple"))?;
                 let rows = taken.rows as u64;
-                Ok(Payload::Wire { format, rows, largest_row, bytes: taken.bytes })
+                Ok(Payload::Wire { format, rows, largest_row: largest as u64, bytes: taken.bytes })
             }
             Some(WireFormat::SqliteCells) => {
                 Err(ConnectorError::bug("a wire format was asked for that was not offered"))
@@ -177,18 +160,22 @@ impl ChunkReader for PgChunkReader {
                 Err(ConnectorError::bug("a reader was used after it had failed"))
             };
         };
-        if self.gather(&mut open).await? {
-            let payload = self.payload().await?;
+        let goes_on = self.gather(&mut open.copy).await?;
+        let (taken, largest) = open.copy.take();
+        if goes_on {
+            let payload = self.payload(taken, largest).await?;
             self.open = Some(open);
             return Ok(Some(payload));
         }
+        // Before another chunk is read over this session.
+        drop(open.copy);
         open.session.set_busy(false);
         self.view.leave(open.session).await?;
         self.complete = true;
-        if self.tuples.rows() == 0 {
+        if taken.rows == 0 {
             return Ok(None);
         }
-        self.payload().await.map(Some)
+        self.payload(taken, largest).await.map(Some)
     }
 
     fn last_key(&self) -> Option<KeyTuple> {

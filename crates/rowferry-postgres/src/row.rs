@@ -21,7 +21,7 @@ impl Row {
     pub(crate) fn get<'a, T: FromSql<'a>>(&'a self, index: usize) -> Result<T> {
         self.0.try_get(index).map_err(|error| {
             let attempt = "could not make sense of an answer of the server";
-            ConnectorError::new(ErrorClass::Transient, "damaged-answer", attempt)
+            ConnectorError::new(ErrorClass::Transient, "garbled", attempt)
                 .with_source(error)
                 .with_next(
                     "It does not have the shape that was asked for: something on the way damages \

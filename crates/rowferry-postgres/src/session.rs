@@ -6,6 +6,7 @@
 //! first and cancelled then, since nobody may hear of it.
 
 use std::future::Future;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,24 +15,26 @@ use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result, TimeLimits};
 use rowferry_runtime::{Task, spawn, within};
 use tokio::sync::oneshot;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, Connection, Error, Socket};
+use tokio_postgres::{CancelToken, Config, Connection, Error};
 
 use crate::client::Client;
 use crate::config::{Purpose, driver_config, session_settings};
 use crate::error::failed;
+use crate::socket::{Address, Socket};
 use crate::sql;
+use crate::tap::{Rows, Tap};
 use crate::tls::{Encrypted, Tls};
-use crate::valve::Valve;
 
 /// Longest wait for a goodbye or a cancel request to get through. Guessed: both are one packet.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What drives a connection.
-type Driver = Connection<Socket, Encrypted<Socket>>;
+type Driver = Connection<Tap<Socket>, Tap<Encrypted<Tap<Socket>>>>;
 
 /// Opens sessions to one server and owns the tasks that drive them.
 pub(crate) struct Connector {
     config: Config,
+    address: Address,
     limits: TimeLimits,
     tls: Tls,
     shown: String,
@@ -42,6 +45,7 @@ impl Connector {
     pub(crate) fn new(endpoint: &Endpoint) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             config: driver_config(endpoint),
+            address: Address::of(endpoint),
             limits: endpoint.limits,
             tls: Tls::of(endpoint)?,
             shown: endpoint.to_string(),
@@ -59,7 +63,8 @@ impl Connector {
         if let Some(name) = name {
             config.application_name(name);
         }
-        let (client, connection) = match self.connect(&config).await {
+        let rows = Rows::default();
+        let (client, connection) = match self.connect(&config, &rows).await {
             // `prefer` means: encrypted where that can be had.
             Err(error)
                 if config.get_ssl_mode() == SslMode::Prefer
@@ -67,21 +72,16 @@ impl Connector {
             {
                 tracing::debug!(%error, "connecting without TLS");
                 config.ssl_mode(SslMode::Disable);
-                self.connect(&config).await?
+                self.connect(&config, &rows).await?
             }
             other => other?,
         };
         let version = connection.parameter("server_version").map_or(0, version_number);
         let (leash, word) = oneshot::channel();
-        let cancel = client.cancel_token();
-        let tls = self.tls.clone();
-        let valve = Valve::default();
-        let connection = valve.clone().drive(connection);
-        self.keep(spawn("postgres connection", async move {
-            drive(connection, word, async move { cancel.cancel_query(tls).await }).await;
-        }));
+        let cancel = cancel(client.cancel_token(), self.address.clone(), self.tls.clone());
+        self.keep(spawn("postgres connection", drive(connection, word, cancel)));
         let mut session = Session {
-            client: Client::new(client, self.limits.progress, valve),
+            client: Client::new(client, self.limits.progress, rows),
             pid: None,
             version,
             busy: AtomicBool::new(false),
@@ -102,17 +102,32 @@ impl Connector {
         Ok(session)
     }
 
-    async fn connect(&self, config: &Config) -> Result<(tokio_postgres::Client, Driver)> {
+    async fn connect(
+        &self,
+        config: &Config,
+        rows: &Rows,
+    ) -> Result<(tokio_postgres::Client, Driver)> {
         let attempt = || format!("could not connect to {}", self.shown);
-        // The driver's own limit ends with TCP; a server may accept and never speak.
-        within(self.limits.connect, config.connect(self.tls.clone()))
-            .await
-            .map_err(|silent| {
-                ConnectorError::new(ErrorClass::Transient, "unreachable", attempt())
-                    .with_server(silent.to_string())
-                    .with_next("Check host, port and whether a firewall is in between.")
-            })?
-            .map_err(|error| self.with_grant(failed(attempt())(error)))
+        let unreachable = |words: String| {
+            ConnectorError::new(ErrorClass::Transient, "unreachable", attempt()).with_server(words)
+        };
+        let connecting = async {
+            let socket = self.address.connect().await.map_err(|error| {
+                unreachable(format!("error connecting to server: {error}")).with_source(error)
+            })?;
+            let asks = config.get_ssl_mode() != SslMode::Disable;
+            let handshake = self.tls.handshake(self.address.host(), rows.clone());
+            let stream = Tap::new(socket, rows.clone(), asks);
+            config
+                .connect_raw(stream, handshake)
+                .await
+                .map_err(|error| self.with_grant(failed(attempt())(error)))
+        };
+        // A server may accept and never speak.
+        within(self.limits.connect, connecting).await.map_err(|silent| {
+            unreachable(silent.to_string())
+                .with_next("Check host, port and whether a firewall is in between.")
+        })?
     }
 
     /// The one right that is missing when a connection is refused.
@@ -188,10 +203,17 @@ impl Drop for Session {
     }
 }
 
+/// Asks the server, over a connection of its own, to end what it does for another one.
+async fn cancel(token: CancelToken, address: Address, tls: Tls) -> io::Result<()> {
+    let socket = address.connect().await?;
+    let handshake = tls.handshake(address.host(), Rows::default());
+    token.cancel_query_raw(socket, handshake).await.map_err(io::Error::other)
+}
+
 async fn drive(
     connection: impl Future<Output = Result<(), Error>>,
     word: oneshot::Receiver<Leave>,
-    cancel: impl Future<Output = Result<(), Error>>,
+    cancel: impl Future<Output = io::Result<()>>,
 ) {
     let mut connection = Box::pin(connection);
     let word = tokio::select! {

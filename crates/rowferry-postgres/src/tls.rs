@@ -11,9 +11,11 @@ use rowferry_tls::{Possession, TlsClient, end_point_hash};
 use rustls::ClientConfig;
 use rustls_pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// Makes TLS streams for the driver.
+use crate::tap::{Rows, Tap};
+
+/// Makes TLS streams.
 #[derive(Clone)]
 pub(crate) struct Tls {
     client: Arc<TlsClient>,
@@ -24,43 +26,38 @@ impl Tls {
     pub(crate) fn of(endpoint: &Endpoint) -> Result<Self> {
         Ok(Self { client: Arc::new(TlsClient::of(endpoint)?) })
     }
-}
 
-impl<S> MakeTlsConnect<S> for Tls
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    type Stream = Encrypted<S>;
-    type TlsConnect = Handshake;
-    type Error = InvalidDnsNameError;
-
-    fn make_tls_connect(&mut self, domain: &str) -> Result<Handshake, Self::Error> {
-        let name = ServerName::try_from(domain.to_owned())?;
+    /// The handshake of one connection to `host`; its copies leave their rows in `rows`.
+    pub(crate) fn handshake(&self, host: &str, rows: Rows) -> Handshake {
+        let name = ServerName::try_from(host.to_owned());
         let (config, possession) = self.client.config_of_one();
-        Ok(Handshake { config, name, possession })
+        Handshake { config, name, possession, rows }
     }
 }
 
 /// One handshake about to happen.
 pub(crate) struct Handshake {
     config: Arc<ClientConfig>,
-    name: ServerName<'static>,
+    name: Result<ServerName<'static>, InvalidDnsNameError>,
     possession: Possession,
+    rows: Rows,
 }
 
 impl<S> TlsConnect<S> for Handshake
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    type Stream = Encrypted<S>;
+    type Stream = Tap<Encrypted<S>>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted<S>>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Stream>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
             let connector = tokio_rustls::TlsConnector::from(self.config);
-            let stream = Box::new(connector.connect(self.name, stream).await?);
-            Ok(Encrypted { stream, possession: self.possession })
+            let name = self.name.map_err(io::Error::other)?;
+            let stream = Box::new(connector.connect(name, stream).await?);
+            let encrypted = Encrypted { stream, possession: self.possession };
+            Ok(Tap::new(encrypted, self.rows, false))
         })
     }
 }

@@ -413,26 +413,33 @@ impl ChunkWriter for PgChunkWriter {
     async fn commit(mut self: Box<Self>, totals: ChunkTotals) -> Result<Receipt> {
         let Open { writing, copying, begun } = self.take_open()?;
         let client = &writing.session.client;
-        if let Some(copying) = copying {
-            self.end_copy(&writing.session, copying, self.rows).await?;
-        } else if !begun {
-            // No row came: only the receipt is written.
-            writing.session.set_busy(true);
-            client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
-        }
-        // From the first row on nobody could alter the table.
-        if self.rows > 0 {
-            let now = altered::shape(client, &self.prepared.load_table).await?;
-            if let Some(change) = self.prepared.shape.change(&now) {
-                return Err(target_altered(&self.prepared.target, &change));
+        match copying {
+            // The table is not touched before its rows move on.
+            Some(copying) if copying.path.moving.is_some() => {
+                self.end_copy(&writing.session, copying, self.rows).await?;
+                self.check_shape(client).await?;
+                self.note(client, &totals).await?;
+            }
+            Some(copying) => {
+                // Sent together, answered in order: one round trip. The first error is the cause of
+                // those behind it.
+                let (copied, unaltered, noted) = tokio::join!(
+                    self.end_copy(&writing.session, copying, self.rows),
+                    self.check_shape(client),
+                    self.note(client, &totals),
+                );
+                copied.and(unaltered).and(noted)?;
+            }
+            None => {
+                if !begun {
+                    // No row came: only the receipt is written.
+                    writing.session.set_busy(true);
+                    client.batch_execute(BEGIN).await.map_err(failed(self.attempt()))?;
+                }
+                self.check_shape(client).await?;
+                self.note(client, &totals).await?;
             }
         }
-        if !self.rejected.is_empty() {
-            let table = self.progress.quarantine();
-            quarantine::add(client, &table, &self.prepared, &self.chunk, &self.rejected).await?;
-        }
-        let run = RunOf::prepared(&self.prepared);
-        self.progress.write_receipt(client, &run, &self.chunk, &totals).await?;
         FailPoint::ReceiptWritten.reach();
         let commit = FailPoint::CommitSent.reach_while(client.batch_execute("commit"));
         commit.await.map_err(|error| {
@@ -446,6 +453,29 @@ impl ChunkWriter for PgChunkWriter {
 }
 
 impl PgChunkWriter {
+    /// Whether the table is still the one that was prepared; from the first row on nobody could alter
+    /// it.
+    async fn check_shape(&self, client: &Client) -> Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let now = altered::shape(client, &self.prepared.load_table).await?;
+        match self.prepared.shape.change(&now) {
+            Some(change) => Err(target_altered(&self.prepared.target, &change)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is known of the chunk: rows that were set aside, and the receipt.
+    async fn note(&self, client: &Client, totals: &ChunkTotals) -> Result<()> {
+        if !self.rejected.is_empty() {
+            let table = self.progress.quarantine();
+            quarantine::add(client, &table, &self.prepared, &self.chunk, &self.rejected).await?;
+        }
+        let run = RunOf::prepared(&self.prepared);
+        self.progress.write_receipt(client, &run, &self.chunk, totals).await
+    }
+
     /// Ends a COPY of `rows` rows; those in a buffer go on into the table.
     async fn end_copy(&self, session: &Session, mut copying: Copying, rows: u64) -> Result<()> {
         self.send(&mut copying, ChunkEncoder::trailer()).await?;

@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::{CodecError, HEADER, TRAILER};
 
-/// Tuples from this size on take all of their buffer with them: what is behind them shares its memory
-/// and would keep it. Twice the largest payload of ordinary rows.
+/// Tuples of this size or more are those of large rows, and say nothing about how large the next ones
+/// will be. Twice the largest payload of ordinary rows.
 const LARGE_BYTES: usize = 4 << 20;
 
 /// Bytes of the fixed part of the header.
@@ -88,10 +88,13 @@ impl RawTuples {
 
     /// Takes the whole tuples collected so far.
     pub fn take(&mut self) -> Tuples {
-        let bytes = self.buffer.split_to(self.whole).freeze();
-        if bytes.len() >= LARGE_BYTES {
-            self.buffer = BytesMut::from(self.buffer.as_ref());
-        }
+        let rest = self.buffer.split_off(self.whole);
+        let bytes = std::mem::take(&mut self.buffer).freeze();
+        // The next ones will be about as many; to grow to that, the buffer would be copied again and
+        // again.
+        let room = if bytes.len() < LARGE_BYTES { bytes.len() + bytes.len() / 8 } else { 0 };
+        self.buffer = BytesMut::with_capacity(room.max(rest.len()));
+        self.buffer.extend_from_slice(&rest);
         (self.whole, self.largest) = (0, 0);
         Tuples { rows: std::mem::take(&mut self.rows), bytes }
     }
