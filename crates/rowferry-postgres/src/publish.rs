@@ -15,7 +15,7 @@ use rowferry_core::{
     Sealed, TableRef,
 };
 use rowferry_runtime::FailPoint;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::client::Client;
 use crate::error::{commit_failed, failed};
@@ -67,21 +67,48 @@ pub(crate) async fn seal(
     if !prepare::exists(client, &prepared.load_table).await? {
         return Err(staging_gone(prepared));
     }
-    if swaps(prepared) {
+    let indexed = if swaps(prepared) {
         client.batch_execute(RAISE_BUILD_MEMORY).await.map_err(failed(attempt()))?;
-        build(client, prepared, finish).await?;
-    }
-    // Whoever reads new rows first asks for each whether its transaction was committed. To build an
-    // index is not dearer for that; a count is, four times.
-    let rows = prepare::rows(client, &prepared.load_table, None).await?;
-    Ok(Sealed { rows: Some(rows.ok_or_else(|| staging_gone(prepared))?) })
+        build(client, prepared, finish, Within::Nothing).await?
+    } else {
+        None
+    };
+    // Anything but what the receipts say: a count has the last word.
+    let indexed = match indexed {
+        Some(rows) if loaded(client, progress, prepared).await?.rows == rows => Some(rows),
+        Some(_) | None => None,
+    };
+    let rows = match indexed {
+        Some(rows) => rows,
+        None => prepare::rows(client, &prepared.load_table, None)
+            .await?
+            .ok_or_else(|| staging_gone(prepared))?,
+    };
+    Ok(Sealed { rows: Some(rows) })
 }
 
-/// Builds on staging whatever keys the target has, or the key of the plan for a new table.
-async fn build(client: &Client, prepared: &Prepared, finish: &Finish) -> Result<()> {
+/// Where keys and indexes are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    /// Each in a transaction of its own, so that what is built stays when the next one fails.
+    Nothing,
+    /// In the caller's.
+    Transaction,
+}
+
+/// Builds on staging whatever keys the target has, or the key of the plan for a new table. Returns the
+/// rows that the first index was built of, where one was built and knows.
+async fn build(
+    client: &Client,
+    prepared: &Prepared,
+    finish: &Finish,
+    within: Within,
+) -> Result<Option<u64>> {
     let staging = &prepared.load_table;
     let present = shape::part_names(client, staging).await?;
-    if !prepare::exists(client, &prepared.target).await? {
+    let target_exists = prepare::exists(client, &prepared.target).await?;
+    let mut rows = None;
+    if !target_exists {
         let name = part_name_of_key(prepared);
         if prepared.key_enforced && !prepared.key.is_empty() && !present.contains(&name) {
             let key = sql::list(prepared.key.iter().map(String::as_str));
@@ -90,35 +117,67 @@ async fn build(client: &Client, prepared: &Prepared, finish: &Finish) -> Result<
                 sql::table(staging),
                 sql::quote(&name)
             );
-            run(client, &statement, "could not add the primary key to", staging).await?;
+            let attempt = "could not add the primary key to";
+            rows = run(client, &statement, attempt, staging, within).await?;
         }
-        for part in &finish.parts {
-            let name = shape::part_name(staging, part);
-            if !present.contains(&name) {
-                let statement = part.create(staging, &name);
-                run(client, &statement, "could not build a key or index of", staging).await?;
-            }
-        }
-        return Ok(());
     }
-    for part in &parts(client, &prepared.target).await? {
+    let found;
+    let parts = if target_exists {
+        found = parts(client, &prepared.target).await?;
+        &found
+    } else {
+        &finish.parts
+    };
+    for part in parts {
         let name = shape::part_name(staging, part);
         if part.kind != Kind::SelfReference && !present.contains(&name) {
             let statement = part.create(staging, &name);
-            run(client, &statement, "could not build a key or index of", staging).await?;
+            let attempt = "could not build a key or index of";
+            let indexed = run(client, &statement, attempt, staging, within).await?;
+            if matches!(part.kind, Kind::Key | Kind::Index) {
+                rows = rows.or(indexed);
+            }
         }
     }
-    Ok(())
+    Ok(rows)
 }
 
 fn part_name_of_key(prepared: &Prepared) -> String {
     sql::with_suffix(&prepared.load_table.name, "_pkey")
 }
 
-async fn run(client: &Client, statement: &str, attempt: &str, table: &TableRef) -> Result<()> {
-    client.batch_execute(statement).await.map_err(failed(format!("{attempt} table {table}")))?;
+/// Numbers of rows below this are exact where the catalogue has them, in 24 bits.
+const EXACT_ROWS: i64 = 1 << 24;
+
+/// Runs a statement that builds something, and returns the rows of the table as the server has counted
+/// them while it built an index; `None` where they are too many for an exact number.
+///
+/// A count of its own reads the whole table once more: a twentieth of the time of a copy.
+async fn run(
+    client: &Client,
+    statement: &str,
+    attempt: &str,
+    table: &TableRef,
+    within: Within,
+) -> Result<Option<u64>> {
+    const ROWS: &str = "select c.reltuples::pg_catalog.int8 from pg_catalog.pg_class c \
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         where n.nspname = $1::text and c.relname = $2::text";
+    let attempt = || failed(format!("{attempt} table {table}"));
+    if within == Within::Transaction {
+        client.batch_execute(statement).await.map_err(attempt())?;
+        FailPoint::TableStatement.reach();
+        return Ok(None);
+    }
+    // In one transaction, so that nothing else writes its own number there.
+    client.batch_execute("begin").await.map_err(attempt())?;
+    client.batch_execute(statement).await.map_err(attempt())?;
+    let names: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&table.schema, Type::TEXT), (&table.name, Type::TEXT)];
+    let rows: i64 = client.query_typed_one(ROWS, &names).await.map_err(attempt())?.get(0)?;
+    client.batch_execute("commit").await.map_err(attempt())?;
     FailPoint::TableStatement.reach();
-    Ok(())
+    Ok(u64::try_from(rows).ok().filter(|_| rows < EXACT_ROWS))
 }
 
 /// [`shape::parts`] with names resolved by `pg_catalog` alone.
@@ -260,7 +319,7 @@ async fn move_rows(
         client.batch_execute(&drop).await.map_err(failed(attempt()))
     } else {
         // A new table has nothing to be mixed with: staging becomes it.
-        build(client, prepared, finish).await?;
+        build(client, prepared, finish, Within::Transaction).await?;
         swap(client, prepared, finish).await
     }
 }
