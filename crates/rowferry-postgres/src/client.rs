@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
-use rowferry_codec::pgcopy::{CodecError, Tuples};
+use rowferry_codec::pgcopy::{CodecError, RawTuples, Sum, Tuples};
 use rowferry_runtime::{Silent, within};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type};
@@ -162,8 +162,13 @@ impl Client {
         Ok(CopyIn { sink: Box::pin(sink), watch: self.watch.clone() })
     }
 
-    pub(crate) async fn copy_out(&self, statement: &str) -> Result<CopyOut, CallError> {
-        self.rows.begin();
+    /// Starts a COPY whose rows are gathered in `tuples`.
+    pub(crate) async fn copy_out(
+        &self,
+        statement: &str,
+        tuples: RawTuples,
+    ) -> Result<CopyOut, CallError> {
+        self.rows.begin(tuples);
         let started = self.within(self.inner.copy_out(statement)).await;
         let (watch, rows) = (self.watch.clone(), self.rows.clone());
         match started {
@@ -296,6 +301,11 @@ impl CopyOut {
     /// Whether the trailer of the format was among the rows.
     pub(crate) fn is_complete(&self) -> bool {
         self.rows.are_complete()
+    }
+
+    /// All rows so far, where they are hashed.
+    pub(crate) fn sum(&self) -> Sum {
+        self.rows.sum()
     }
 
     /// The rows since the last call, and the bytes of the largest.

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rowferry_codec::pgcopy::Tuples;
+use rowferry_codec::pgcopy::{RawTuples, Tuples};
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Digest, ErrorClass, KeyRange, KeyTuple, Payload, ReadSpec,
     Result, TableRef, WireFormat,
@@ -37,7 +37,7 @@ pub(crate) struct PgChunkReader {
     wire: Option<WireFormat>,
     last_key: Option<KeyTuple>,
     complete: bool,
-    digest: Digest,
+    digest: Option<Digest>,
 }
 
 struct Open {
@@ -70,9 +70,13 @@ impl PgChunkReader {
             }
             _ => None,
         };
+        let tuples = match spec.wire {
+            Some(_) => RawTuples::hashing(digest::of_tuple),
+            None => RawTuples::new(),
+        };
         let copy = session
             .client
-            .copy_out(sql::copy_out(chunk, spec).as_str())
+            .copy_out(sql::copy_out(chunk, spec).as_str(), tuples)
             .await
             .map_err(failed(attempt.clone()))?;
         let saturated = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX).max(1);
@@ -89,7 +93,7 @@ impl PgChunkReader {
             wire: spec.wire,
             last_key,
             complete: false,
-            digest: digest::empty(),
+            digest: None,
         })
     }
 
@@ -120,13 +124,6 @@ impl PgChunkReader {
     async fn payload(&mut self, taken: Tuples, largest: usize) -> Result<Payload> {
         match self.wire {
             Some(format @ WireFormat::PgCopyBinary) => {
-                let (mut digest, bytes) = (self.digest.clone(), taken.bytes.clone());
-                self.digest = self
-                    .compute
-                    .run(Stage::Decode, move || digest::add(&mut digest, &bytes).map(|()| digest))
-                    .await
-                    .map_err(pool_failed("could not digest rows"))?
-                    .ok_or_else(|| ConnectorError::bug("rows were cut inside a tuple"))?;
                 let rows = taken.rows as u64;
                 Ok(Payload::Wire { format, rows, largest_row: largest as u64, bytes: taken.bytes })
             }
@@ -167,6 +164,7 @@ impl ChunkReader for PgChunkReader {
             self.open = Some(open);
             return Ok(Some(payload));
         }
+        self.digest = self.wire.map(|_| digest::of(open.copy.sum()));
         // Before another chunk is read over this session.
         drop(open.copy);
         open.session.set_busy(false);
@@ -183,6 +181,6 @@ impl ChunkReader for PgChunkReader {
     }
 
     fn digest(&self) -> Option<Digest> {
-        self.wire.map(|_| self.digest.clone())
+        self.digest.clone()
     }
 }

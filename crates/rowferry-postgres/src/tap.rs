@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use rowferry_codec::pgcopy::{CodecError, RawTuples, Tuples};
+use rowferry_codec::pgcopy::{CodecError, RawTuples, Sum, Tuples};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsStream};
 
@@ -68,10 +68,10 @@ impl Rows {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A copy is about to begin: its rows are for [`Self::poll_gathered`].
-    pub(crate) fn begin(&self) {
+    /// A copy is about to begin: its rows are for [`Self::poll_gathered`], and go into `tuples`.
+    pub(crate) fn begin(&self, tuples: RawTuples) {
         let mut state = self.state();
-        (state.tuples, state.failed) = (RawTuples::new(), None);
+        (state.tuples, state.failed) = (tuples, None);
         state.wish = Wish::Wait;
     }
 
@@ -111,6 +111,11 @@ impl Rows {
         let tuples = &mut self.state().tuples;
         let largest = tuples.largest();
         (tuples.take(), largest)
+    }
+
+    /// All rows of the copy so far, where they are hashed.
+    pub(crate) fn sum(&self) -> Sum {
+        self.state().tuples.sum()
     }
 
     /// Whether the end of the copy was among what came.
@@ -424,7 +429,7 @@ mod tests {
         ) {
             let (all, others, tuples) = copy(&values);
             let rows = Rows::default();
-            rows.begin();
+            rows.begin(RawTuples::new());
             rows.want(ALL);
             let mut tap = tap(all, sizes, &rows, false);
             let mut handed = Vec::new();
@@ -453,7 +458,7 @@ mod tests {
         let values = vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()];
         let (all, others, _) = copy(&values);
         let rows = Rows::default();
-        rows.begin();
+        rows.begin(RawTuples::new());
         let mut tap = tap(all, vec![usize::MAX], &rows, false);
         let driver = rowferry_runtime::spawn("driver", async move {
             let mut handed = Vec::new();
@@ -476,7 +481,7 @@ mod tests {
     async fn what_is_left_of_a_copy_that_nobody_wants_any_more_is_skipped() {
         let (all, others, _) = copy(&[b"one".to_vec(), b"two".to_vec()]);
         let rows = Rows::default();
-        rows.begin();
+        rows.begin(RawTuples::new());
         let mut tap = tap(all, vec![7], &rows, false);
         rows.end(false);
         let mut handed = Vec::new();
@@ -489,7 +494,7 @@ mod tests {
     async fn what_is_no_copy_is_an_error_of_whoever_waits() {
         let all = [message(COPY_DATA, b"no copy at all"), message(b'Z', b"I")].concat();
         let rows = Rows::default();
-        rows.begin();
+        rows.begin(RawTuples::new());
         rows.want(ALL);
         let mut tap = tap(all, vec![5], &rows, false);
         let mut handed = Vec::new();
@@ -502,7 +507,7 @@ mod tests {
     async fn an_encrypted_stream_is_not_looked_at() {
         let records = [b"S".to_vec(), message(COPY_DATA, b"a record"), vec![0, 1, 2]].concat();
         let rows = Rows::default();
-        rows.begin();
+        rows.begin(RawTuples::new());
         let mut handed = Vec::new();
         tap(records.clone(), vec![3], &rows, true).read_to_end(&mut handed).await.unwrap();
         assert_eq!(handed, records);

@@ -36,6 +36,17 @@ pub struct RawTuples {
     /// Bytes of the largest of them.
     largest: usize,
     stage: Stage,
+    hash: Option<fn(&[u8]) -> u128>,
+    sum: Sum,
+}
+
+/// What whole tuples come to, in whatever order they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Tuples.
+    pub count: u64,
+    /// Their hashes, added up without a carry.
+    pub sum: u128,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +61,11 @@ impl RawTuples {
     /// A collector that stands before the header.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A collector that hashes each tuple as it comes, while it lies in the processor's cache.
+    pub fn hashing(hash: fn(&[u8]) -> u128) -> Self {
+        Self { hash: Some(hash), ..Self::default() }
     }
 
     /// Adds the bytes of one message.
@@ -86,6 +102,11 @@ impl RawTuples {
         self.buffer.len()
     }
 
+    /// All tuples since the beginning; nothing of a collector that does not hash.
+    pub fn sum(&self) -> Sum {
+        self.sum
+    }
+
     /// Takes the whole tuples collected so far.
     pub fn take(&mut self) -> Tuples {
         let rest = self.buffer.split_off(self.whole);
@@ -106,6 +127,11 @@ impl RawTuples {
 
     /// Counts the whole tuple behind those known.
     fn found(&mut self, length: usize) {
+        if let Some(hash) = self.hash {
+            let tuple = self.buffer.get(self.whole..self.whole + length).unwrap_or_default();
+            self.sum.count += 1;
+            self.sum.sum = self.sum.sum.wrapping_add(hash(tuple));
+        }
         self.whole += length;
         self.rows += 1;
         self.largest = self.largest.max(length);

@@ -40,7 +40,7 @@ mod timetz;
 mod to_wire;
 mod uuid;
 
-pub use collect::{RawTuples, Tuples};
+pub use collect::{RawTuples, Sum, Tuples};
 pub use column::{ColumnCodec, PgType};
 pub use decode::{DecodePlan, Decoder, decode};
 pub use encode::Encoder;
