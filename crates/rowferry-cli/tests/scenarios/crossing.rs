@@ -1,5 +1,6 @@
 //! A copy of one table whose way to one of its ends leads through a proxy.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -24,6 +25,12 @@ pub(crate) struct Crossing {
     expected: Vec<String>,
     runtime: tokio::runtime::Runtime,
     world: World,
+}
+
+/// Columns in which two rows of a dump differ, by their number.
+fn differing(one: &str, other: &str) -> Vec<usize> {
+    let pairs = one.split('|').zip(other.split('|')).enumerate();
+    pairs.filter(|(_, (one, other))| one != other).map(|(column, _)| column).collect()
 }
 
 /// Runs after the one that met the fault: as a scheduler would do after 69.
@@ -84,8 +91,9 @@ impl Crossing {
         Crossed { told, commits, sent, answered, messages, given_up: proxy.given_up() }
     }
 
-    /// Values that are not those of the source, after a run that ended well. The number of rows is.
-    pub(crate) fn values_that_differ(&self, what: &str) -> u64 {
+    /// Columns with values that are not those of the source, and how many, after a run that ended well.
+    /// The number of rows is that of the source.
+    pub(crate) fn altered_columns(&self, what: &str) -> BTreeMap<usize, u64> {
         wait_for_silence(&self.target);
         let found = dump(&self.target, "t_bigint", &COLUMNS);
         assert_eq!(found.len(), self.expected.len(), "{what}");
@@ -96,15 +104,18 @@ impl Crossing {
             .iter()
             .filter(|row| {
                 let place = rest.iter().position(|found| found == row);
-                place.map(|place| rest.swap_remove(place)).is_none()
+                place.map(|place| rest.remove(place)).is_none()
             })
             .collect();
-        let values = |row: &String| row.split('|').map(str::to_owned).collect::<Vec<_>>();
-        let differ = missing.iter().zip(rest).map(|(one, other)| {
-            values(one).iter().zip(&values(other)).filter(|(one, other)| one != other).count()
-                as u64
-        });
-        differ.sum()
+        // The others go together as they differ least.
+        let mut altered = BTreeMap::new();
+        for row in missing {
+            let nearest = (0..rest.len()).min_by_key(|place| differing(row, rest[*place]).len());
+            for column in differing(row, rest.remove(nearest.unwrap())) {
+                *altered.entry(column).or_insert(0) += 1;
+            }
+        }
+        altered
     }
 
     /// As [`Self::run`]; every row must have arrived, once.
