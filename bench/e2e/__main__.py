@@ -34,7 +34,10 @@ def arguments() -> argparse.Namespace:
   ROWFERRY_BIN         release binary (default: target/release/rowferry)
   ROWFERRY_BENCH_DATA  cache of data, servers and peers (default: bench/data; about 15 GB at scale 1)
 """, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = lambda text: text.split(",")
+
+    def names(text: str) -> list[str]:
+        return text.split(",")
+
     parser.add_argument("--only", type=names, default=list(DIRECTIONS), metavar="LIST",
                         help=f"directions, with commas: {', '.join(DIRECTIONS)} (default: all)")
     parser.add_argument("--tables", type=names, default=list(TABLES), metavar="LIST",
@@ -45,7 +48,8 @@ def arguments() -> argparse.Namespace:
                         help="TPC-H scale factor, and the other tables' rows as well (default 1: 6,001,215 rows)")
     parser.add_argument("--pipes-only", action="store_true", help="measure the pipes alone")
     parser.add_argument("--no-pipes", action="store_true", help="leave the pipes out (no ratio then)")
-    parser.add_argument("--no-peers", action="store_true", help="leave the other tools out")
+    parser.add_argument("--peers", type=names, default=peers.NAMES, metavar="LIST",
+                        help=f"other tools, with commas: {', '.join(peers.NAMES)}, or none (default: all)")
     parser.add_argument("--before", type=Path, metavar="FILE",
                         help="measure another rowferry in turn, and compare CPU seconds pair by pair")
     parser.add_argument("--args", type=shlex.split, default=[], metavar="WORDS",
@@ -55,9 +59,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=PROJECT / "bench/results", metavar="FOLDER",
                         help="where the results go (default: bench/results)")
     given = parser.parse_args()
-    for name, known in [(name, DIRECTIONS) for name in given.only] + [(name, TABLES) for name in given.tables]:
-        if name not in known:
-            parser.error(f"unknown: {name} (one of {', '.join(known)})")
+    for wanted, known in ((given.only, DIRECTIONS), (given.tables, TABLES), (given.peers, (*peers.NAMES, "none"))):
+        if unknown := set(wanted).difference(known):
+            parser.error(f"unknown: {', '.join(unknown)} (there are {', '.join(known)})")
     return given
 
 
@@ -143,10 +147,8 @@ def run(given: argparse.Namespace, data: Path) -> Results:
     folder = data / "runs" / now.strftime("%Y%m%dT%H%M%SZ")
     folder.mkdir(parents=True)
     directions = [DIRECTIONS[name] for name in given.only]
-    able = []
-    if not (given.no_peers or given.pipes_only):
-        able, missing = peers.ready(directions, data / "peers")
-        results.skipped |= missing
+    wanted = [] if given.pipes_only else given.peers
+    able, results.skipped = peers.ready(wanted, directions, data / "peers")
     running = contestants(given, able)
     results.versions |= {c.name: c.version() for c in running if isinstance(c, (Rowferry, peers.Peer))}
     ends: dict = {}

@@ -24,6 +24,10 @@ class Peer:
     directions: tuple[str, ...]
     must_have_key = False
 
+    @property
+    def tool(self) -> str:
+        return self.name.split()[0]
+
     def runs(self, case: Case) -> bool:
         return case.direction.name in self.directions and case.table is LINEITEM
 
@@ -50,7 +54,7 @@ class PypiPeer(Peer):
     packages: tuple[str, ...]
 
     def install(self, folder: Path) -> None:
-        self.venv = venv(folder, self.name.split()[0], self.packages)
+        self.venv = venv(folder, self.tool, self.packages)
 
     def version(self) -> str:
         return self.packages[0].replace("==", " ")
@@ -135,11 +139,13 @@ class Adbc(PypiPeer):
 class Dlt(PypiPeer):
     name = "dlt"
     directions = ("pg-pg",)
-    packages = ("dlt[postgres]==1.31.0", "sqlalchemy==2.0.51", "connectorx==0.4.6", "pyarrow==26.0.1")
+    packages = ("dlt[postgres]==1.31.0", "sqlalchemy==2.1.9", "connectorx==0.4.6", "pyarrow==26.0.1")
 
     def command(self, case: Case) -> tuple[list[str], dict[str, str]]:
-        source = case.source.url("source").replace("postgres:", "postgresql:")
-        return self.python("dlt_copy.py", source, case.target.url("target"), case.table.name,
+        source = case.source.url("source").replace("postgres:", "postgresql+psycopg2:")
+        # It insists on a password, even where the server asks for none.
+        target = case.target.url("target").replace("bench@", "bench:bench@")
+        return self.python("dlt_copy.py", source, target, case.table.name,
                            f"{case.stem}.dlt"), {"RUNTIME__DLTHUB_TELEMETRY": "false"}
 
 
@@ -204,14 +210,15 @@ class PgCopyDb(AptPeer):
 
 
 PEERS = (Sling(), Adbc(), Dlt(), ConnectorX(1), ConnectorX(2), DuckDb(), PgLoader(), PgCopyDb())
+# ConnectorX is two contestants and one tool.
+NAMES = list(dict.fromkeys(peer.tool for peer in PEERS))
 
 
-def ready(directions: list[Direction], folder: Path) -> tuple[list[Peer], dict[str, str]]:
-    """The peers of these directions that can run, and why the others cannot."""
-    names = {direction.name for direction in directions}
+def ready(wanted: list[str], directions: list[Direction], folder: Path) -> tuple[list[Peer], dict[str, str]]:
+    """The wanted peers of these directions that can run, and why the others cannot."""
     able, skipped = [], {}
     for peer in PEERS:
-        if names.isdisjoint(peer.directions):
+        if peer.tool not in wanted or all(direction.name not in peer.directions for direction in directions):
             continue
         try:
             peer.install(folder)

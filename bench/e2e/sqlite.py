@@ -39,7 +39,7 @@ class Sqlite:
         marks = ", ".join("?" * len(table.columns))
         with sqlite3.connect(self.files["source"]) as connection, text.path.open(encoding="utf-8") as lines:
             connection.execute(f"drop table if exists {table.name}")
-            connection.execute(table.ddl)
+            connection.execute(_ddl(table))
             rows = ([None if cell == NULL else cell for cell in line.rstrip("\n").split("\t")] for line in lines)
             connection.executemany(f"insert into {table.name} values ({marks})", rows)
         connection.close()
@@ -53,7 +53,7 @@ class Sqlite:
         self.files["target"].parent.mkdir()
 
     def create(self, table: Table) -> None:
-        run(["sqlite3", self.files["target"], table.ddl])
+        run(["sqlite3", self.files["target"], _ddl(table)])
 
     def reader(self, table: Table, form: str) -> list[str]:
         return ["sqlite3", "-csv", str(self.files["source"]), f"select * from {table.name}"]
@@ -72,6 +72,11 @@ class Sqlite:
     def has_primary_key(self, table: Table) -> bool:
         return run(["sqlite3", "-readonly", self.files["target"], "select count(*) from "
                     f"pragma_table_info('{table.name}') where name = 'id' and pk = 1"]) == "1"
+
+
+def _ddl(table: Table) -> str:
+    """Only `integer primary key` is the key of the table itself; any other may hold NULL."""
+    return table.ddl.replace("id bigint primary key", "id integer primary key")
 
 
 def _cast(column: Column) -> str:
