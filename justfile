@@ -23,12 +23,12 @@ db-up:
     target/debug/with-servers "${SHELL:-sh}"
 
 # Criterion benches of kernels and codecs.
-bench *args:
+kernels *args:
     cargo bench -p rowferry-bench {{args}}
 
-# Copies of TPC-H lineitem beside the raw pipe of each direction.
-e2e *args:
-    bench/e2e.sh {{args}}
+# Copies beside raw pipes and other tools; results in bench/results.
+bench *args:
+    python3 bench/e2e {{args}}
 
 # Every direction and kind of key with a million rows, in release.
 directions *args:

@@ -150,7 +150,7 @@ def run(given: argparse.Namespace, data: Path) -> Results:
     wanted = [] if given.pipes_only else given.peers
     able, results.skipped = peers.ready(wanted, directions, data / "peers")
     running = contestants(given, able)
-    results.versions |= {c.name: c.version() for c in running if isinstance(c, (Rowferry, peers.Peer))}
+    results.versions |= {c.tool: c.version() for c in running if isinstance(c, (Rowferry, peers.Peer))}
     ends: dict = {}
     try:
         directions = start(directions, data, given.scale, results, ends)

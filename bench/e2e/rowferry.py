@@ -18,6 +18,10 @@ class Rowferry:
     def __init__(self, name: str, program: Path, arguments: list[str], batches: bool = False) -> None:
         self.name, self.program, self.arguments, self.batches = name, program, arguments, batches
 
+    @property
+    def tool(self) -> str:
+        return self.name.split()[0]
+
     def runs(self, case: Case) -> bool:
         return not self.batches or case.direction.source == case.direction.target == "pg"
 

