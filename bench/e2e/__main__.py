@@ -18,8 +18,11 @@ from pathlib import Path
 import machine
 import peers
 from bars import BATCHES, DEFAULT
-from directions import DIRECTIONS, ENDS, Case, Direction, Pipe
+from contestant import Case, Contestant
+from directions import DIRECTIONS, Direction
+from ends import ENDS, End
 from measure import run_once
+from pipe import Pipe
 from report import Results, Round
 from rowferry import Rowferry
 from server import Failed, Unavailable, say
@@ -65,8 +68,8 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def contestants(given: argparse.Namespace, able: list[peers.Peer]) -> list:
-    found = [] if given.no_pipes else [Pipe()]
+def contestants(given: argparse.Namespace, able: list[peers.Peer]) -> list[Contestant]:
+    found: list[Contestant] = [] if given.no_pipes else [Pipe()]
     if given.pipes_only:
         return found
     program = Path(os.environ.get("ROWFERRY_BIN", PROJECT / "target/release/rowferry")).absolute()
@@ -80,13 +83,14 @@ def contestants(given: argparse.Namespace, able: list[peers.Peer]) -> list:
     return found + able
 
 
-def start(directions: list[Direction], data: Path, scale: str, results: Results, ends: dict) -> list[Direction]:
+def start(directions: list[Direction], data: Path, scale: str, results: Results,
+          ends: dict[str, End]) -> list[Direction]:
     """Starts what the directions need into `ends`; returns the directions whose ends can be had."""
     for kind in dict.fromkeys(kind for d in directions for kind in (d.source, d.target) if kind != "null"):
+        # Known before it starts, so that it is stopped whatever happens.
+        end = ends[kind] = ENDS[kind](data, scale)
         try:
-            end = ENDS[kind](data, scale)
             end.start()
-            ends[kind] = end
             results.versions[kind] = end.version()
         except Unavailable as reason:
             for direction in directions:
@@ -95,8 +99,8 @@ def start(directions: list[Direction], data: Path, scale: str, results: Results,
     return [direction for direction in directions if direction.name not in results.skipped]
 
 
-def cases(given: argparse.Namespace, directions: list[Direction], data: Path, ends: dict, results: Results,
-          folder: Path) -> list[Case]:
+def cases(given: argparse.Namespace, directions: list[Direction], data: Path, ends: dict[str, End],
+          results: Results, folder: Path) -> list[Case]:
     """Every copy to measure, its source loaded."""
     tpchgen = lambda: peers.venv(data / "peers", "tpchgen", ("tpchgen-cli==4.0.0",)) / "bin/tpchgen-cli"
     found = []
@@ -114,7 +118,8 @@ def cases(given: argparse.Namespace, directions: list[Direction], data: Path, en
     return found
 
 
-def measure(given: argparse.Namespace, all_contestants: list, all_cases: list[Case], results: Results) -> None:
+def measure(given: argparse.Namespace, all_contestants: list[Contestant], all_cases: list[Case],
+            results: Results) -> None:
     """Every second round the other way round: who goes first finds another machine than who follows."""
     for round in range(1, given.repeat + 1):
         for case in all_cases:
@@ -143,7 +148,7 @@ def measure(given: argparse.Namespace, all_contestants: list, all_cases: list[Ca
 def run(given: argparse.Namespace, data: Path) -> Results:
     now = datetime.now(timezone.utc)
     results = Results(now.isoformat(timespec="seconds"), shlex.join(["python3", "bench/e2e", *sys.argv[1:]]),
-                      given.scale, machine.describe())
+                      given.scale, machine.describe(), {"checkout": f"Checkout {machine.checkout(PROJECT)}"})
     folder = data / "runs" / now.strftime("%Y%m%dT%H%M%SZ")
     folder.mkdir(parents=True)
     directions = [DIRECTIONS[name] for name in given.only]
@@ -151,7 +156,7 @@ def run(given: argparse.Namespace, data: Path) -> Results:
     able, results.skipped = peers.ready(wanted, directions, data / "peers")
     running = contestants(given, able)
     results.versions |= {c.tool: c.version() for c in running if isinstance(c, (Rowferry, peers.Peer))}
-    ends: dict = {}
+    ends: dict[str, End] = {}
     try:
         directions = start(directions, data, given.scale, results, ends)
         for name, reason in results.skipped.items():
@@ -162,7 +167,7 @@ def run(given: argparse.Namespace, data: Path) -> Results:
             written = results.write(given.results, f"{results.started_at[:10]}-{machine.short_name(results.machine)}")
             say(f"\n{results.markdown()}\nresults: {written} and .json; output of each run: {folder}")
         for end in ends.values():
-            if given.keep and hasattr(end, "server"):
+            if given.keep and end.server:
                 say(f"{end.kind} runs on port {end.port}, pid {end.server.process.pid}")
             else:
                 end.stop()
@@ -188,10 +193,7 @@ def main() -> int:
             return 1
         except KeyboardInterrupt:
             return 130
-    ours = ("pipe", DEFAULT, BATCHES)
-    wrong = [what for what in results.failed if what.endswith(ours)]
-    wrong += [f"{r.direction} {r.table} {r.contestant}: {r.verdict}" for r in results.rounds
-              if r.contestant in ours and r.verdict.equal == "no"]
+    wrong = results.wrong()
     for what in wrong:
         say(f"error: {what}")
     return 1 if wrong else 0

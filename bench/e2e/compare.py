@@ -8,7 +8,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 
-from directions import Case
+from contestant import Case, Contestant
 from server import Failed, last_words
 
 # Large enough that Python's part of a dump is small beside the server's.
@@ -26,21 +26,21 @@ class Verdict:
         return f"{self.equal} ({self.note})" if self.note else self.equal
 
 
-def compare(contestant, case: Case, output: str) -> Verdict:
+def compare(contestant: Contestant, case: Case, output: str) -> Verdict:
     try:
         return _read(contestant, case, output) if case.target is None else _copied(contestant, case)
     except Failed as error:
-        return Verdict("not comparable", str(error))
+        return Verdict("no", str(error))
 
 
-def _read(contestant, case: Case, output: str) -> Verdict:
+def _read(contestant: Contestant, case: Case, output: str) -> Verdict:
     rows = contestant.rows_read(output)
     if rows not in (None, case.text.rows):
         return Verdict("no", f"{rows} rows instead of {case.text.rows}")
     return Verdict("not comparable", "nothing is written")
 
 
-def _copied(contestant, case: Case) -> Verdict:
+def _copied(contestant: Contestant, case: Case) -> Verdict:
     rows = case.target.rows(case.table)
     if rows != case.text.rows:
         return Verdict("no", f"{rows} rows instead of {case.text.rows}")
@@ -51,7 +51,11 @@ def _copied(contestant, case: Case) -> Verdict:
         notes.append("no key")
     if _checksum(case, cast=False) != case.text.md5:
         # Another type may hold the same values: they must be equal once cast to the type of the source.
-        if _checksum(case, cast=True) != case.text.md5:
+        try:
+            equal = _checksum(case, cast=True) == case.text.md5
+        except Failed as error:
+            return Verdict("not comparable", f"types that cannot be cast: {error}")
+        if not equal:
             return Verdict("no", "other values")
         notes.append("other types, equal values")
     return Verdict("yes", ", ".join(notes))

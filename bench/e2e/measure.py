@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compare import Verdict, compare
-from directions import Case
+from contestant import Case, Contestant
 from server import Failed, last_words
 
 # The slowest peer took five minutes for lineitem at scale 1; a run of an hour is stuck.
@@ -28,7 +28,7 @@ class Measured:
     peak_kib: int
 
 
-def run_once(contestant, case: Case, check: bool) -> tuple[Measured, Verdict]:
+def run_once(contestant: Contestant, case: Case, check: bool) -> tuple[Measured, Verdict]:
     """Measures one copy; a contestant that fails raises with its last words."""
     if case.target:
         case.target.clear_target()

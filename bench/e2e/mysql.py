@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from server import Server, Unavailable, free_port, run, say
+from server import Server, Unavailable, free_port, initialized, run, say
 from tables import Column, Table, Text
 
 # Sized up, but durable as shipped: binary log on, innodb_flush_log_at_trx_commit=1, doublewrite on.
@@ -23,6 +23,7 @@ class Mysql:
     kind: str
     label: str
     client_environment = {"MYSQL_PWD": "bench"}
+    server: Server | None = None
 
     def __init__(self, data: Path, scale: str) -> None:
         self.folder = data / f"{self.kind}-{scale}"
@@ -38,10 +39,8 @@ class Mysql:
         if not shutil.which("mariadb"):
             raise Unavailable("no client mariadb: apt-get install mariadb-client")
         program = self.program()
-        data = self.folder / "data"
-        if not (data / "mysql").exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.initialize(data)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        data = initialized(self.folder / "data", "mysql", self.initialize)
         init = self.folder / "init.sql"
         init.write_text("create user if not exists bench@'%' identified by 'bench';\n"
                         "grant all on *.* to bench@'%' with grant option;\n")
@@ -55,7 +54,8 @@ class Mysql:
         self.sql("mysql", "create database if not exists bench_source")
 
     def stop(self) -> None:
-        self.server.stop()
+        if self.server:
+            self.server.stop()
 
     def version(self) -> str:
         return f"{self.label} {self.sql('mysql', 'select version()').split('-')[0]}"

@@ -10,7 +10,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from directions import Case, Direction
+from contestant import Case
+from directions import Direction
+from ends import End
 from server import Failed, Unavailable, run, say
 from tables import LINEITEM
 
@@ -114,10 +116,10 @@ class Sling(PypiPeer):
         self.program.chmod(0o755)
 
     def command(self, case: Case) -> tuple[list[str], dict[str, str]]:
-        def schema(end, role: str) -> str:
+        def schema(end: End, role: str) -> str:
             return "public" if end.kind == "pg" else f"bench_{role}"
 
-        def url(end, role: str) -> str:
+        def url(end: End, role: str) -> str:
             return end.url(role).replace("mariadb:", "mysql:")
 
         environment = {"SLING_HOME_DIR": str(self.venv / "home"), "SLING_DISABLE_TELEMETRY": "true",
@@ -176,12 +178,12 @@ class DuckDb(PypiPeer):
     packages = ("duckdb==1.5.5", "duckdb-extension-postgres-scanner==1.5.5", "duckdb-extension-mysql-scanner==1.5.5")
 
     def command(self, case: Case) -> tuple[list[str], dict[str, str]]:
-        def end(end, role: str) -> tuple[str, str]:
+        def attached(end: End, role: str) -> tuple[str, str]:
             if end.kind == "pg":
                 return "postgres", end.url(role)
             return "mysql", f"host=127.0.0.1 port={end.port} user=bench password=bench database=bench_{role}"
 
-        return self.python("duckdb_copy.py", *end(case.source, "source"), *end(case.target, "target"),
+        return self.python("duckdb_copy.py", *attached(case.source, "source"), *attached(case.target, "target"),
                            case.table.name), {}
 
 

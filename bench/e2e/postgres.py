@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from server import Server, Unavailable, free_port, run, say
+from server import Server, Unavailable, free_port, initialized, run, say
 from tables import Table, Text
 
 # The settings of a sized-up but durable server: fsync, full_page_writes and synchronous_commit stay on.
@@ -18,6 +18,7 @@ SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_bu
 class Postgres:
     kind = "pg"
     client_environment: dict[str, str] = {}
+    server: Server | None = None
 
     def __init__(self, data: Path, scale: str) -> None:
         self.folder = data / f"pg-{scale}"
@@ -28,27 +29,25 @@ class Postgres:
         programs = Path(os.environ.get("ROWFERRY_POSTGRES_BIN") or (found[-1].parent if found else "/nonexistent"))
         if not (programs / "postgres").exists() or not shutil.which("psql"):
             raise Unavailable("no PostgreSQL: apt-get install postgresql, or set ROWFERRY_POSTGRES_BIN")
-        log = Path(f"{self.folder}.log")
         # PostgreSQL refuses to be root, so root lends it the user of that name.
         user = "postgres" if os.getuid() == 0 else None
-        data = self.folder / "data"
-        if not (data / "PG_VERSION").exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lent = {}
-            if user:
-                shutil.chown(self.folder, user)
-                lent = {"user": user, "group": user, "extra_groups": []}
-            run([programs / "initdb", "-A", "trust", "-U", "bench", "-E", "UTF8", "--locale=C.UTF-8", data],
-                cwd="/", **lent)
+        lent = {"user": user, "group": user, "extra_groups": []} if user else {}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if user:
+            shutil.chown(self.folder, user)
+        data = initialized(self.folder / "data", "PG_VERSION", lambda folder: run(
+            [programs / "initdb", "-A", "trust", "-U", "bench", "-E", "UTF8", "--locale=C.UTF-8", folder],
+            cwd="/", **lent))
         options = [word for setting in SETTINGS for word in ("-c", setting)]
         self.server = Server("PostgreSQL", [programs / "postgres", "-D", data, "-p", str(self.port), *options],
-                             log, signal.SIGINT, user)
+                             Path(f"{self.folder}.log"), signal.SIGINT, user)
         self.server.wait_until(lambda: self.sql("postgres", "select 1"))
         if self.sql("postgres", "select count(*) from pg_database where datname = 'bench_source'") == "0":
             self.sql("postgres", "create database bench_source")
 
     def stop(self) -> None:
-        self.server.stop()
+        if self.server:
+            self.server.stop()
 
     def version(self) -> str:
         return f"PostgreSQL {self.sql('postgres', 'show server_version').split()[0]}"

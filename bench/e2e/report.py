@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-from bars import BARS, Bar
+from bars import BARS, BATCHES, DEFAULT, Bar
 from compare import Verdict
 from measure import Measured
 
@@ -38,6 +38,10 @@ class Results:
     skipped: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def is_full_size(self) -> bool:
+        return float(self.scale) == 1
+
     def of(self, direction: str, contestant: str, table: str = "lineitem") -> list[Round]:
         return [r for r in self.rounds if (r.direction, r.contestant, r.table) == (direction, contestant, table)]
 
@@ -47,6 +51,13 @@ class Results:
     def contestants(self, table: str, direction: str) -> list[str]:
         """In the order of the first round."""
         return list(dict.fromkeys(r.contestant for r in self.rounds if (r.table, r.direction) == (table, direction)))
+
+    def wrong(self) -> list[str]:
+        """What must not happen: the pipe or rowferry failed, or a copy of theirs is not equal."""
+        ours = ("pipe", BATCHES, DEFAULT)
+        return [what for what in self.failed if what.endswith(ours)] + [
+            f"{r.direction} {r.table} {r.contestant}: {r.verdict}" for r in self.rounds
+            if r.contestant in ours and r.verdict.equal == "no"]
 
     def write(self, folder: Path, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,8 +93,9 @@ class Results:
                                    [f"- failed: {name} ({reason})" for name, reason in self.failed.items()]))
         if pairs := self._pairs():
             parts += ["## Against the build before it", _table(
-                ["direction", "table", "client CPU, now over before: median", "least", "greatest", "pairs"], pairs)]
-        parts += ["## Bars", _table(["bar", "at most", "stretch", "measured", "met"],
+                ["direction", "table", "what", "client CPU, now over before: median", "least", "greatest", "pairs"], pairs)]
+        parts += ["## Bars", "With lineitem. They are meant for scale 1 on a quiet machine"
+                  f"{'.' if self.is_full_size else f'; this is scale {self.scale}.'}", _table(["bar", "at most", "stretch", "measured", "met"],
                                     [self._bar(bar) for bar in BARS])]
         return "\n\n".join(parts) + "\n"
 
@@ -109,10 +121,10 @@ class Results:
                 if not name.startswith("before"):
                     continue
                 before = {r.round: r.cpu for r in self.of(direction, name, table)}
-                now = self.of(direction, name.replace("before", "rowferry"), table)
-                ratios = [r.cpu / before[r.round] for r in now if before.get(r.round)]
+                ours = name.replace("before", DEFAULT)
+                ratios = [r.cpu / before[r.round] for r in self.of(direction, ours, table) if before.get(r.round)]
                 if ratios:
-                    lines.append([direction, table, f"{median(ratios):.3f}", f"{min(ratios):.3f}",
+                    lines.append([direction, table, ours, f"{median(ratios):.3f}", f"{min(ratios):.3f}",
                                   f"{max(ratios):.3f}", str(len(ratios))])
         return lines
 
@@ -121,7 +133,7 @@ class Results:
         value = None
         if rounds and bar.measure == "peak":
             value = _peak_mib(rounds)
-        elif rounds and bar.measure == "cpu" and float(self.scale) == 1:
+        elif rounds and bar.measure == "cpu" and self.is_full_size:
             value = median(r.cpu for r in rounds)
         elif rounds and pipe and bar.measure == "ratio":
             value = _seconds(rounds) / _seconds(pipe)

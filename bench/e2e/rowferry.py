@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from directions import Case
+from contestant import Case
 from server import run
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,6 +49,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def initialized(data: Path, marker: str, initialize: Callable[[Path], object]) -> Path:
+    """The data folder of a server; made under another name first, so that half of one is never taken for it."""
+    if not (data / marker).exists():
+        part = data.with_name(f"{data.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        initialize(part)
+        part.rename(data)
+    return data
 
 
 class Server:

@@ -13,6 +13,7 @@ from tables import NULL, Column, Table, Text
 class Sqlite:
     kind = "sqlite"
     client_environment: dict[str, str] = {}
+    server = None
 
     def __init__(self, data: Path, scale: str) -> None:
         self.folder = data / f"sqlite-{scale}"
@@ -26,7 +27,7 @@ class Sqlite:
             file.parent.mkdir(parents=True, exist_ok=True)
 
     def stop(self) -> None:
-        pass  # no server
+        """There is no server."""
 
     def version(self) -> str:
         return f"SQLite {run(['sqlite3', '-version']).split()[0]}"
