@@ -102,7 +102,9 @@ def start(directions: list[Direction], data: Path, scale: str, results: Results,
 def cases(given: argparse.Namespace, directions: list[Direction], data: Path, ends: dict[str, End],
           results: Results, folder: Path) -> list[Case]:
     """Every copy to measure, its source loaded."""
-    tpchgen = lambda: peers.venv(data / "peers", "tpchgen", ("tpchgen-cli==4.0.0",)) / "bin/tpchgen-cli"
+    def tpchgen() -> Path:
+        return peers.venv(data / "peers", "tpchgen", ("tpchgen-cli==4.0.0",)) / "bin/tpchgen-cli"
+
     found = []
     for name in given.tables:
         wanted = [direction for direction in directions if name == "lineitem" or direction.shapes]
@@ -163,14 +165,15 @@ def run(given: argparse.Namespace, data: Path) -> Results:
             say(f"skipped: {name} ({reason})")
         measure(given, running, cases(given, directions, data, ends, results, folder), results)
     finally:
+        for end in ends.values():
+            if given.keep and end.server:
+                say(f"{end.server.name} runs at {end.url('source')}, pid {end.server.process.pid}")
+            else:
+                end.stop()
+        # What was measured before an interruption is a result too.
         if results.rounds:
             written = results.write(given.results, f"{results.started_at[:10]}-{machine.short_name(results.machine)}")
             say(f"\n{results.markdown()}\nresults: {written} and .json; output of each run: {folder}")
-        for end in ends.values():
-            if given.keep and end.server:
-                say(f"{end.kind} runs on port {end.port}, pid {end.server.process.pid}")
-            else:
-                end.stop()
     return results
 
 
