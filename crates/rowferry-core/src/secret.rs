@@ -49,6 +49,10 @@ const PLAIN_BYTES_MAX: usize = 16;
 /// Letters of base64 that are sure to be the secret's: fewer could be anything's. Guessed.
 const CODE_LETTERS_MIN: usize = 8;
 
+/// Secrets that are known at once; the oldest is forgotten for one more. A job file names some tens:
+/// this only bounds what a process costs that makes new ones for ever.
+const KNOWN_MAX: usize = 1_000;
+
 /// What is looked for, the longest first, so that no tail is left of one that holds another.
 static KNOWN: RwLock<Vec<Known>> = RwLock::new(Vec::new());
 
@@ -68,11 +72,19 @@ fn remember(text: &str) {
     if text.len() < BYTES_MIN || (text.len() <= PLAIN_BYTES_MAX && is_plain(text)) {
         return;
     }
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    if known.iter().all(|other| other.text != text) {
-        known.push(Known::new(text));
-        known.sort_by_key(|secret| std::cmp::Reverse(secret.text.len()));
+    learn(&mut KNOWN.write().unwrap_or_else(PoisonError::into_inner), text);
+}
+
+fn learn(known: &mut Vec<Known>, text: &str) {
+    if known.iter().any(|other| other.text == text) {
+        return;
     }
+    let number = known.iter().map(|secret| secret.number).max().map_or(0, |newest| newest + 1);
+    if known.len() >= KNOWN_MAX {
+        known.retain(|secret| secret.number + KNOWN_MAX as u64 > number);
+    }
+    let place = known.partition_point(|other| other.text.len() >= text.len());
+    known.insert(place, Known::new(text, number));
 }
 
 /// A word of letters, or a number.
@@ -83,18 +95,20 @@ fn is_plain(text: &str) -> bool {
 
 struct Known {
     text: String,
+    /// Counts secrets in the order in which they were made.
+    number: u64,
     /// What base64 makes of it wherever it starts within a longer text.
     codes: Vec<String>,
 }
 
 impl Known {
-    fn new(text: &str) -> Self {
+    fn new(text: &str, number: u64) -> Self {
         let standard = [0, 1, 2].map(|shift| base64_inside(text.as_bytes(), shift));
         let of_urls = standard.clone().map(|code| code.replace('+', "-").replace('/', "_"));
         let mut codes: Vec<String> = standard.into_iter().chain(of_urls).collect();
         codes.retain(|code| code.len() >= CODE_LETTERS_MIN);
         codes.dedup();
-        Self { text: text.to_owned(), codes }
+        Self { text: text.to_owned(), number, codes }
     }
 
     /// `text` without this secret; `None` when it was not there.
@@ -183,6 +197,21 @@ mod tests {
     use super::*;
 
     const PASSWORD: &str = "k%2F \"it's\\ a/Vogel`ä`";
+
+    #[test]
+    fn a_process_that_makes_secrets_for_ever_knows_the_newest() {
+        let mut known = Vec::new();
+        let text = |number: usize| format!("{number}-secret");
+        for number in 0..KNOWN_MAX * 2 {
+            learn(&mut known, &text(number));
+        }
+        assert_eq!(known.len(), KNOWN_MAX);
+        assert!(
+            (KNOWN_MAX..KNOWN_MAX * 2)
+                .all(|number| { known.iter().any(|secret| secret.text == text(number)) })
+        );
+        assert!(known.is_sorted_by_key(|secret| std::cmp::Reverse(secret.text.len())));
+    }
 
     #[test]
     fn every_dress_of_a_secret_is_blotted_out() {
