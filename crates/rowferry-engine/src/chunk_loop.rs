@@ -1,10 +1,9 @@
 //! Runs the chunks of one table: cuts one ahead, keeps as many in flight as there are slots, tries
 //! transient failures again, and stops politely.
 //!
-//! Slots are those of the whole run, and held from the first row of a chunk to its last. A chunk that
-//! failed gives its own back until it is tried again, so that a table whose target is locked for long
-//! keeps no other one waiting; and a table has at most one chunk more than there are slots, which is
-//! read while another one is committed.
+//! Slots are those of the whole run. A chunk that failed gives its own back until it is tried again,
+//! so that a table whose target is locked for long keeps no other one waiting; and its table starts
+//! no more chunks than there are slots.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -55,7 +54,7 @@ impl ChunkLoop {
         let mut exhausted = false;
         let mut failure: Option<ConnectorError> = None;
         let stop = self.context.stop.clone();
-        let most = self.context.workers + 1;
+        let most = self.context.workers;
         loop {
             let closing = failure.is_some() || stop.is_cancelled();
             if waiting.is_none() && !exhausted && !closing {
@@ -185,19 +184,15 @@ struct Attempts {
 }
 
 impl Attempts {
-    /// Copies `chunk`, holding a slot while its rows move.
+    /// Copies `chunk`, holding a slot during each attempt.
     async fn copy(&self, chunk: &Chunk, slot: OwnedSemaphorePermit) -> Result<Copied> {
         let mut slot = Some(slot);
         let mut backoff = self.context.jitter.backoff();
         let (mut number, mut view) = self.views.current().await;
         let mut manner = Manner::default();
         loop {
-            if slot.is_none() {
-                // Never closed.
-                slot = Arc::clone(&self.context.slots).acquire_owned().await.ok();
-            }
             let lane = self.copier.lane();
-            let failed = match self.copier.copy(chunk, &lane, &view, manner, &mut slot).await {
+            let failed = match self.copier.copy(chunk, &lane, &view, manner).await {
                 Ok(copied) => return Ok(copied),
                 Err(failed) => failed,
             };

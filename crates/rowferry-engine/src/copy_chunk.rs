@@ -13,7 +13,7 @@ use rowferry_core::{
     KeyTuple, OnBadRow, Payload, Receipt, RejectedRow, Result, Settings, Snapshot, TablePlan,
 };
 use rowferry_runtime::{FailPoint, Stage, Stopwatch, spawn};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::big_rows::{BigRows, Held, Room};
 use crate::lane::Lane;
@@ -176,15 +176,13 @@ impl ChunkCopier {
         self.context.compute.stopwatch()
     }
 
-    /// Copies `chunk` once. The slot is given back as soon as all rows are handed over: while the target
-    /// commits them, the next chunk is read.
+    /// Copies `chunk` once.
     pub(crate) async fn copy(
         &self,
         chunk: &Chunk,
         lane: &Lane,
         snapshot: &Arc<dyn Snapshot>,
         manner: Manner,
-        slot: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Copied, CopyError> {
         let beginning = self.ends.sink.begin(chunk, &lane.prepared, manner.settle);
         let begun = self.stopwatch().time(Stage::Write, beginning).await;
@@ -201,7 +199,6 @@ impl ChunkCopier {
         let (totals, changes) = self.pump(reading, lane, writer.as_mut(), manner.sift).await?;
         assert_counted(chunk, &totals).map_err(CopyError::Rows)?;
         FailPoint::RowsDone.reach();
-        drop(slot.take());
         let committing = writer.commit(totals);
         let receipt =
             self.stopwatch().time(Stage::Write, committing).await.map_err(CopyError::Write)?;
