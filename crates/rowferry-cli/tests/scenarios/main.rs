@@ -35,6 +35,8 @@ mod evil_names;
 #[cfg(feature = "failpoints")]
 mod failover;
 mod fixture;
+#[cfg(feature = "failpoints")]
+mod forgotten;
 mod json_form;
 mod key_kinds;
 mod key_tables;
