@@ -55,7 +55,7 @@ class Results:
     def wrong(self) -> list[str]:
         """What must not happen: the pipe or rowferry failed, or a copy of theirs is not equal."""
         ours = ("pipe", BATCHES, DEFAULT)
-        return [what for what in self.failed if what.endswith(ours)] + [
+        return [f"{what}: {reason}" for what, reason in self.failed.items() if what.endswith(ours)] + [
             f"{r.direction} {r.table} {r.contestant}: {r.verdict}" for r in self.rounds
             if r.contestant in ours and r.verdict.equal == "no"]
 

@@ -40,7 +40,7 @@ def run(command: list[str | Path], **options: object) -> str:
     return done.stdout.strip()
 
 
-def last_words(output: str, lines: int = 3) -> str:
+def last_words(output: str, lines: int = 6) -> str:
     words = [line.strip() for line in COLOURS.sub("", output).splitlines() if line.strip()]
     return " | ".join(words[-lines:])[:500] or "it said nothing"
 
