@@ -147,13 +147,13 @@ fn column(
 ) -> Option<Column> {
     let name: String = field(&mut row, 0)?;
     let mut declared: String = field(&mut row, 1)?;
-    let nullable = row.take::<String, _>(2)? == "YES";
-    let default: Option<String> = row.take::<Option<String>, _>(3)?;
-    let extra = row.take::<String, _>(4)?;
-    let collation: Option<String> = row.take::<Option<String>, _>(5)?;
-    let comment: Option<String> = row.take::<Option<String>, _>(6)?;
-    let expression: Option<String> = row.take::<Option<String>, _>(7)?;
-    let reference: Option<u32> = row.take::<Option<u32>, _>(8)?;
+    let nullable = field::<String>(&mut row, 2)? == "YES";
+    let default: Option<String> = field(&mut row, 3)?;
+    let extra: String = field(&mut row, 4)?;
+    let collation: Option<String> = field(&mut row, 5)?;
+    let comment: Option<String> = field(&mut row, 6)?;
+    let expression: Option<String> = field(&mut row, 7)?;
+    let reference: Option<u32> = field(&mut row, 8)?;
     // MariaDB's JSON is a longtext with a check; its name alone says what the values are.
     if flavor == Flavor::MariaDb
         && declared.eq_ignore_ascii_case("longtext")

@@ -317,7 +317,7 @@ fn digest_of(text: &str, kind: String) -> Option<Digest> {
 fn state(mut row: Row) -> Option<StreamState> {
     let rows: u64 = field(&mut row, "rows")?;
     let rows_chunks: Option<u64> = field(&mut row, "rows_chunks")?;
-    let phase = Phase::from_word(&row.take::<String, _>("phase")?)?;
+    let phase = Phase::from_word(&field::<String>(&mut row, "phase")?)?;
     Some(StreamState {
         stream_id: field(&mut row, "stream_id")?,
         job: field(&mut row, "job")?,
@@ -326,8 +326,9 @@ fn state(mut row: Row) -> Option<StreamState> {
         run: field(&mut row, "run")?,
         epoch: field(&mut row, "epoch")?,
         run_key: field(&mut row, "run_key")?,
-        fingerprint: fingerprint(&row.take::<String, _>("plan_fingerprint")?)?,
-        staging: row.take::<Option<String>, _>("staging_name")?.map(|name| TableRef::parse(&name)),
+        fingerprint: fingerprint(&field::<String>(&mut row, "plan_fingerprint")?)?,
+        staging: field::<Option<String>>(&mut row, "staging_name")?
+            .map(|name| TableRef::parse(&name)),
         watermark: field(&mut row, "watermark")?,
         rows: if phase == Phase::Done { rows } else { rows_chunks.unwrap_or(0) },
         chunks: field(&mut row, "chunks")?,
@@ -346,7 +347,7 @@ fn fingerprint(text: &str) -> Option<Fingerprint> {
 fn receipt(mut row: Row) -> Option<Receipt> {
     // A bound that is there but cannot be read must not become an open end.
     let mut bound = |name: &str| -> Option<Option<KeyTuple>> {
-        match row.take::<Option<String>, _>(name)? {
+        match field::<Option<String>>(&mut row, name)? {
             None => Some(None),
             Some(text) => KeyTuple::from_json(&text).map(Some),
         }
