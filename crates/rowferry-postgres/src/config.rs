@@ -3,18 +3,9 @@
 use std::time::Duration;
 
 use rowferry_core::{ChannelBinding, Endpoint, TimeLimits, TlsMode};
-use rowferry_runtime::lease;
+use rowferry_runtime::{Address, lease};
 use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding as Binding, SslMode};
-
-/// Unanswered bytes end the connection after this time, so that a black hole is noticed.
-pub(crate) const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
-/// Keepalive probes start after this idle time, …
-pub(crate) const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-/// … follow at this distance …
-pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// … and this many of them may stay unanswered.
-pub(crate) const KEEPALIVE_RETRIES: u32 = 3;
 
 /// What a session is for; decides its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +43,15 @@ pub(crate) fn driver_config(endpoint: &Endpoint) -> Config {
         config.password(password.reveal());
     }
     config
+}
+
+/// Where the server listens.
+pub(crate) fn address(endpoint: &Endpoint) -> Address {
+    #[cfg(unix)]
+    if let Some(folder) = &endpoint.socket {
+        return Address::Unix { file: folder.join(format!(".s.PGSQL.{}", endpoint.port)) };
+    }
+    Address::Tcp { host: endpoint.host.clone(), port: endpoint.port }
 }
 
 /// Settings on which the text form of values depends; part of the type system.

@@ -44,7 +44,6 @@ mod session;
 mod shape;
 mod sink;
 mod snapshot;
-mod socket;
 mod source;
 mod sql;
 mod tap;

@@ -12,15 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result, TimeLimits};
-use rowferry_runtime::{Task, spawn, within};
+use rowferry_runtime::{Address, Socket, Task, spawn, within};
 use tokio::sync::oneshot;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{CancelToken, Config, Connection, Error};
 
 use crate::client::Client;
-use crate::config::{Purpose, driver_config, session_settings};
+use crate::config::{Purpose, address, driver_config, session_settings};
 use crate::error::failed;
-use crate::socket::{Address, Socket};
 use crate::sql;
 use crate::tap::{Rows, Tap};
 use crate::tls::{Encrypted, Tls};
@@ -45,7 +44,7 @@ impl Connector {
     pub(crate) fn new(endpoint: &Endpoint) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             config: driver_config(endpoint),
-            address: Address::of(endpoint),
+            address: address(endpoint),
             limits: endpoint.limits,
             tls: Tls::of(endpoint)?,
             shown: endpoint.to_string(),

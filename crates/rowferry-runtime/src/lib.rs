@@ -15,6 +15,7 @@ mod lease;
 mod lock_tries;
 mod owner;
 mod silence;
+mod socket;
 mod stopwatch;
 mod task;
 
@@ -28,6 +29,7 @@ pub use lease::{heartbeat, lease};
 pub use lock_tries::LockTries;
 pub use owner::{Owner, wait_for_owners};
 pub use silence::{Silent, within};
+pub use socket::{Address, Socket};
 pub use stopwatch::{Stage, Stopwatch};
 pub use task::{Task, spawn};
 pub use tokio_util::sync::CancellationToken;

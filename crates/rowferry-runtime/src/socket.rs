@@ -4,41 +4,45 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use rowferry_core::Endpoint;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
-use crate::config::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, TCP_USER_TIMEOUT};
+/// Unanswered bytes end the connection after this time, so that a black hole is noticed.
+#[cfg(target_os = "linux")]
+const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
+/// Keepalive probes start after this idle time, …
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// … follow at this distance …
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// … and this many of them may stay unanswered.
+const KEEPALIVE_RETRIES: u32 = 3;
 
 /// Where a server listens.
 #[derive(Clone, Debug)]
-pub(crate) enum Address {
+pub enum Address {
+    /// Over the network, or what takes its place.
     Tcp {
+        /// Name or number.
         host: String,
+        /// Port.
         port: u16,
     },
-    /// The folder of its socket.
+    /// On this machine.
     #[cfg(unix)]
     Unix {
+        /// The socket itself.
         file: PathBuf,
     },
 }
 
 impl Address {
-    pub(crate) fn of(endpoint: &Endpoint) -> Self {
-        #[cfg(unix)]
-        if let Some(folder) = &endpoint.socket {
-            return Self::Unix { file: folder.join(format!(".s.PGSQL.{}", endpoint.port)) };
-        }
-        Self::Tcp { host: endpoint.host.clone(), port: endpoint.port }
-    }
-
-    /// The name that a certificate must have.
-    pub(crate) fn host(&self) -> &str {
+    /// The name that a certificate must have; empty for a socket of this machine.
+    pub fn host(&self) -> &str {
         match self {
             Self::Tcp { host, .. } => host,
             #[cfg(unix)]
@@ -47,7 +51,11 @@ impl Address {
     }
 
     /// Connects to the first address of the host that answers.
-    pub(crate) async fn connect(&self) -> io::Result<Socket> {
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the last address.
+    pub async fn connect(&self) -> io::Result<Socket> {
         match self {
             Self::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -70,8 +78,10 @@ impl Address {
 
 /// A connected socket.
 #[derive(Debug)]
-pub(crate) enum Socket {
+pub enum Socket {
+    /// Over the network.
     Tcp(TcpStream),
+    /// On this machine.
     #[cfg(unix)]
     Unix(UnixStream),
 }
