@@ -1,4 +1,5 @@
-//! Batch to bytes and back: PostgreSQL COPY binary, MySQL load text. No sockets.
+//! Batch to bytes and back: PostgreSQL COPY binary, MySQL binary rows and load text. No sockets.
 
+pub mod mysql_binary;
 pub mod mysql_text;
 pub mod pgcopy;

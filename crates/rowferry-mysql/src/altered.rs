@@ -2,39 +2,37 @@
 //!
 //! To be asked in a transaction that has used the table: until its end nobody can alter it.
 
-use mysql_async::params;
 use rowferry_core::{Column, Result, ShapeColumn, TableRef, TableShape};
 
 use crate::config::Server;
-use crate::conn::Conn;
+use crate::conn::Ask;
 use crate::error;
+use crate::sql;
 
 /// What the catalogue says of a table; no columns when there is none.
 pub(crate) async fn shape(
     server: &Server,
-    conn: &mut Conn,
+    conn: &mut impl Ask,
     table: &TableRef,
 ) -> Result<TableShape> {
     let attempt = || format!("could not look at table {table} again");
-    let params = || params! { "db" => server.database_of(table), "name" => &table.name };
-    let rows: Vec<(String, String, i64)> = conn
-        .exec(
-            "select column_name, column_type, cast(ordinal_position as signed) \
-             from information_schema.columns \
-             where table_schema = :db and table_name = :name order by ordinal_position",
-            params(),
-        )
-        .await
-        .map_err(|error| error::of(error, attempt()))?;
+    let table_is = format!(
+        "table_schema = {} and table_name = {}",
+        sql::text(server.database_of(table)),
+        sql::text(&table.name)
+    );
+    let columns = format!(
+        "select column_name, column_type, cast(ordinal_position as signed) \
+         from information_schema.columns where {table_is} order by ordinal_position"
+    );
+    let rows: Vec<(String, String, i64)> =
+        conn.ask(&columns).await.map_err(|error| error::of(error, attempt()))?;
     // How an upsert merges follows from them.
-    let keys: Vec<String> = conn
-        .exec(
-            "select distinct index_name from information_schema.statistics \
-             where table_schema = :db and table_name = :name and non_unique = 0 order by 1",
-            params(),
-        )
-        .await
-        .map_err(|error| error::of(error, attempt()))?;
+    let keys = format!(
+        "select distinct index_name from information_schema.statistics \
+         where {table_is} and non_unique = 0 order by 1"
+    );
+    let keys: Vec<String> = conn.ask(&keys).await.map_err(|error| error::of(error, attempt()))?;
     let columns =
         rows.into_iter().map(|(name, declared, place)| ShapeColumn { name, declared, place });
     Ok(TableShape {

@@ -194,7 +194,7 @@ impl KeyProbe for MysqlKeyProbe {
         let row: Option<Row> = self
             .lease
             .conn()?
-            .query_first(query)
+            .query_first(&query)
             .await
             .map_err(|error| error::of(error, attempt()))?;
         row.map(|row| tuple(&self.key, row)).transpose()

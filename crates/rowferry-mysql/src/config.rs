@@ -14,7 +14,11 @@ use rowferry_tls::TlsClient;
 
 use crate::conn::Conn;
 use crate::error;
+use crate::link::Link;
 use crate::types::Flavor;
+
+/// Where a server listens when nobody says otherwise.
+pub(crate) const PORT: u16 = 3306;
 
 /// Idle time after which the kernel probes the other end, so that silent drops are noticed.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -48,6 +52,8 @@ pub(crate) enum Purpose {
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     opts: Opts,
+    /// As it was given, with the protection that its connections have.
+    endpoint: Endpoint,
     limits: TimeLimits,
     /// Address without password, for messages.
     pub(crate) address: String,
@@ -71,15 +77,17 @@ impl Server {
         let address = endpoint.to_string();
         let limits = endpoint.limits;
         let connect = async |opts| connect(opts, limits, &address).await;
-        let (mut conn, opts) = match connect(options(endpoint, endpoint.tls)?).await {
+        let mut endpoint = endpoint.clone();
+        let (mut conn, opts) = match connect(options(&endpoint, endpoint.tls)?).await {
             // `prefer` means: encrypted where that can be had.
             Err(error) if endpoint.tls == TlsMode::Prefer && error.code == "tls-refused" => {
-                connect(options(endpoint, TlsMode::Disable)?).await?
+                endpoint.tls = TlsMode::Disable;
+                connect(options(&endpoint, endpoint.tls)?).await?
             }
             // The driver always looks at the name. When that alone was wrong, the chain is good,
             // and a name that the certificate does have proves it again.
             Err(error) if endpoint.tls == TlsMode::VerifyCa => match certified_name(&error) {
-                Some(name) => connect(named(options(endpoint, endpoint.tls)?, name)).await?,
+                Some(name) => connect(named(options(&endpoint, endpoint.tls)?, name)).await?,
                 None => return Err(error),
             },
             other => other?,
@@ -101,6 +109,7 @@ impl Server {
         };
         Ok(Arc::new(Self {
             opts,
+            endpoint,
             limits,
             address,
             database: database.unwrap_or_default(),
@@ -130,6 +139,17 @@ impl Server {
             })?;
         }
         Ok(conn)
+    }
+
+    /// A new session that reads rows, with the settings of [`Purpose::Read`].
+    pub(crate) async fn open_link(&self) -> Result<Link> {
+        let mut link = reached(self.limits, &self.address, Link::connect(&self.endpoint)).await?;
+        for statement in SESSION.iter().chain(self.read_settings()) {
+            link.query_drop(statement).await.map_err(|error| {
+                error::of(error, format!("could not set up a session of {}", self.address))
+            })?;
+        }
+        Ok(link)
     }
 
     /// How long a lock is waited for, of a table or a row.
@@ -213,9 +233,19 @@ impl Server {
 }
 
 async fn connect(opts: Opts, limits: TimeLimits, address: &str) -> Result<(Conn, Opts)> {
+    let conn = reached(limits, address, Conn::new(opts.clone(), limits)).await?;
+    Ok((conn, opts))
+}
+
+/// What connecting comes to, and what to do when it fails.
+async fn reached<T>(
+    limits: TimeLimits,
+    address: &str,
+    connecting: impl Future<Output = Result<T, mysql_async::Error>>,
+) -> Result<T> {
     let attempt = || format!("could not connect to {address}");
-    match within(limits.connect, Conn::new(opts.clone(), limits)).await {
-        Ok(Ok(conn)) => Ok((conn, opts)),
+    match within(limits.connect, connecting).await {
+        Ok(Ok(session)) => Ok(session),
         Ok(Err(error)) => {
             let mut error = error::of(error, attempt());
             if error.code == "connection-lost" {
@@ -233,7 +263,7 @@ async fn connect(opts: Opts, limits: TimeLimits, address: &str) -> Result<(Conn,
 fn options(endpoint: &Endpoint, tls: TlsMode) -> Result<Opts> {
     let builder = OptsBuilder::default()
         .ip_or_hostname(endpoint.host.clone())
-        .tcp_port(if endpoint.port == 0 { 3306 } else { endpoint.port })
+        .tcp_port(if endpoint.port == 0 { PORT } else { endpoint.port })
         .user(Some(endpoint.user.clone()))
         .pass(endpoint.password.as_ref().map(|password| password.reveal().to_owned()))
         .db_name((!endpoint.database.is_empty()).then(|| endpoint.database.clone()))

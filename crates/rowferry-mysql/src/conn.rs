@@ -15,10 +15,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use mysql_async::prelude::{AsQuery, FromRow, FromValue, Queryable as _, StatementLike};
-use mysql_async::{BinaryProtocol, Error, Opts, Params, QueryResult, Row};
+use mysql_async::{Error, Opts, Params, Row};
 use rowferry_core::TimeLimits;
 use rowferry_runtime::{Silent, within};
 use tokio::sync::mpsc;
+
+use crate::link::Link;
 
 /// An answer may be on its way while the server says that it has nothing more to do.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -30,6 +32,27 @@ const LOOKS: u32 = 20;
 pub(crate) struct Conn {
     inner: mysql_async::Conn,
     watch: Watch,
+}
+
+/// A session that can be asked, be it the driver's or a [`Link`].
+pub(crate) trait Ask {
+    /// All rows of a query.
+    fn ask<T: FromRow + Send + 'static>(
+        &mut self,
+        query: &str,
+    ) -> impl Future<Output = Result<Vec<T>, Error>> + Send;
+}
+
+impl Ask for Conn {
+    async fn ask<T: FromRow + Send + 'static>(&mut self, query: &str) -> Result<Vec<T>, Error> {
+        self.query(query).await
+    }
+}
+
+impl Ask for Link {
+    async fn ask<T: FromRow + Send + 'static>(&mut self, query: &str) -> Result<Vec<T>, Error> {
+        self.query(query).await
+    }
 }
 
 /// How long a connection may be silent, and whether it was for longer.
@@ -142,25 +165,6 @@ impl Conn {
     {
         let rows: Vec<Row> = self.watch.hear(self.inner.exec(statement, values)).await?;
         rows.into_iter().map(converted).collect()
-    }
-
-    /// Sends a query whose rows come with [`Self::next_row`].
-    pub(crate) async fn start(&mut self, query: String) -> Result<(), Error> {
-        let inner = &mut self.inner;
-        self.watch.hear(async { inner.exec_iter(query, ()).await.map(drop) }).await
-    }
-
-    /// The next row of the query that was started; `None` is the end as the server told it.
-    pub(crate) async fn next_row(&mut self) -> Result<Option<Row>, Error> {
-        let mut result = QueryResult::<'_, '_, BinaryProtocol>::new(&mut self.inner);
-        let row = within(self.watch.limits.progress, result.next()).await;
-        row.unwrap_or_else(|silent| Err(self.watch.lose(silent)))
-    }
-
-    /// Reads the rest of the query that was started.
-    pub(crate) async fn drop_rows(&mut self) -> Result<(), Error> {
-        while self.next_row().await?.is_some() {}
-        Ok(())
     }
 
     /// Runs a `LOAD DATA LOCAL` whose bytes are these pieces, blind to the file name that the server
@@ -277,7 +281,7 @@ impl Pulse {
 
 /// A row as the types that its query has; the driver's own way panics where they are others, which
 /// a wire may make of them that damages what it carries.
-fn converted<T: FromRow>(row: Row) -> Result<T, Error> {
+pub(crate) fn converted<T: FromRow>(row: Row) -> Result<T, Error> {
     mysql_async::from_row_opt(row).map_err(|_row_with_values| {
         let words = "the server answered with other columns than were asked for";
         std::io::Error::new(std::io::ErrorKind::InvalidData, words).into()
@@ -292,6 +296,6 @@ pub(crate) fn field<T: FromValue>(
     row.take_opt(column)?.ok()
 }
 
-fn timed_out(silent: Silent) -> Error {
+pub(crate) fn timed_out(silent: Silent) -> Error {
     std::io::Error::new(std::io::ErrorKind::TimedOut, silent.to_string()).into()
 }

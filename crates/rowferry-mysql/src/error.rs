@@ -2,6 +2,7 @@
 
 use mysql_async::{DriverError, Error, IoError, ServerError};
 use rowferry_core::{ConnectorError, ErrorClass};
+use rowferry_runtime::RuntimeError;
 use rowferry_tls::is_refusal;
 
 use crate::sql;
@@ -74,6 +75,11 @@ pub(crate) fn of(error: Error, attempt: impl Into<String>) -> ConnectorError {
         Error::Other(other) => ConnectorError::new(ErrorClass::Transient, "driver", attempt)
             .with_server(other.to_string()),
     }
+}
+
+/// What became of work on the compute pool that has no answer.
+pub(crate) fn task_ended(error: RuntimeError) -> ConnectorError {
+    ConnectorError::bug("a task of a chunk ended without an answer").with_source(error)
 }
 
 /// Whether the server answered at all: after anything else the connection is gone.

@@ -1,7 +1,7 @@
-//! Source and sink over `mysql_async`, for MySQL and MariaDB.
+//! Source and sink over `mysql_async`, with a link of our own for rows, for MySQL and MariaDB.
 //!
 //! ```text
-//! source   config ─► describe ─► snapshot (N equal views) ─► chunks (keys) ─► read ─► decode
+//! source   config ─► describe ─► snapshot (N equal views) ─► chunks (keys) ─► read (link) ─► decode
 //! sink     config ─► describe ─► lock, progress ─► write (LOAD DATA or INSERT) ─► publish
 //! ```
 //!
@@ -24,6 +24,7 @@ mod fit_text;
 mod foreign_keys;
 mod holder;
 mod holders;
+mod link;
 mod lock;
 mod merge;
 mod plan;
@@ -43,7 +44,6 @@ mod source;
 mod sql;
 mod staging;
 mod types;
-mod value_forms;
 mod write;
 
 pub use sink::MysqlSink;

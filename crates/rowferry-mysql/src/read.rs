@@ -1,4 +1,4 @@
-//! Reading one chunk: the binary protocol streams rows, each is decoded as it comes.
+//! Reading one chunk: rows are gathered as they come and decoded on the compute pool.
 //!
 //! Floats are the reason for the binary protocol: as text they have six digits.
 
@@ -10,29 +10,25 @@ use rowferry_core::{
     CanonicalType, Chunk, ChunkReader, Column, ConnectorError, Digest, ErrorClass, KeyColumns,
     KeyRange, KeyTuple, Payload, ReadSpec, Result, TableSchema, TableShape, source_altered,
 };
+use rowferry_runtime::Stage;
 
 use crate::altered;
 use crate::chunks;
-use crate::decode::{self, BatchBuilder};
+use crate::decode::{self, ChunkDecoder};
 use crate::error;
+use crate::link::Limits;
 use crate::snapshot::{self, Lease};
 use crate::sql;
 use crate::types::Native;
 
-/// Rows for which a batch's builders have room at the start; they grow from there.
-const ROWS_AT_FIRST: u64 = 4_096;
-/// Cells for which they have: a table of a thousand columns starts with few rows. Each cell gets
-/// some twenty bytes, so this is about one batch.
-const CELLS_AT_FIRST: u64 = 128 << 10;
-
 /// A chunk being read.
 pub(crate) struct MysqlReader {
     lease: Lease,
-    builder: BatchBuilder,
+    decoder: Arc<ChunkDecoder>,
     table: TableSchema,
     shape: TableShape,
-    batch_rows: usize,
-    batch_bytes: usize,
+    limits: Limits,
+    rows_before: u64,
     /// Key and lower bound, when the range is an unbounded span.
     unbounded: Option<(KeyColumns, Option<KeyTuple>)>,
     last_key: Option<KeyTuple>,
@@ -50,18 +46,19 @@ impl MysqlReader {
     ) -> Result<Self> {
         let query = query(table, chunk, spec)?;
         let key = table.primary_key().map(|key| key.columns.as_slice()).unwrap_or_default();
-        let rows = CELLS_AT_FIRST / spec.columns.len().max(1) as u64;
-        let rows = spec.batch_rows.min(ROWS_AT_FIRST).min(rows.max(1));
-        let builder = BatchBuilder::new(&spec.columns, key, as_usize(rows))?;
         let pinned = lease.sessions().is_pinned();
         lease.busy = true;
         let conn = lease.conn()?;
         if !pinned {
             snapshot::open_view(conn).await?;
         }
-        conn.start(query)
+        conn.start(&query)
             .await
             .map_err(|error| error::of(error, format!("could not read table {}", chunk.table)))?;
+        let decoder = ChunkDecoder::new(&chunk.table, &spec.columns, &conn.wire_types(), key)?;
+        // A NULL takes a bit on the wire, and its column's width in a batch.
+        let bytes = as_usize(spec.batch_bytes).max(1);
+        let rows = (bytes / decoder.row_bytes().max(1)).min(as_usize(spec.batch_rows));
         let unbounded = match &chunk.range {
             KeyRange::Span { key, lower, upper: None } => Some((key.clone(), lower.clone())),
             KeyRange::Span { .. }
@@ -71,11 +68,11 @@ impl MysqlReader {
         };
         Ok(Self {
             lease,
-            builder,
+            decoder: Arc::new(decoder),
             table: table.clone(),
             shape: shape.clone(),
-            batch_rows: as_usize(spec.batch_rows).max(1),
-            batch_bytes: as_usize(spec.batch_bytes).max(1),
+            limits: Limits { bytes, rows: rows.max(1) },
+            rows_before: 0,
             unbounded,
             last_key: None,
             finished: false,
@@ -91,7 +88,7 @@ impl MysqlReader {
             let row: Option<Row> = self
                 .lease
                 .conn()?
-                .query_first(query)
+                .query_first(&query)
                 .await
                 .map_err(|error| error::of(error, attempt.clone()))?;
             self.last_key = row.map(|row| chunks::tuple(&key, row)).transpose()?;
@@ -119,22 +116,20 @@ impl ChunkReader for MysqlReader {
         }
         let attempt = || format!("could not read table {}", self.table.table);
         let conn = self.lease.conn()?;
-        let mut complete = false;
-        while self.builder.rows() < self.batch_rows && self.builder.bytes() < self.batch_bytes {
-            let row = conn.next_row().await.map_err(|error| error::of(error, attempt()))?;
-            let Some(row) = row else {
-                complete = true;
-                break;
-            };
-            self.builder.push(&row)?;
-        }
-        if complete {
+        let goes_on = conn.rows(self.limits).await.map_err(|error| error::of(error, attempt()))?;
+        let rows = conn.take();
+        if !goes_on {
             self.finish().await?;
         }
-        if self.builder.rows() == 0 {
+        if rows.packets.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Payload::Batch(self.builder.finish()?)))
+        let (decoder, rows_before) = (Arc::clone(&self.decoder), self.rows_before);
+        self.rows_before += rows.packets.len() as u64;
+        let compute = &self.lease.sessions().server.compute;
+        let decoded = compute.run(Stage::Decode, move || decoder.decode(&rows, rows_before)).await;
+        let batch = decoded.map_err(error::task_ended)??;
+        Ok(Some(Payload::Batch(batch)))
     }
 
     fn last_key(&self) -> Option<KeyTuple> {

@@ -32,6 +32,7 @@ use crate::config::{self, Purpose, Server};
 use crate::conn::Conn;
 use crate::describe;
 use crate::error;
+use crate::link::Link;
 use crate::read::MysqlReader;
 use crate::sql;
 
@@ -45,7 +46,7 @@ pub(crate) struct Sessions {
     pub(crate) server: Arc<Server>,
     /// Whether the sessions hold the view of the whole table and cannot be replaced.
     pinned: bool,
-    idle: Mutex<Vec<Conn>>,
+    idle: Mutex<Vec<Link>>,
     /// One permit for each pinned session that is neither leased nor lost.
     free: Semaphore,
     pinned_count: Mutex<usize>,
@@ -58,7 +59,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Sessions {
-    fn new(server: Arc<Server>, pinned: Option<Vec<Conn>>) -> Arc<Self> {
+    fn new(server: Arc<Server>, pinned: Option<Vec<Link>>) -> Arc<Self> {
         let count = pinned.as_ref().map_or(0, Vec::len);
         Arc::new(Self {
             server,
@@ -80,7 +81,7 @@ impl Sessions {
         let conn = match idle {
             Some(conn) => conn,
             None if self.pinned => return Err(view_lost()),
-            None => self.server.open(Purpose::Read).await?,
+            None => self.server.open_link().await?,
         };
         Ok(Lease { conn: Some(conn), sessions: Arc::clone(self), busy: false })
     }
@@ -89,15 +90,16 @@ impl Sessions {
         self.pinned
     }
 
-    fn give_back(&self, conn: Conn) {
+    fn give_back(&self, conn: Link) {
         locked(&self.idle).push(conn);
         if self.pinned {
             self.free.add_permits(1);
         }
     }
 
-    fn lose(&self, conn: Conn) {
-        config::cut(conn);
+    fn lose(&self, conn: Link) {
+        // Closes the socket: the server ends the query when it notices.
+        drop(conn);
         if self.pinned {
             let mut count = locked(&self.pinned_count);
             *count = count.saturating_sub(1);
@@ -108,7 +110,7 @@ impl Sessions {
     }
 
     /// Ends the query of a session whose reader was dropped, and keeps its view.
-    fn rescue(self: &Arc<Self>, mut conn: Conn) {
+    fn rescue(self: &Arc<Self>, mut conn: Link) {
         let sessions = Arc::clone(self);
         let task = rowferry_runtime::spawn("free a session", async move {
             let killed = async {
@@ -147,7 +149,7 @@ fn view_lost() -> ConnectorError {
 
 /// A session on loan. Dropping it gives it back, unless a call on it was left unfinished.
 pub(crate) struct Lease {
-    conn: Option<Conn>,
+    conn: Option<Link>,
     sessions: Arc<Sessions>,
     /// A result is still being sent.
     pub(crate) busy: bool,
@@ -155,7 +157,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// The session.
-    pub(crate) fn conn(&mut self) -> Result<&mut Conn> {
+    pub(crate) fn conn(&mut self) -> Result<&mut Link> {
         self.conn.as_mut().ok_or_else(view_lost)
     }
 
@@ -174,7 +176,7 @@ impl Drop for Lease {
         } else if self.sessions.pinned {
             self.sessions.rescue(conn);
         } else {
-            config::cut(conn);
+            drop(conn);
         }
     }
 }
@@ -241,14 +243,14 @@ async fn seconds(conn: &mut Conn) -> Result<Option<u64>> {
         .map_err(|error| error::of(error, "could not ask the server for the time"))
 }
 
-async fn one_view(server: &Server) -> Result<Conn> {
-    let mut conn = server.open(Purpose::Read).await?;
+async fn one_view(server: &Server) -> Result<Link> {
+    let mut conn = server.open_link().await?;
     open_view(&mut conn).await?;
     Ok(conn)
 }
 
 /// Opens a read view in a session.
-pub(crate) async fn open_view(conn: &mut Conn) -> Result<()> {
+pub(crate) async fn open_view(conn: &mut Link) -> Result<()> {
     conn.query_drop(OPEN_VIEW).await.map_err(|error| error::of(error, "could not open a read view"))
 }
 
@@ -258,13 +260,13 @@ async fn equal_views(
     coordinator: &mut Conn,
     table: &TableSchema,
     readers: usize,
-) -> Result<Option<Vec<Conn>>> {
+) -> Result<Option<Vec<Link>>> {
     if readers <= 1 {
         return Ok(Some(vec![one_view(server).await?]));
     }
     let mut conns = Vec::with_capacity(readers);
     for _ in 0..readers {
-        conns.push(server.open(Purpose::Read).await?);
+        conns.push(server.open_link().await?);
     }
     let lock = format!("lock tables {} read", sql::table(&table.table));
     let locked = async {

@@ -26,7 +26,7 @@ use rowferry_core::{
     Begun, Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, LoadInto, Payload,
     Prepared, Receipt, RejectedRow, Result, TableRef, Tried, WriteMode, target_altered,
 };
-use rowferry_runtime::{FailPoint, RuntimeError, Stage, Task};
+use rowferry_runtime::{FailPoint, Stage, Task};
 use tokio::sync::mpsc;
 
 use crate::config::{self, Purpose, Server};
@@ -213,7 +213,8 @@ impl MysqlWriter {
             encoder.check(&batch, first_row)?;
             encoder.append(&batch, &mut out).map(|()| out)
         });
-        let bytes = encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
+        let bytes =
+            encoded.await.map_err(error::task_ended)?.map_err(|error| self.data_error(&error))?;
         let mut bytes = Bytes::from(bytes);
         let piece_bytes = PIECE_BYTES.min(self.sink.server.packet_bytes / 2).max(1);
         let pieces = self.load_stream()?;
@@ -255,7 +256,7 @@ impl MysqlWriter {
         let Way::Load(load) = &mut self.way else { return Ok(()) };
         let Some(Load { pieces, task }) = load.take() else { return Ok(()) };
         drop(pieces);
-        let (session, result) = task.join().await.map_err(panicked)?;
+        let (session, result) = task.join().await.map_err(error::task_ended)?;
         let warnings = session.conn.get_warnings();
         let affected = session.conn.affected_rows();
         match result {
@@ -299,7 +300,8 @@ impl MysqlWriter {
             .server
             .compute
             .run(Stage::Encode, move || encoder.check(&batch, first_row).map(|()| batch));
-        let batch = checked.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
+        let batch =
+            checked.await.map_err(error::task_ended)?.map_err(|error| self.data_error(&error))?;
         let head = format!("insert into {} ({}) values ", sql::table(&self.table), self.names);
         let packet = self.sink.server.packet_bytes.saturating_sub(STATEMENT_MARGIN);
         let rows_max = usize::try_from(self.prepared.insert_batch_rows).unwrap_or(1).max(1);
@@ -322,8 +324,10 @@ impl MysqlWriter {
                 };
                 Ok((text, rows))
             });
-            let (text, rows) =
-                encoded.await.map_err(panicked)?.map_err(|error| self.data_error(&error))?;
+            let (text, rows) = encoded
+                .await
+                .map_err(error::task_ended)?
+                .map_err(|error| self.data_error(&error))?;
             if rows == 0 {
                 return Err(self.too_large(first_row + from as u64));
             }
@@ -481,8 +485,4 @@ impl ChunkWriter for MysqlWriter {
         }
         Ok(receipt)
     }
-}
-
-fn panicked(error: RuntimeError) -> ConnectorError {
-    ConnectorError::bug("a task of the writer ended without an answer").with_source(error)
 }

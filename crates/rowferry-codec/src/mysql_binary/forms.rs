@@ -1,31 +1,42 @@
 //! The forms in which values stand on the wire: numbers in digits, dates in parts, uuids in text.
 
-use arrow_array::builder::Float32Builder;
 use arrow_buffer::i256;
-use mysql_async::Value;
+
+use super::places::length;
 
 /// What is wrong with a value. A word of its own, not a sentence: each value that is right is
 /// returned beside room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub enum Broken {
+    /// Out of the type's range.
     Number,
+    /// Not UTF-8.
     Text,
+    /// Not digits.
     Decimal,
+    /// Out of range.
     Date,
+    /// Out of range.
     Time,
+    /// Not 32 hex digits.
     Uuid,
+    /// Not whole floats.
     Vector,
+    /// Of another type than the column was described with.
     OtherType,
-    TooFewColumns,
+    /// An enum's value for what is no label.
     EnumError,
+    /// Without month or day.
     PartialDate,
+    /// Of the year 0.
     YearZero,
+    /// The 31st of February.
     NoSuchDay,
 }
 
 impl Broken {
     /// In words: lowercase, no value.
-    pub(crate) const fn reason(self) -> &'static str {
+    pub const fn reason(self) -> &'static str {
         match self {
             Self::Number => "the server sent a number out of its type's range",
             Self::Text => "the server sent a text that is not utf-8",
@@ -35,7 +46,6 @@ impl Broken {
             Self::Uuid => "a uuid came in an unknown form",
             Self::Vector => "a vector came in an unknown form",
             Self::OtherType => "the server sent another type than it described",
-            Self::TooFewColumns => "the server sent too few columns",
             Self::EnumError => "the enum holds its error value, which is no label",
             Self::PartialDate => "a date without month or day has no equal in other types",
             Self::YearZero => "a date of the year 0 has no equal in other types",
@@ -44,42 +54,14 @@ impl Broken {
     }
 
     /// Whether another meaning of the column could hold the value.
-    pub(crate) const fn is_unrepresentable(self) -> bool {
+    pub const fn is_unrepresentable(self) -> bool {
         matches!(self, Self::EnumError | Self::PartialDate | Self::YearZero | Self::NoSuchDay)
     }
 }
 
-#[inline]
-pub(crate) fn narrow<T: TryFrom<i64> + TryFrom<u64>>(value: &Value) -> Result<T, Broken> {
-    match value {
-        Value::Int(value) => T::try_from(*value).map_err(|_range| Broken::Number),
-        Value::UInt(value) => T::try_from(*value).map_err(|_range| Broken::Number),
-        Value::NULL
-        | Value::Bytes(_)
-        | Value::Float(_)
-        | Value::Double(_)
-        | Value::Date(..)
-        | Value::Time(..) => Err(Broken::Number),
-    }
-}
-
-/// Appends floats of four bytes each, least byte first; `None` when some are left over.
-pub(crate) fn floats(bytes: &[u8], to: &mut Float32Builder) -> Option<()> {
-    let (floats, rest) = bytes.as_chunks::<4>();
-    for float in floats {
-        to.append_value(f32::from_le_bytes(*float));
-    }
-    rest.is_empty().then_some(())
-}
-
-#[inline]
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Broken> {
-    std::str::from_utf8(bytes).map_err(|_invalid| Broken::Text)
-}
-
 /// The unscaled integer of `-12.340`; the server always sends the declared fraction digits.
 #[inline]
-pub(crate) fn decimal128(text: &[u8]) -> Option<i128> {
+pub(super) fn decimal128(text: &[u8]) -> Option<i128> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
@@ -102,14 +84,15 @@ pub(crate) fn decimal128(text: &[u8]) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
-pub(crate) fn decimal256(text: &[u8]) -> Option<i256> {
+pub(super) fn decimal256(text: &[u8]) -> Option<i256> {
     let digits: String = std::str::from_utf8(text).ok()?.replace('.', "");
     i256::from_string(&digits)
 }
 
 /// Days since 1970-01-01; `None` for the zero date.
 #[inline]
-pub(crate) fn days(year: u16, month: u8, day: u8) -> Result<Option<i64>, Broken> {
+fn days([low, high, month, day]: [u8; 4]) -> Result<Option<i64>, Broken> {
+    let year = u16::from_le_bytes([low, high]);
     if (year, month, day) == (0, 0, 0) {
         return Ok(None);
     }
@@ -144,13 +127,99 @@ const fn days_in_month(year: u16, month: u8) -> u8 {
     }
 }
 
+/// Microseconds of a time of day; `None` beyond its end.
 #[inline]
-pub(crate) fn clock(hour: u8, minute: u8, second: u8, micros: u32) -> i64 {
+fn clock([hour, minute, second]: [u8; 3], micros: [u8; 4]) -> Option<i64> {
+    let micros = u32::from_le_bytes(micros);
+    if hour > 23 || minute > 59 || second > 59 || micros > 999_999 {
+        return None;
+    }
     let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
-    seconds * 1_000_000 + i64::from(micros)
+    Some(seconds * 1_000_000 + i64::from(micros))
 }
 
-pub(crate) fn uuid(text: &[u8]) -> Option<[u8; 16]> {
+/// Storage of the zero date in `Date32`.
+const ZERO_DATE: i32 = i32::MIN + 1;
+/// Storage of the zero date in `Timestamp`.
+const ZERO_TIMESTAMP: i64 = i64::MIN + 1;
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// Days since 1970-01-01 of a date that stands behind its length.
+#[inline]
+pub(super) fn date(value: &[u8]) -> Result<i32, Broken> {
+    let date = match value.split_first() {
+        Some((0, _)) => [0; 4],
+        Some((4, parts)) => part(parts, 0)?,
+        _ => return Err(Broken::OtherType),
+    };
+    match days(date)? {
+        Some(days) => i32::try_from(days).map_err(|_range| Broken::Date),
+        None => Ok(ZERO_DATE),
+    }
+}
+
+/// Microseconds since 1970-01-01 of a date and time that stands behind its length; what the length
+/// leaves out is zero.
+#[inline]
+pub(super) fn timestamp(value: &[u8]) -> Result<i64, Broken> {
+    let (length, parts) = value.split_first().ok_or(Broken::OtherType)?;
+    let (date, time, micros) = match length {
+        0 => ([0; 4], [0; 3], [0; 4]),
+        4 => (part(parts, 0)?, [0; 3], [0; 4]),
+        7 => (part(parts, 0)?, part(parts, 4)?, [0; 4]),
+        11 => (part(parts, 0)?, part(parts, 4)?, part(parts, 7)?),
+        _ => return Err(Broken::OtherType),
+    };
+    match days(date)? {
+        Some(days) => Ok(days * DAY_MICROS + clock(time, micros).ok_or(Broken::Date)?),
+        None => Ok(ZERO_TIMESTAMP),
+    }
+}
+
+/// Microseconds of a length of time that stands behind its own length.
+#[inline]
+pub(super) fn duration(value: &[u8]) -> Result<i64, Broken> {
+    let (length, parts) = value.split_first().ok_or(Broken::OtherType)?;
+    let micros = match length {
+        0 => return Ok(0),
+        8 => [0; 4],
+        12 => part(parts, 8)?,
+        _ => return Err(Broken::OtherType),
+    };
+    let [negative] = part(parts, 0)?;
+    let days = i64::from(u32::from_le_bytes(part(parts, 1)?));
+    let clock = clock(part(parts, 5)?, micros);
+    let value = days.checked_mul(DAY_MICROS).zip(clock);
+    let value = value.and_then(|(days, clock)| days.checked_add(clock)).ok_or(Broken::Time)?;
+    match negative {
+        0 => Ok(value),
+        1 => Ok(-value),
+        _ => Err(Broken::Time),
+    }
+}
+
+/// So many bytes at a place.
+#[inline]
+fn part<const N: usize>(parts: &[u8], at: usize) -> Result<[u8; N], Broken> {
+    parts.get(at..).and_then(<[u8]>::first_chunk).copied().ok_or(Broken::OtherType)
+}
+
+/// The bits of a number, most significant byte first.
+pub(super) fn bits(bytes: &[u8]) -> Result<u64, Broken> {
+    if bytes.len() > 8 {
+        return Err(Broken::OtherType);
+    }
+    Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+/// The bytes that stand behind their length.
+#[inline]
+pub(super) fn sized(value: &[u8]) -> Result<&[u8], Broken> {
+    let bytes = length(value).and_then(|(length, head)| value.get(head..)?.get(..length));
+    bytes.ok_or(Broken::OtherType)
+}
+
+pub(super) fn uuid(text: &[u8]) -> Option<[u8; 16]> {
     let mut uuid = [0_u8; 16];
     let mut digits = text.iter().filter(|byte| **byte != b'-');
     for byte in &mut uuid {
@@ -184,7 +253,10 @@ mod tests {
 
     #[test]
     fn dates_of_no_calendar_are_not_counted_in_days() {
-        let days = |year, month, day| days(year, month, day).map_err(Broken::is_unrepresentable);
+        let days = |year: u16, month, day| {
+            let [low, high] = year.to_le_bytes();
+            days([low, high, month, day]).map_err(Broken::is_unrepresentable)
+        };
         assert_eq!(days(0, 0, 0), Ok(None));
         assert_eq!(days(1970, 1, 1), Ok(Some(0)));
         assert_eq!(days(1, 1, 1), Ok(Some(-719_162)));
