@@ -68,6 +68,8 @@ pub(super) async fn log_in(endpoint: &Endpoint) -> Result<Session, Error> {
     let greeting = packet(&mut packets, CapabilityFlags::empty()).await?;
     let greeting = ParseBuf(&greeting).parse::<HandshakePacket<'_>>(())?;
     let mut capabilities = WANTED & greeting.capabilities();
+    // MySQL keeps to what it was told before the encryption began.
+    capabilities.set(CapabilityFlags::CLIENT_CONNECT_WITH_DB, !endpoint.database.is_empty());
     if let Some(upgrade) = upgrade {
         if !greeting.capabilities().contains(CapabilityFlags::CLIENT_SSL) {
             return Err(DriverError::NoClientSslFlagFromServer.into());
