@@ -30,6 +30,10 @@ kernels *args:
 bench *args:
     python3 bench/e2e {{args}}
 
+# What a run must keep to beside its speed: start, memory, growth, round trips, other users of the source.
+limits *args:
+    python3 bench/limits {{args}}
+
 # Every direction and kind of key with a million rows, in release.
 directions *args:
     scripts/directions {{args}}

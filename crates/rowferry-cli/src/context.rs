@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rowferry_core::Settings;
-use rowferry_engine::{Observer, RunContext, RunOptions};
+use rowferry_engine::{Observer, Pace, RunContext, RunOptions};
 use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use tokio::sync::Semaphore;
 
@@ -32,6 +32,7 @@ pub(crate) fn context(
         jitter: Jitter::default(),
         budget: ByteBudget::new(settings.memory_budget),
         memory_budget: settings.memory_budget,
+        pace: Arc::new(Pace::new(settings.max_rate)),
         slots: Arc::new(Semaphore::new(workers)),
         workers,
         stop: stop.clone(),

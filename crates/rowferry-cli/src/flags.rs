@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use rowferry_core::Rate;
 
 use crate::units;
 
@@ -86,6 +87,9 @@ pub(crate) struct Limits {
     /// Bytes of one row at most
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     pub(crate) max_row_bytes: Option<u64>,
+    /// Read no more in a second: 20MiB/s, "50000 rows/s"
+    #[arg(long, value_name = "RATE", value_parser = units::rate)]
+    pub(crate) max_rate: Option<Rate>,
     /// How far one read view reaches
     #[arg(long, value_enum, value_name = "SCOPE")]
     pub(crate) consistency: Option<ConsistencyWord>,

@@ -280,9 +280,9 @@ fn columns(planned: &PlannedTable) -> Vec<ColumnView> {
 /// Rows by statistics over the rows that fit a chunk.
 fn chunks(plan: &TablePlan, settings: &Settings) -> Option<u64> {
     let rows = plan.source.rows_estimated?;
-    let by_bytes =
-        plan.source.row_bytes_estimated().map_or(u64::MAX, |bytes| settings.chunk_bytes / bytes);
-    let rows_per_chunk = settings.chunk_rows.min(by_bytes).max(1);
+    let (chunk_rows, chunk_bytes) = settings.of_chunk();
+    let by_bytes = plan.source.row_bytes_estimated().map_or(u64::MAX, |bytes| chunk_bytes / bytes);
+    let rows_per_chunk = chunk_rows.min(by_bytes).max(1);
     Some(rows.div_ceil(rows_per_chunk).max(1))
 }
 

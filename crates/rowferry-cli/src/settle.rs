@@ -245,6 +245,7 @@ fn apply_limits(settings: &mut Settings, limits: &Limits) {
     settings.chunk_bytes = limits.chunk_bytes.unwrap_or(settings.chunk_bytes);
     settings.memory_budget = limits.memory_budget.unwrap_or(settings.memory_budget);
     settings.max_row_bytes = limits.max_row_bytes.unwrap_or(settings.max_row_bytes);
+    settings.max_rate = limits.max_rate.or(settings.max_rate);
     settings.retry_for = limits.retry_for.unwrap_or(settings.retry_for);
     let time = &mut settings.limits;
     time.connect = limits.connect_timeout.unwrap_or(time.connect);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rowferry_core::Rate;
+
 /// `--workers`: a number, or as many as the machine suggests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workers {
@@ -33,6 +35,11 @@ pub(crate) fn count(text: &str) -> Result<u64, String> {
 /// `32MiB`, `64kB`, `1048576`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     rowferry_config::parse_bytes(text).map_err(|error| said(&error))
+}
+
+/// `20MiB/s`, `50_000 rows/s`.
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
+    rowferry_config::parse_rate(text).map_err(|error| said(&error))
 }
 
 /// `90s`, `5m`, `5_minutes`, `1h30m`; a bare number is seconds.

@@ -263,3 +263,37 @@ fn a_bench_says_where_the_time_goes_and_spares_other_tables() {
     assert_eq!(world.run(&other).expect(76).slugs(), ["target-not-empty"]);
     assert_eq!(world.value("b.db", "select count(*) from taken"), "1");
 }
+
+#[test]
+fn a_rate_is_kept_over_all_workers() {
+    let world = World::new();
+    world.orders("a.db", 400);
+    for rate in ["200 rows/s", "8KiB/s"] {
+        let started = std::time::Instant::now();
+        let told = world.run(&[
+            "copy",
+            "sqlite:a.db",
+            "sqlite:b.db",
+            "--table",
+            "orders",
+            "--max-rate",
+            rate,
+            "--chunk-rows",
+            "100",
+            "--workers",
+            "4",
+            "--output",
+            "json",
+        ]);
+        let told = told.expect(0);
+        let report: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(report["totals"]["rows_written"], 400);
+        let seconds = match rate {
+            "200 rows/s" => 2.0,
+            _ => report["totals"]["bytes_read"].as_f64().unwrap() / 8192.0,
+        };
+        // Two workers at the end may have read their last rows a moment apart.
+        let took = started.elapsed().as_secs_f64();
+        assert!(seconds > 1.0 && took >= seconds, "{rate}: {took} s of {seconds}");
+    }
+}

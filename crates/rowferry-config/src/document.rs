@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rowferry_core::nearest;
+use rowferry_core::{Rate, nearest};
 
 use crate::env::interpolate;
 use crate::yaml::{Node, Value};
-use crate::{ConfigError, Env, parse_bytes, parse_duration};
+use crate::{ConfigError, Env, parse_bytes, parse_duration, parse_rate};
 
 /// Reads nodes and collects what is wrong with them. A getter that answers `None` has noted why.
 pub(crate) struct Document<'a> {
@@ -167,6 +167,10 @@ impl<'a> Document<'a> {
 
     pub(crate) fn bytes(&mut self, node: &Node) -> Option<u64> {
         self.parsed(node, parse_bytes)
+    }
+
+    pub(crate) fn rate(&mut self, node: &Node) -> Option<Rate> {
+        self.parsed(node, parse_rate)
     }
 
     /// A whole number from 1; `_` may group its digits.

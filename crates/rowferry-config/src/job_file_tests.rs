@@ -258,7 +258,7 @@ fn mistakes_name_their_place_and_the_next_step() {
         job("tables: [t]\ntables: [u]"),
         job("settings: {chunk_row: 5}\ntables: [t]"),
         job("settings: {chunk_rows: many, chunk_bytes: 8XB, retry_for: soon, workers: 0}\ntables: [t]"),
-        job("settings: {on_bad_row: skip, max_rate: 5}\ntables: [t]"),
+        job("settings: {on_bad_row: skip, max_rate: 5, snapshot_max: 5m}\ntables: [t]"),
         job("settings: {on_bad_row: quarantine, error_values: all}\ntables: [t]"),
         job("settings: {max_rejects: 5}\ntables: [t]"),
         job("defaults: {casts: [{from: numeric}, {form: a, to: text}], types: {uuid: else null}}\ntables: [t]"),

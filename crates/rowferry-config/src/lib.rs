@@ -40,7 +40,7 @@ pub use env::{Env, ProcessEnv};
 pub use error::{ConfigError, ConfigErrors};
 pub use glob::{glob_match, is_pattern};
 pub use job_file::{JobFile, Shape, load_file, load_str};
-pub use measure::{parse_bytes, parse_duration};
+pub use measure::{parse_bytes, parse_duration, parse_rate};
 pub use pairs::check_pairs;
 pub use predicate::parse_predicate;
 pub use print::print_config;

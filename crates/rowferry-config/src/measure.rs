@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rowferry_core::Rate;
+
 use crate::ConfigError;
 
 /// Reads `5m`, `300s`, `1h30m`, `250ms`, `5_minutes`; a bare number is seconds.
@@ -61,6 +63,20 @@ pub fn parse_bytes(text: &str) -> Result<u64, ConfigError> {
     number.checked_mul(factor).ok_or_else(wrong)
 }
 
+/// Reads `20MiB/s` and `50_000 rows/s`.
+pub fn parse_rate(text: &str) -> Result<Rate, ConfigError> {
+    let wrong = || {
+        ConfigError::new("bad-rate", format!("{text:?} is not a rate"))
+            .with_next("Write for example 20MiB/s or 50_000 rows/s, above 0.")
+    };
+    let per_second = text.trim().strip_suffix("/s").ok_or_else(wrong)?.trim_end();
+    let rate = match per_second.strip_suffix("rows") {
+        Some(rows) => Rate::Rows(rows.trim().replace('_', "").parse().map_err(|_digits| wrong())?),
+        None => Rate::Bytes(parse_bytes(per_second).map_err(|_size| wrong())?),
+    };
+    if matches!(rate, Rate::Rows(0) | Rate::Bytes(0)) { Err(wrong()) } else { Ok(rate) }
+}
+
 fn digits(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, tail) = text.split_at(end);
@@ -81,6 +97,22 @@ mod tests {
         assert_eq!(parse_duration("250ms").unwrap(), Duration::from_millis(250));
         for text in ["", "m", "5x", "-1s", "1.5h", "99999999999999999999d"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        for (text, rate) in [
+            ("20MiB/s", Rate::Bytes(20 << 20)),
+            ("1 kB/s", Rate::Bytes(1_000)),
+            ("50_000 rows/s", Rate::Rows(50_000)),
+            ("1rows/s", Rate::Rows(1)),
+        ] {
+            assert_eq!(parse_rate(text).unwrap(), rate, "{text}");
+            assert_eq!(parse_rate(&rate.to_string()).unwrap(), rate, "{text}");
+        }
+        for text in ["", "5", "20MiB", "0 rows/s", "0MiB/s", "rows/s", "/s", "1.5MiB/s", "5 rows"] {
+            assert!(parse_rate(text).is_err(), "{text}");
         }
     }
 

@@ -59,13 +59,14 @@ pub(crate) const SETTINGS: Keys = Keys {
         "lock_timeout",
         "memory_budget",
         "max_row_bytes",
+        "max_rate",
         "consistency",
         "passthrough",
         "on_bad_row",
         "max_rejects",
         "error_values",
     ],
-    later: &["max_rate", "throttle", "snapshot_max", "deadline", "resume_within"],
+    later: &["throttle", "snapshot_max", "deadline", "resume_within"],
 };
 type Connections = BTreeMap<String, (Endpoint, Vec<String>)>;
 
@@ -238,6 +239,7 @@ fn settings(doc: &mut Document<'_>, node: &Node) -> Settings {
             *place = bytes;
         }
     }
+    settings.max_rate = section.get("max_rate").and_then(|node| doc.rate(node));
     if let Some(duration) = section.get("retry_for").and_then(|node| doc.duration(node)) {
         settings.retry_for = duration;
     }

@@ -186,6 +186,11 @@ fn settings(out: &mut String, settings: &Settings) {
         "max_row_bytes",
         settings.max_row_bytes.to_string(),
     );
+    differs(
+        settings.max_rate != documented.max_rate,
+        "max_rate",
+        settings.max_rate.map(|rate| rate.to_string()).unwrap_or_default(),
+    );
     let consistency = match settings.consistency {
         Consistency::Auto => "auto",
         Consistency::Table => "table",

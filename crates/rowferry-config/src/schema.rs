@@ -172,6 +172,8 @@ documented! {
         memory_budget: Option<Measure>,
         /// Bytes of the texts and binaries of one row at most.
         max_row_bytes: Option<Measure>,
+        /// What is read in a second at most, in rows or bytes: `50_000 rows/s`, `20MiB/s`.
+        max_rate: Option<String>,
         /// auto, table or chunk.
         consistency: Option<String>,
         /// Whether bytes of the same engine may pass through undecoded.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
-    Cast, Consistency, Duplicates, Endpoint, Mode, Predicate, ReplaceMode, TableRef, TimeLimits,
-    TypeCast, WriteMode,
+    Cast, Consistency, Duplicates, Endpoint, Mode, Predicate, Rate, ReplaceMode, TableRef,
+    TimeLimits, TypeCast, WriteMode,
 };
 
 /// One source, one target and the tables that move between them.
@@ -64,6 +64,8 @@ pub struct Settings {
     pub memory_budget: u64,
     /// Bytes of the texts and binaries of one row at most.
     pub max_row_bytes: u64,
+    /// What is read in a second at most; `None` = as much as goes.
+    pub max_rate: Option<Rate>,
     /// How far one read view reaches.
     pub consistency: Consistency,
     /// Whether bytes of the same engine may pass through undecoded.
@@ -112,10 +114,19 @@ impl Settings {
             limits: TimeLimits::documented(),
             memory_budget: Self::MEMORY_BUDGET,
             max_row_bytes: Self::MAX_ROW_BYTES,
+            max_rate: None,
             consistency: Consistency::Auto,
             passthrough: true,
             on_bad_row: OnBadRow::Fail,
             show_keys: true,
+        }
+    }
+
+    /// Rows and bytes of a chunk at most.
+    pub fn of_chunk(&self) -> (u64, u64) {
+        match self.max_rate {
+            Some(rate) => rate.of_chunk(self.chunk_rows, self.chunk_bytes),
+            None => (self.chunk_rows, self.chunk_bytes),
         }
     }
 }

@@ -28,6 +28,7 @@ mod limits;
 mod nearest;
 mod plan;
 mod predicate;
+mod rate;
 mod secret;
 mod sink;
 mod source;
@@ -56,6 +57,7 @@ pub use plan::{
     WriteMode,
 };
 pub use predicate::{Comparison, Literal, Predicate};
+pub use rate::Rate;
 pub use secret::{Secret, redact};
 pub use sink::{
     Access, Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink,

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::big_rows::{BigRows, Held, Room};
 use crate::lane::Lane;
+use crate::pace::Pace;
 use crate::row_limit::{self, ROW_TOO_LARGE};
 use crate::sieve::sift;
 use crate::transform::Transform;
@@ -214,9 +215,9 @@ impl ChunkCopier {
         sift: bool,
     ) -> Result<(ChunkTotals, Changes), CopyError> {
         let (items, mut incoming) = mpsc::channel(PREFETCH_PAYLOADS);
-        let stopwatch = self.stopwatch().clone();
+        let (stopwatch, pace) = (self.stopwatch().clone(), Arc::clone(&self.context.pace));
         let reading = spawn("read chunk", async move {
-            read_ahead(reader, &items, room, &stopwatch).await;
+            read_ahead(reader, &items, room, &stopwatch, &pace).await;
         });
         let mut transform = Transform::new(&lane.plan, &lane.rules);
         let mut totals = ChunkTotals::default();
@@ -355,6 +356,7 @@ async fn read_ahead(
     items: &mpsc::Sender<Result<Item>>,
     mut room: Room,
     stopwatch: &Stopwatch,
+    pace: &Pace,
 ) {
     loop {
         let held = stopwatch.time(Stage::AwaitRoom, room.before_read()).await;
@@ -362,6 +364,8 @@ async fn read_ahead(
             Ok(Some(payload)) => {
                 let taking = room.after_read(payload.bytes(), held);
                 let held = stopwatch.time(Stage::AwaitRoom, taking).await;
+                let paying = pace.pay(payload.rows(), payload.bytes());
+                stopwatch.time(Stage::AwaitRoom, paying).await;
                 Ok(Item::Rows { payload, _held: held })
             }
             Ok(None) => {

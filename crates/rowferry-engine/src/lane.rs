@@ -116,12 +116,15 @@ fn read_spec(
     });
     let share = context.memory_budget
         / (u64::try_from(context.workers).unwrap_or(u64::MAX) * PAYLOADS_IN_FLIGHT * 2);
+    let payload = (PAYLOAD_ROWS_MAX, share.clamp(1, PAYLOAD_BYTES_MAX));
+    let (batch_rows, batch_bytes) =
+        settings.max_rate.map_or(payload, |rate| rate.of_payload(payload.0, payload.1));
     ReadSpec {
         columns,
         predicate: plan.predicate.clone(),
         wire,
-        batch_bytes: share.clamp(1, PAYLOAD_BYTES_MAX),
-        batch_rows: PAYLOAD_ROWS_MAX,
+        batch_bytes,
+        batch_rows,
         ordered: plan.duplicates.is_some(),
     }
 }

@@ -25,6 +25,7 @@ mod lane;
 mod observer;
 mod options;
 mod outcome;
+mod pace;
 mod persistence;
 mod planner;
 mod report;
@@ -46,6 +47,7 @@ pub use job_run::{JobEnds, run_job};
 pub use observer::Observer;
 pub use options::{RunContext, RunOptions};
 pub use outcome::TableFailure;
+pub use pace::Pace;
 pub use planner::{PlannedTable, casts_to_paste, plan_job, plan_table};
 pub use report::{
     ErrorReport, Phases, RunReport, RunStatus, Stages, TableReport, TableStatus, Totals,

@@ -7,7 +7,7 @@ use rowferry_core::Settings;
 use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use tokio::sync::Semaphore;
 
-use crate::Observer;
+use crate::{Observer, Pace};
 
 /// Choices of one run that are not part of the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct RunContext {
     pub budget: ByteBudget,
     /// Size of `budget`, in bytes.
     pub memory_budget: u64,
+    /// How fast rows are read.
+    pub pace: Arc<Pace>,
     /// One permit per chunk in flight.
     pub slots: Arc<Semaphore>,
     /// Number of slots.

@@ -10,7 +10,9 @@ use rowferry_core::{
     Chunk, ChunkNo, Consistency, Endpoint, EndpointKind, Guard, Job, KeyRange, Mode, Payload,
     PublishWhen, ReadSpec, Receipt, Result, Settings, Sink, Source, TableJob, TablePlan, TableRef,
 };
-use rowferry_engine::{JobEnds, Observer, RunContext, RunOptions, RunReport, TableReport, run_job};
+use rowferry_engine::{
+    JobEnds, Observer, Pace, RunContext, RunOptions, RunReport, TableReport, run_job,
+};
 use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use rowferry_synthetic::{GenerateSource, MemorySink};
 use rowferry_testkit::{Faults, FaultySink, FaultySource, StepFault};
@@ -168,6 +170,7 @@ impl World {
             jitter: Jitter::default(),
             budget: ByteBudget::new(memory_budget),
             memory_budget,
+            pace: Arc::new(Pace::new(self.job.settings.max_rate)),
             slots: Arc::new(Semaphore::new(self.workers)),
             workers: self.workers,
             stop: run.stop,

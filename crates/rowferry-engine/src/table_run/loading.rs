@@ -211,9 +211,10 @@ impl TableRun {
         scope_lower: Option<KeyTuple>,
     ) -> Result<Cutter> {
         let source = &attempt.plan.source;
+        let (rows, bytes) = self.job.settings.of_chunk();
         let spec = ChunkSpec {
-            rows: self.job.settings.chunk_rows,
-            bytes: self.job.settings.chunk_bytes,
+            rows,
+            bytes,
             row_bytes_estimated: source.row_bytes_estimated(),
             with_null_keys: scope_lower.is_none(),
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rowferry_engine::{ErrorReport, JobEnds, RunContext, RunOptions, RunReport, run_job};
+use rowferry_engine::{ErrorReport, JobEnds, Pace, RunContext, RunOptions, RunReport, run_job};
 use rowferry_runtime::{ByteBudget, CancellationToken, ComputePool, Jitter};
 use tokio::sync::Semaphore;
 
@@ -146,6 +146,7 @@ async fn run(process: &Arc<Process>) -> RunReport {
         jitter,
         budget: ByteBudget::new(memory_budget),
         memory_budget,
+        pace: Arc::new(Pace::new(None)),
         slots: Arc::new(Semaphore::new(workers)),
         workers,
         stop: process.stop.clone(),

@@ -1,0 +1,97 @@
+"""Measures what a run must keep to beside its speed: start, memory, growth, round trips, the source's other users.
+
+Needs a release build and PostgreSQL; docs/benchmarks.md explains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[1]
+# Servers and the stopwatch are those of the copies.
+sys.path.insert(1, str(HERE.parent / "e2e"))
+
+import machine  # noqa: E402
+from postgres import Postgres  # noqa: E402
+from server import Failed, Unavailable, say  # noqa: E402
+from trials import Line, Trials  # noqa: E402
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python3 bench/limits", description=__doc__)
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(Trials.ALL), metavar="LIST",
+                        help=f"trials, with commas: {', '.join(Trials.ALL)} (default: all)")
+    parser.add_argument("--rows", type=int, default=3_000_000, metavar="N",
+                        help="rows of lineitem; growth goes to ten times and twenty times as many (default 3,000,000)")
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds where there are any (default 3)")
+    parser.add_argument("--results", type=Path, default=PROJECT / "bench/results", metavar="FOLDER",
+                        help="where the results go (default: bench/results)")
+    given = parser.parse_args()
+    if unknown := set(given.only).difference(Trials.ALL):
+        parser.error(f"unknown: {', '.join(unknown)} (there are {', '.join(Trials.ALL)})")
+    return given
+
+
+def markdown(lines: list[Line]) -> str:
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+    rows = [f"| {line.what} | {number(line.measured)} {line.unit} | "
+            f"{'≥ ' if line.at_least and line.bar else ''}{number(line.bar)} | {line.verdict} |" for line in lines]
+    return "\n".join(["| what | measured | bar | |", "|---|---:|---:|---|", *rows])
+
+
+def main() -> int:
+    given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    program = Path(os.environ.get("ROWFERRY_BIN", PROJECT / "target/release/rowferry")).absolute()
+    data = Path(os.environ.get("ROWFERRY_BENCH_DATA", PROJECT / "bench/data")).absolute()
+    now = datetime.now(timezone.utc)
+    folder = data / "runs" / f"limits-{now.strftime('%Y%m%dT%H%M%SZ')}"
+    folder.mkdir(parents=True)
+    server = Postgres(data, "limits")
+    lines: list[Line] = []
+    failed: dict[str, str] = {}
+    described = machine.describe()
+    try:
+        server.start()
+        trials = Trials(program, server, folder, given.rows, given.repeat)
+        for name in given.only:
+            say(name)
+            try:
+                for line in getattr(trials, name)():
+                    lines.append(line)
+                    say(f"  {line.what}: {line.measured:.4g} {line.unit} {line.verdict}")
+            except Unavailable as reason:
+                say(f"skipped: {name} ({reason})")
+            except (Failed, AssertionError) as error:
+                failed[name] = str(error)
+                say(f"  FAILED: {error}")
+    except (Failed, Unavailable) as error:
+        say(f"error: {error}")
+        return 1
+    finally:
+        server.stop()
+        if lines:
+            given.results.mkdir(parents=True, exist_ok=True)
+            stem = given.results / f"{now:%Y-%m-%d}-limits-{machine.short_name(described)}"
+            stem.with_suffix(".json").write_text(json.dumps(
+                {"started_at": now.isoformat(timespec="seconds"), "machine": described, "rows": given.rows,
+                 "checkout": machine.checkout(PROJECT), "failed": failed,
+                 "lines": [asdict(line) | {"verdict": line.verdict} for line in lines]}, indent=1) + "\n")
+            say(f"\n{markdown(lines)}\nresults: {stem}.json")
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
