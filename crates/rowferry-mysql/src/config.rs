@@ -23,6 +23,11 @@ pub(crate) const PORT: u16 = 3306;
 /// Idle time after which the kernel probes the other end, so that silent drops are noticed.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
+/// The longest packet that a server may be told to take.
+const PACKET_BYTES_MAX: usize = 1 << 30;
+/// The servers' own value, which [`SESSION`] sets too; the driver looks at it in pools only.
+const WAIT_SECONDS: usize = 28_800;
+
 /// Longest that a writer may do nothing inside its transaction: a stopped process must not keep rows
 /// locked, and five minutes outlast every pause of a live one.
 const IDLE_SECONDS: u16 = 300;
@@ -102,6 +107,8 @@ impl Server {
         let Some((version, database, packet_bytes, local_infile)) = row else {
             return Err(ConnectorError::bug("the server has no version"));
         };
+        let packet_bytes = usize::try_from(packet_bytes).unwrap_or(PACKET_BYTES_MAX);
+        let opts = OptsBuilder::from_opts(opts).max_allowed_packet(Some(packet_bytes)).into();
         let flavor = if version.to_ascii_lowercase().contains("mariadb") {
             Flavor::MariaDb
         } else {
@@ -115,7 +122,7 @@ impl Server {
             database: database.unwrap_or_default(),
             flavor,
             version,
-            packet_bytes: usize::try_from(packet_bytes).unwrap_or(usize::MAX),
+            packet_bytes,
             local_infile: local_infile == 1,
             compute,
         }))
@@ -269,6 +276,9 @@ fn options(endpoint: &Endpoint, tls: TlsMode) -> Result<Opts> {
         .db_name((!endpoint.database.is_empty()).then(|| endpoint.database.clone()))
         .socket(endpoint.socket.as_ref().map(|path| path.display().to_string()))
         .prefer_socket(Some(false))
+        // The driver would ask for both, once per connection, and panic where the answer is damaged.
+        .max_allowed_packet(Some(PACKET_BYTES_MAX))
+        .wait_timeout(Some(WAIT_SECONDS))
         .tcp_keepalive(Some(KEEPALIVE))
         .connect_attribute("program_name", endpoint.application.clone())
         .ssl_opts(ssl(endpoint, tls)?);
