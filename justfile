@@ -26,6 +26,10 @@ db-up:
 kernels *args:
     cargo bench -p rowferry-bench {{args}}
 
+# Instructions per row of codecs and kernels beside those on record; `--record` writes them.
+instructions *args:
+    scripts/instructions {{args}}
+
 # Copies beside raw pipes and other tools; results in bench/results.
 bench *args:
     python3 bench/e2e {{args}}

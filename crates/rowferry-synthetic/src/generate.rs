@@ -1,7 +1,9 @@
 //! The `generate:` source.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use rowferry_core::{
     CheckLine, Column, ConnectorError, Consistency, ErrorClass, Result, Snapshot, Source,
@@ -11,7 +13,7 @@ use rowferry_core::{
 use crate::request::{Request, Set};
 use crate::snapshot::GeneratedView;
 use crate::table::{ENGINE, Table};
-use crate::{plain, shop};
+use crate::{batch, plain, shop};
 
 /// A source without a database.
 pub struct GenerateSource {
@@ -47,6 +49,20 @@ impl GenerateSource {
         };
         let tables = tables.into_iter().map(Arc::new).collect();
         Ok(Self { request, tables })
+    }
+
+    /// The columns of a table and its rows of these numbers in one batch, for benches that have no
+    /// use for chunks.
+    ///
+    /// # Errors
+    ///
+    /// Class `Setup`, slug `unknown-table`.
+    pub fn batch(&self, table: &TableRef, rows: Range<u64>) -> Result<(Vec<Column>, RecordBatch)> {
+        let table = self.table(table)?;
+        let columns: Vec<usize> = (0..table.recipes.len()).collect();
+        let rows: Vec<u64> = (rows.start..rows.end.min(table.rows)).collect();
+        let batch = batch::build(table, self.request.seed, &columns, &rows)?;
+        Ok((table.schema().columns, batch))
     }
 
     fn table(&self, name: &TableRef) -> Result<&Arc<Table>> {
