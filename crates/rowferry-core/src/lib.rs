@@ -30,6 +30,7 @@ mod plan;
 mod predicate;
 mod rate;
 mod secret;
+mod short_copy;
 mod sink;
 mod source;
 mod stream;
@@ -59,6 +60,7 @@ pub use plan::{
 pub use predicate::{Comparison, Literal, Predicate};
 pub use rate::Rate;
 pub use secret::{Secret, redact};
+pub use short_copy::copy_short;
 pub use sink::{
     Access, Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink,
     StreamLock, TargetTable, Tried,

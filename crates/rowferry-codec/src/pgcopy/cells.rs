@@ -7,17 +7,19 @@ use arrow_buffer::NullBuffer;
 
 use super::{
     columns::Broken,
-    encode::{put, put_slice},
+    encode::{put, put_cell, put_slice, put_value},
     rule::Rule,
 };
 
 /// Length word of a NULL.
-const NULL_FIELD: [u8; 4] = (-1_i32).to_be_bytes();
+pub(super) const NULL_FIELD: [u8; 4] = (-1_i32).to_be_bytes();
 /// Bytes of a length word.
 pub(super) const LENGTH_BYTES: usize = 4;
 
 /// Writes the cells of one column.
 pub(super) trait Cells {
+    /// Bytes of each cell, length word included; `None` unless all cells have the same.
+    fn width(&self) -> Option<usize>;
     /// Adds each row's bytes to `sizes`, length word included.
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) -> Result<(), Broken>;
     /// Writes each row's cell at its place and moves the place behind it.
@@ -39,6 +41,10 @@ struct Fixed<'a, T, F, const N: usize> {
 }
 
 impl<T: Copy, F: Fn(T) -> Result<[u8; N], Rule>, const N: usize> Cells for Fixed<'_, T, F, N> {
+    fn width(&self) -> Option<usize> {
+        self.nulls.is_none().then_some(LENGTH_BYTES + N)
+    }
+
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) -> Result<(), Broken> {
         for (row, size) in rows.zip(sizes) {
             let is_null = self.nulls.is_some_and(|nulls| nulls.is_null(row));
@@ -53,17 +59,13 @@ impl<T: Copy, F: Fn(T) -> Result<[u8; N], Rule>, const N: usize> Cells for Fixed
         places: &mut [usize],
         out: &mut [u8],
     ) -> Result<(), Broken> {
-        // Every fixed width is below 2^31.
-        let length = u32::try_from(N).unwrap_or(u32::MAX).to_be_bytes();
         let values = self.values.get(rows.clone()).unwrap_or_default();
         for ((row, value), place) in rows.zip(values).zip(places) {
             if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
                 put(out, place, NULL_FIELD);
                 continue;
             }
-            let bytes = (self.convert)(*value).map_err(|rule| (row, rule))?;
-            put(out, place, length);
-            put(out, place, bytes);
+            put_cell(out, place, (self.convert)(*value).map_err(|rule| (row, rule))?);
         }
         Ok(())
     }
@@ -81,28 +83,35 @@ struct Slices<'a, F> {
 }
 
 impl<F> Slices<'_, F> {
+    /// The bytes of each row; `None` = NULL.
     #[inline]
-    fn value(&self, row: usize) -> Option<&[u8]> {
-        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
-            return None;
-        }
-        let start = usize::try_from(*self.offsets.get(row)?).ok()?;
-        let end = usize::try_from(*self.offsets.get(row + 1)?).ok()?;
-        self.data.get(start..end)
+    fn values(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, Option<&[u8]>)> {
+        // Arrow's offsets are not negative.
+        let place = |offset: i32| usize::try_from(offset).unwrap_or(0);
+        let ends = self.offsets.get(rows.start..=rows.end).unwrap_or_default();
+        rows.zip(ends.array_windows()).map(move |(row, [start, end])| {
+            let value = self.data.get(place(*start)..place(*end));
+            (row, value.filter(|_| !self.nulls.is_some_and(|nulls| nulls.is_null(row))))
+        })
     }
 }
 
 impl<F: Fn(&[u8]) -> Result<(), Rule>> Cells for Slices<'_, F> {
+    fn width(&self) -> Option<usize> {
+        None
+    }
+
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) -> Result<(), Broken> {
         if self.refuse_nul {
-            let has_nul = |row| self.value(row).is_some_and(|value| value.contains(&0));
-            if let Some(row) = rows.clone().find(|row| has_nul(*row)) {
+            let mut values = self.values(rows.clone());
+            let has_nul = |value: Option<&[u8]>| value.is_some_and(|value| value.contains(&0));
+            if let Some((row, _)) = values.find(|(_, value)| has_nul(*value)) {
                 return Err((row, Rule::NUL));
             }
         }
-        for (row, size) in rows.zip(sizes) {
+        for ((row, value), size) in self.values(rows).zip(sizes) {
             *size += LENGTH_BYTES;
-            if let Some(value) = self.value(row) {
+            if let Some(value) = value {
                 (self.check)(value).map_err(|rule| (row, rule))?;
                 *size += self.version.len() + value.len();
             }
@@ -116,16 +125,18 @@ impl<F: Fn(&[u8]) -> Result<(), Rule>> Cells for Slices<'_, F> {
         places: &mut [usize],
         out: &mut [u8],
     ) -> Result<(), Broken> {
-        for (row, place) in rows.zip(places) {
-            let Some(value) = self.value(row) else {
+        for ((_, value), place) in self.values(rows).zip(places) {
+            let Some(value) = value else {
                 put(out, place, NULL_FIELD);
                 continue;
             };
-            put(out, place, length_word(self.version.len() + value.len()));
-            if !self.version.is_empty() {
+            if self.version.is_empty() {
+                put_value(out, place, value);
+            } else {
+                put(out, place, length_word(self.version.len() + value.len()));
                 put_slice(out, place, self.version);
+                put_slice(out, place, value);
             }
-            put_slice(out, place, value);
         }
         Ok(())
     }
@@ -140,6 +151,10 @@ struct Staged<'a, F> {
 }
 
 impl<F: Fn(usize, &mut Vec<u8>) -> Result<(), Rule>> Cells for Staged<'_, F> {
+    fn width(&self) -> Option<usize> {
+        None
+    }
+
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) -> Result<(), Broken> {
         self.bytes.clear();
         self.ends.clear();
@@ -178,8 +193,7 @@ pub(super) fn scatter_staged<'a>(
         if nulls.is_some_and(|nulls| nulls.is_null(row)) {
             put(out, place, NULL_FIELD);
         } else {
-            put(out, place, length_word(end - start));
-            put_slice(out, place, bytes.get(start..*end).unwrap_or_default());
+            put_value(out, place, bytes.get(start..*end).unwrap_or_default());
         }
         start = *end;
     }

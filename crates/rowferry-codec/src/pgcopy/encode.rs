@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use bytes::BytesMut;
+use rowferry_core::copy_short;
 
 use super::{
     BLOCK_ROWS, CodecError, ColumnCodec,
+    cells::LENGTH_BYTES,
     lists::prepared,
     to_wire::{can_encode, cells},
 };
@@ -61,12 +63,15 @@ impl Encoder {
             .collect::<Result<Vec<_>, _>>()?;
         let count = i16::try_from(columns.len())
             .map_err(|_many| CodecError::Batch("more than 32767 columns".to_owned()))?;
+        // Columns whose cells all have the same size need not be measured row by row.
+        let alike: usize = columns.iter().filter_map(|cells| cells.width()).sum();
         let mut sizes = [0_usize; BLOCK_ROWS];
         for start in (0..batch.num_rows()).step_by(BLOCK_ROWS) {
             let rows = start..batch.num_rows().min(start + BLOCK_ROWS);
             let sizes = sizes.get_mut(..rows.len()).unwrap_or_default();
-            sizes.fill(size_of_val(&count));
-            for (cells, column) in columns.iter_mut().zip(self.columns.iter()) {
+            sizes.fill(size_of_val(&count) + alike);
+            let measured = columns.iter_mut().zip(self.columns.iter());
+            for (cells, column) in measured.filter(|(cells, _)| cells.width().is_none()) {
                 cells
                     .measure(rows.clone(), sizes)
                     .map_err(|(row, rule)| CodecError::value(&column.name, row, rule))?;
@@ -131,13 +136,42 @@ pub(super) fn put<const N: usize>(out: &mut [u8], place: &mut usize, bytes: [u8;
     *place += N;
 }
 
-/// As [`put`], for a value of any length.
+/// As [`put`], for a length word and the `N` bytes that it counts.
+#[inline]
+pub(super) fn put_cell<const N: usize>(out: &mut [u8], place: &mut usize, bytes: [u8; N]) {
+    let cell = out.get_mut(*place..).and_then(<[u8]>::split_first_chunk_mut::<LENGTH_BYTES>);
+    debug_assert!(cell.is_some(), "a row was measured too short");
+    if let Some((length, rest)) = cell
+        && let Some(slot) = rest.first_chunk_mut::<N>()
+    {
+        // Every fixed width is far below 2^31.
+        *length = u32::try_from(N).unwrap_or(u32::MAX).to_be_bytes();
+        *slot = bytes;
+    }
+    *place += LENGTH_BYTES + N;
+}
+
+/// As [`put_cell`], for a value of any length.
+#[inline]
+pub(super) fn put_value(out: &mut [u8], place: &mut usize, value: &[u8]) {
+    let cell = out.get_mut(*place..).and_then(<[u8]>::split_first_chunk_mut::<LENGTH_BYTES>);
+    let cell = cell.and_then(|(length, rest)| Some((length, rest.get_mut(..value.len())?)));
+    debug_assert!(cell.is_some(), "a row was measured too short");
+    if let Some((length, slot)) = cell {
+        // Arrow's 32-bit offsets keep every value below 2^31 bytes.
+        *length = u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes();
+        copy_short(slot, value);
+    }
+    *place += LENGTH_BYTES + value.len();
+}
+
+/// As [`put`], for bytes of any number.
 #[inline]
 pub(super) fn put_slice(out: &mut [u8], place: &mut usize, bytes: &[u8]) {
     let slot = out.get_mut(*place..*place + bytes.len());
     debug_assert!(slot.is_some(), "a row was measured too short");
     if let Some(slot) = slot {
-        slot.copy_from_slice(bytes);
+        copy_short(slot, bytes);
     }
     *place += bytes.len();
 }

@@ -186,6 +186,10 @@ impl<'a> ListCells<'a> {
 }
 
 impl Cells for ListCells<'_> {
+    fn width(&self) -> Option<usize> {
+        None
+    }
+
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) -> Result<(), Broken> {
         self.bytes.clear();
         self.ends.clear();

@@ -25,6 +25,7 @@ mod cells;
 mod collect;
 mod column;
 mod columns;
+mod decimal_cells;
 mod decode;
 mod encode;
 mod error;
@@ -34,6 +35,7 @@ mod numbers;
 mod numeric;
 mod rewrite;
 mod rule;
+mod short_numeric;
 #[cfg(test)]
 mod tests;
 mod timetz;

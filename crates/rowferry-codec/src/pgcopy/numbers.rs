@@ -9,6 +9,7 @@ use arrow_array::{
 use super::{
     PgType, bits,
     cells::{BoxedCells, fixed, staged},
+    decimal_cells::DecimalCells,
     numeric::{self, Fit},
     rule::Rule,
 };
@@ -105,20 +106,8 @@ pub(super) fn decimals<'a>(
             numeric::from_i256(array.value(row), scale, fit, out)
         });
     }
-    let array = array.as_primitive::<Decimal128Type>();
-    let values = array.values();
-    if fit.takes_all(precision, scale) {
-        return staged(array.nulls(), move |row, out| {
-            numeric::from_i128(values.get(row).copied().unwrap_or_default(), scale, out);
-            Ok(())
-        });
-    }
-    staged(array.nulls(), move |row, out| {
-        let value = values.get(row).copied().unwrap_or_default();
-        fit.check(value.unsigned_abs(), scale)?;
-        numeric::from_i128(value, scale, out);
-        Ok(())
-    })
+    let fit = Some(fit).filter(|fit| !fit.takes_all(precision, scale));
+    Some(Box::new(DecimalCells::new(array.as_primitive(), scale, fit)))
 }
 
 /// Decimals as whole numbers of the smallest unit.

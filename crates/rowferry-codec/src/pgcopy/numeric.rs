@@ -5,10 +5,13 @@
 
 use arrow_buffer::i256;
 
-use super::rule::Rule;
+use super::{
+    rule::Rule,
+    short_numeric::{Short, split_lowest},
+};
 
-const POSITIVE: u16 = 0x0000;
-const NEGATIVE: u16 = 0x4000;
+pub(super) const POSITIVE: u16 = 0x0000;
+pub(super) const NEGATIVE: u16 = 0x4000;
 const NAN: u16 = 0xc000;
 const PLUS_INFINITY: u16 = 0xd000;
 const MINUS_INFINITY: u16 = 0xf000;
@@ -316,8 +319,19 @@ impl Fit {
 }
 
 /// Appends `value` × 10^−`scale` in wire form.
-#[inline]
 pub(super) fn from_i128(value: i128, scale: u8, out: &mut Vec<u8>) {
+    match Short::new(value, scale) {
+        Some(short) => {
+            out.extend_from_slice(&short.head.to_be_bytes());
+            let groups = short.groups.to_be_bytes();
+            out.extend_from_slice(groups.get(..2 * short.count).unwrap_or_default());
+        }
+        None => from_long(value, scale, out),
+    }
+}
+
+/// As [`from_i128`], for any value.
+pub(super) fn from_long(value: i128, scale: u8, out: &mut Vec<u8>) {
     let sign = if value < 0 { NEGATIVE } else { POSITIVE };
     let unsigned = value.unsigned_abs();
     let mut groups = [0_u16; GROUPS];
@@ -353,14 +367,8 @@ pub(super) fn from_i128(value: i128, scale: u8, out: &mut Vec<u8>) {
 /// group is filled up with zeros behind the scale's last digit.
 #[inline]
 fn split_small(unsigned: u64, scale: u8, groups: &mut [u16; GROUPS]) -> usize {
-    let (mut rest, lowest) = match scale % 4 {
-        1 => (unsigned / 10, unsigned % 10 * 1_000),
-        2 => (unsigned / 100, unsigned % 100 * 100),
-        3 => (unsigned / 1_000, unsigned % 1_000 * 10),
-        _ => (unsigned / 10_000, unsigned % 10_000),
-    };
+    let (mut rest, mut group) = split_lowest(unsigned, scale);
     let mut used = 0;
-    let mut group = lowest;
     for slot in groups {
         if rest == 0 && group == 0 {
             break;
