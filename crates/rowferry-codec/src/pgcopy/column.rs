@@ -112,6 +112,38 @@ pub enum PgType {
     },
 }
 
+impl PgType {
+    /// Bytes of every value on the wire, where all have the same.
+    pub(super) const fn wire_bytes(&self) -> Option<u32> {
+        match self {
+            Self::Bool | Self::Char1 => Some(1),
+            Self::Int2 => Some(2),
+            Self::Int4 | Self::Oid | Self::Xid | Self::Float4 | Self::Date => Some(4),
+            Self::Int8
+            | Self::Xid8
+            | Self::Lsn
+            | Self::Float8
+            | Self::Money { .. }
+            | Self::Time { .. }
+            | Self::Timestamp { .. }
+            | Self::TimestampTz { .. } => Some(8),
+            Self::TimeTz { .. } => Some(12),
+            Self::Interval { .. } | Self::Uuid => Some(16),
+            Self::Numeric { .. }
+            | Self::Text
+            | Self::Varchar { .. }
+            | Self::Bpchar { .. }
+            | Self::Bytea
+            | Self::Json
+            | Self::Jsonb
+            | Self::Bit { .. }
+            | Self::VarBit { .. }
+            | Self::Array { .. }
+            | Self::Enum { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for PgType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sized = |f: &mut fmt::Formatter<'_>, word: &str, chars: Option<u32>| match chars {

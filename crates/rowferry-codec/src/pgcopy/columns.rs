@@ -3,32 +3,61 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray,
-    StringArray,
+    ArrayRef, ArrowPrimitiveType, BooleanArray, FixedSizeBinaryArray, PrimitiveArray,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, ScalarBuffer};
 use arrow_schema::DataType;
 
-use super::{CodecError, rule::Rule};
+use super::{
+    CodecError,
+    pieces::variable_array,
+    rule::Rule,
+    validity::{Validity, WORD_ROWS},
+};
 
 /// Row within the block or batch, and the rule that its value breaks.
 pub(super) type Broken = (usize, Rule);
 
 /// Where the fields of a block of rows start: positions of their length words, column by column.
 pub(super) struct Heads {
-    columns: usize,
+    /// What is expected of each column's fields.
+    widths: Vec<Width>,
     rows: usize,
     stride: usize,
     places: Vec<u32>,
+}
+
+/// A length word that a column often has, and the bytes from it to the next field.
+///
+/// Where a field starts depends on the lengths of all before it, and each of these must be loaded
+/// first. A width that is known breaks the chain: the processor goes on with it while the comparison
+/// is still under way.
+#[derive(Clone, Copy)]
+struct Width {
+    word: [u8; 4],
+    step: usize,
+}
+
+impl Width {
+    fn of(bytes: Option<u32>) -> Self {
+        match bytes {
+            Some(bytes) => Self { word: bytes.to_be_bytes(), step: 4 + bytes as usize },
+            // Only a NULL is known to be nothing but its length word.
+            None => Self { word: (-1_i32).to_be_bytes(), step: 4 },
+        }
+    }
 }
 
 /// Keeps the columns' strides off powers of two, which would share a few sets of the cache.
 const STRIDE_PAD: usize = 16;
 
 impl Heads {
-    pub(super) fn new(columns: usize, block_rows: usize) -> Self {
+    /// `widths` of the columns' fields, where all but NULLs have one.
+    pub(super) fn new(widths: impl Iterator<Item = Option<u32>>, block_rows: usize) -> Self {
+        let widths: Vec<Width> = widths.map(Width::of).collect();
         let stride = block_rows + STRIDE_PAD;
-        Self { columns, rows: 0, stride, places: vec![0; columns * stride] }
+        let places = vec![0; widths.len() * stride];
+        Self { widths, rows: 0, stride, places }
     }
 
     /// Notes the fields of `rows` tuples from `at` on, and returns where they end. After it, each
@@ -40,24 +69,34 @@ impl Heads {
         rows: usize,
     ) -> Result<usize, CodecError> {
         const CUT: CodecError = CodecError::Stream { rule: "a tuple is cut off" };
+        const NEGATIVE: CodecError = CodecError::Stream { rule: "a negative field length" };
         self.rows = rows;
         for row in 0..rows {
-            let count = bytes.get(at..).and_then(<[u8]>::first_chunk::<2>).ok_or(CUT)?;
-            if usize::try_from(i16::from_be_bytes(*count)) != Ok(self.columns) {
+            // Not `ok_or`, which makes and drops an error for each field.
+            let Some(count) = bytes.get(at..).and_then(<[u8]>::first_chunk::<2>) else {
+                return Err(CUT);
+            };
+            if usize::try_from(i16::from_be_bytes(*count)) != Ok(self.widths.len()) {
                 return Err(CodecError::Stream { rule: "another number of fields than columns" });
             }
             at += 2;
             let slots = self.places.get_mut(row..).unwrap_or_default();
-            for slot in slots.iter_mut().step_by(self.stride).take(self.columns) {
-                let length = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>).ok_or(CUT)?;
+            for (slot, width) in slots.iter_mut().step_by(self.stride).zip(&self.widths) {
+                let Some(length) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) else {
+                    return Err(CUT);
+                };
                 // The caller holds the bytes below 2 GiB.
                 *slot = u32::try_from(at).unwrap_or(u32::MAX);
+                if *length == width.word {
+                    at += width.step;
+                    continue;
+                }
                 let length = i32::from_be_bytes(*length);
                 at += 4;
                 if length > 0 {
                     at += usize::try_from(length).unwrap_or(0);
                 } else if length < -1 {
-                    return Err(CodecError::Stream { rule: "a negative field length" });
+                    return Err(NEGATIVE);
                 }
             }
         }
@@ -84,33 +123,57 @@ pub(super) trait ColumnBuilder {
     fn finish(self: Box<Self>) -> Result<ArrayRef, Broken>;
 }
 
-/// Values of a fixed Arrow width.
-struct Plain<A: ArrowPrimitiveType, F> {
+/// Values of a fixed Arrow width; `P` reads one.
+struct Plain<A: ArrowPrimitiveType, P> {
     values: Vec<A::Native>,
-    nulls: NullBufferBuilder,
+    valid: Validity,
     data_type: DataType,
-    parse: F,
+    read: P,
 }
 
-impl<A: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<A::Native, Rule>> ColumnBuilder for Plain<A, F> {
+impl<A: ArrowPrimitiveType, P> ColumnBuilder for Plain<A, P>
+where
+    P: Fn(&[u8], u32) -> Result<Option<A::Native>, Rule>,
+{
     fn append(&mut self, bytes: &[u8], heads: &[u32]) -> Result<(), Broken> {
-        for (row, head) in heads.iter().enumerate() {
-            if let Some(field) = field(bytes, *head) {
-                self.values.push((self.parse)(field).map_err(|rule| (row, rule))?);
-                self.nulls.append_non_null();
-            } else {
-                self.values.push(A::default_value());
-                self.nulls.append_null();
+        for (word, heads) in heads.chunks(WORD_ROWS).enumerate() {
+            let mut valid = 0_u64;
+            let start = self.values.len();
+            self.values.resize(start + heads.len(), A::default_value());
+            let slots = self.values.get_mut(start..).unwrap_or_default();
+            for (row, (head, slot)) in heads.iter().zip(slots).enumerate() {
+                let value = (self.read)(bytes, *head);
+                if let Some(value) = value.map_err(|rule| (word * WORD_ROWS + row, rule))? {
+                    *slot = value;
+                    valid |= 1 << row;
+                }
             }
+            self.valid.append(valid, heads.len());
         }
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<ArrayRef, Broken> {
+    fn finish(self: Box<Self>) -> Result<ArrayRef, Broken> {
         let values = ScalarBuffer::from(self.values);
-        let array = PrimitiveArray::<A>::new(values, self.nulls.finish());
+        let array = PrimitiveArray::<A>::new(values, self.valid.finish());
         Ok(Arc::new(array.with_data_type(self.data_type)))
     }
+}
+
+/// The field of exactly `N` bytes whose length word stands at `head`; `None` = NULL.
+#[inline]
+fn fixed_field<const N: usize>(bytes: &[u8], head: u32) -> Result<Option<[u8; N]>, Rule> {
+    let Some((length, rest)) = bytes.get(head as usize..).and_then(<[u8]>::split_first_chunk)
+    else {
+        return Err(Rule::LENGTH);
+    };
+    let length = i32::from_be_bytes(*length);
+    if usize::try_from(length) == Ok(N)
+        && let Some(value) = rest.first_chunk::<N>()
+    {
+        return Ok(Some(*value));
+    }
+    if length == -1 { Ok(None) } else { Err(Rule::LENGTH) }
 }
 
 /// Booleans, bit-packed.
@@ -175,7 +238,7 @@ impl ColumnBuilder for Sixteens {
 struct Variable<F> {
     values: Vec<u8>,
     offsets: Vec<i32>,
-    nulls: NullBufferBuilder,
+    valid: Validity,
     is_text: bool,
     append: F,
 }
@@ -187,7 +250,7 @@ impl<F: Fn(&[u8], &mut Vec<u8>) -> Result<(), Rule>> ColumnBuilder for Variable<
             if let Some(field) = field {
                 (self.append)(field, &mut self.values).map_err(|rule| (row, rule))?;
             }
-            self.nulls.append(field.is_some());
+            self.valid.append(u64::from(field.is_some()), 1);
             // Numerics can be longer as text than on the wire.
             let end = i32::try_from(self.values.len()).map_err(|_long| (row, Rule::LENGTH))?;
             self.offsets.push(end);
@@ -195,23 +258,8 @@ impl<F: Fn(&[u8], &mut Vec<u8>) -> Result<(), Rule>> ColumnBuilder for Variable<
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<ArrayRef, Broken> {
-        let nulls = self.nulls.finish();
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-        let values = Buffer::from_vec(self.values);
-        if !self.is_text {
-            return Ok(Arc::new(BinaryArray::new(offsets, values, nulls)));
-        }
-        // One validation over all values, and of the places where they meet.
-        if let Ok(array) = StringArray::try_new(offsets.clone(), values.clone(), nulls) {
-            return Ok(Arc::new(array));
-        }
-        let place = |end: &i32| usize::try_from(*end).unwrap_or(0);
-        let broken = offsets.iter().zip(offsets.iter().skip(1)).position(|(start, end)| {
-            let value = values.get(place(start)..place(end)).unwrap_or_default();
-            simdutf8::basic::from_utf8(value).is_err()
-        });
-        Err((broken.unwrap_or(0), Rule::UTF8))
+    fn finish(self: Box<Self>) -> Result<ArrayRef, Broken> {
+        variable_array(self.values, self.offsets, self.valid, self.is_text)
     }
 }
 
@@ -219,13 +267,33 @@ pub(super) fn exactly<const N: usize>(field: &[u8]) -> Result<[u8; N], Rule> {
     field.try_into().map_err(|_length| Rule::LENGTH)
 }
 
+/// A column of values that `parse` reads from fields of any length.
 pub(super) fn plain<A: ArrowPrimitiveType>(
     rows: usize,
     data_type: DataType,
     parse: impl Fn(&[u8]) -> Result<A::Native, Rule> + 'static,
 ) -> Box<dyn ColumnBuilder> {
-    let values = Vec::with_capacity(rows);
-    Box::new(Plain::<A, _> { values, nulls: NullBufferBuilder::new(rows), data_type, parse })
+    reading::<A>(rows, data_type, move |bytes, head| field(bytes, head).map(&parse).transpose())
+}
+
+/// A column of values that `parse` reads from fields of `N` bytes.
+pub(super) fn fixed<A: ArrowPrimitiveType, const N: usize>(
+    rows: usize,
+    data_type: DataType,
+    parse: impl Fn([u8; N]) -> Result<A::Native, Rule> + 'static,
+) -> Box<dyn ColumnBuilder> {
+    reading::<A>(rows, data_type, move |bytes, head| {
+        fixed_field(bytes, head)?.map(&parse).transpose()
+    })
+}
+
+fn reading<A: ArrowPrimitiveType>(
+    rows: usize,
+    data_type: DataType,
+    read: impl Fn(&[u8], u32) -> Result<Option<A::Native>, Rule> + 'static,
+) -> Box<dyn ColumnBuilder> {
+    let (values, valid) = (Vec::with_capacity(rows), Validity::new(rows));
+    Box::new(Plain::<A, _> { values, valid, data_type, read })
 }
 
 pub(super) fn bools(rows: usize) -> Box<dyn ColumnBuilder> {
@@ -247,7 +315,6 @@ pub(super) fn variable(
 ) -> Box<dyn ColumnBuilder> {
     let mut offsets = Vec::with_capacity(rows + 1);
     offsets.push(0);
-    let values = Vec::with_capacity(bytes);
-    let nulls = NullBufferBuilder::new(rows);
-    Box::new(Variable { values, offsets, nulls, is_text, append })
+    let (values, valid) = (Vec::with_capacity(bytes), Validity::new(rows));
+    Box::new(Variable { values, offsets, valid, is_text, append })
 }

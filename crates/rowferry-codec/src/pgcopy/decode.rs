@@ -69,7 +69,8 @@ impl DecodePlan {
                     .ok_or_else(|| CodecError::no_decoding(column))
             })
             .collect::<Result<_, _>>()?;
-        let mut heads = Heads::new(self.columns.len(), BLOCK_ROWS);
+        let widths = self.columns.iter().map(|column| column.pg.wire_bytes());
+        let mut heads = Heads::new(widths, BLOCK_ROWS);
         let mut at = 0;
         let mut done = 0;
         while done < rows {

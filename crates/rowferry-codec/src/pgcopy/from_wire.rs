@@ -12,9 +12,10 @@ use rowferry_core::CanonicalType;
 
 use super::{
     PgType, bits, calendar,
-    columns::{ColumnBuilder, bools, exactly, plain, sixteens, variable},
+    columns::{ColumnBuilder, bools, exactly, fixed, plain, sixteens, variable},
     lists::Lists,
     numeric,
+    pieces::{pieces, without_blanks},
     rule::Rule,
     timetz, uuid,
 };
@@ -87,21 +88,15 @@ pub(super) fn builder(
     let data_type = canonical.arrow();
     Some(match canonical {
         C::Boolean => bools(rows),
-        C::Int16 => plain::<Int16Type>(rows, data_type, |f| Ok(i16::from_be_bytes(exactly(f)?))),
-        C::Int32 => plain::<Int32Type>(rows, data_type, |f| Ok(i32::from_be_bytes(exactly(f)?))),
-        C::Int64 => plain::<Int64Type>(rows, data_type, |f| Ok(i64::from_be_bytes(exactly(f)?))),
-        C::UInt32 => plain::<UInt32Type>(rows, data_type, |f| Ok(u32::from_be_bytes(exactly(f)?))),
-        C::UInt64 => plain::<UInt64Type>(rows, data_type, |f| Ok(u64::from_be_bytes(exactly(f)?))),
-        C::Float32 => {
-            plain::<Float32Type>(rows, data_type, |f| Ok(f32::from_be_bytes(exactly(f)?)))
-        }
-        C::Float64 => {
-            plain::<Float64Type>(rows, data_type, |f| Ok(f64::from_be_bytes(exactly(f)?)))
-        }
+        C::Int16 => fixed::<Int16Type, _>(rows, data_type, |f| Ok(i16::from_be_bytes(f))),
+        C::Int32 => fixed::<Int32Type, _>(rows, data_type, |f| Ok(i32::from_be_bytes(f))),
+        C::Int64 => fixed::<Int64Type, _>(rows, data_type, |f| Ok(i64::from_be_bytes(f))),
+        C::UInt32 => fixed::<UInt32Type, _>(rows, data_type, |f| Ok(u32::from_be_bytes(f))),
+        C::UInt64 => fixed::<UInt64Type, _>(rows, data_type, |f| Ok(u64::from_be_bytes(f))),
+        C::Float32 => fixed::<Float32Type, _>(rows, data_type, |f| Ok(f32::from_be_bytes(f))),
+        C::Float64 => fixed::<Float64Type, _>(rows, data_type, |f| Ok(f64::from_be_bytes(f))),
         C::Decimal { .. } if matches!(pg, PgType::Money { .. }) => {
-            plain::<Decimal128Type>(rows, data_type, |f| {
-                Ok(i128::from(i64::from_be_bytes(exactly(f)?)))
-            })
+            fixed::<Decimal128Type, _>(rows, data_type, |f| Ok(i64::from_be_bytes(f).into()))
         }
         C::Decimal { precision, scale } => decimal(*precision, *scale, rows, data_type)?,
         C::DecimalText => variable(rows, bytes, true, numeric::to_text),
@@ -109,9 +104,8 @@ pub(super) fn builder(
         C::Enum { labels } => {
             let labels: HashSet<Vec<u8>> =
                 labels.iter().map(|label| label.clone().into_bytes()).collect();
-            variable(rows, bytes, true, move |field, out| {
-                out.extend_from_slice(field);
-                if labels.contains(field) { Ok(()) } else { Err(Rule::LABEL) }
+            pieces(rows, bytes, true, move |field| {
+                if labels.contains(field) { Ok(field.len()) } else { Err(Rule::LABEL) }
             })
         }
         C::Json { .. } if *pg == PgType::Jsonb => {
@@ -123,24 +117,23 @@ pub(super) fn builder(
                 _ => Err(Rule::JSONB_VERSION),
             })
         }
-        C::Json { .. } | C::Opaque { .. } => variable(rows, bytes, true, copy),
-        C::Binary { .. } if *pg == PgType::Char1 => variable(rows, bytes, false, |field, out| {
-            out.extend_from_slice(&exactly::<1>(field)?);
-            Ok(())
+        C::Json { .. } | C::Opaque { .. } => pieces(rows, bytes, true, whole),
+        C::Binary { .. } if *pg == PgType::Char1 => {
+            pieces(rows, bytes, false, |field| Ok(exactly::<1>(field)?.len()))
+        }
+        C::Binary { .. } => pieces(rows, bytes, false, whole),
+        C::Date => fixed::<Date32Type, _>(rows, data_type, |f| {
+            calendar::date_from_pg(i32::from_be_bytes(f))
         }),
-        C::Binary { .. } => variable(rows, bytes, false, copy),
-        C::Date => plain::<Date32Type>(rows, data_type, |f| {
-            calendar::date_from_pg(i32::from_be_bytes(exactly(f)?))
-        }),
-        C::Time { .. } => plain::<Time64MicrosecondType>(rows, data_type, |f| {
-            calendar::time_from_pg(i64::from_be_bytes(exactly(f)?))
+        C::Time { .. } => fixed::<Time64MicrosecondType, _>(rows, data_type, |f| {
+            calendar::time_from_pg(i64::from_be_bytes(f))
         }),
         C::Timestamp { .. } | C::Instant { .. } => {
-            plain::<TimestampMicrosecondType>(rows, data_type, |f| {
-                calendar::timestamp_from_pg(i64::from_be_bytes(exactly(f)?))
+            fixed::<TimestampMicrosecondType, _>(rows, data_type, |f| {
+                calendar::timestamp_from_pg(i64::from_be_bytes(f))
             })
         }
-        C::Duration { .. } => plain::<DurationMicrosecondType>(rows, data_type, interval),
+        C::Duration { .. } => fixed::<DurationMicrosecondType, _>(rows, data_type, interval),
         C::TimeTz => variable(rows, bytes, true, timetz::to_text),
         C::Uuid | C::Interval => sixteens(rows),
         C::Bits { bits } => {
@@ -165,14 +158,9 @@ pub(super) fn builder(
 fn text(pg: &PgType, rows: usize, bytes: usize) -> Option<Box<dyn ColumnBuilder>> {
     Some(match pg {
         PgType::Text | PgType::Varchar { .. } | PgType::Enum { .. } | PgType::Json => {
-            variable(rows, bytes, true, copy)
+            pieces(rows, bytes, true, whole)
         }
-        // The wire carries the padding, which means nothing.
-        PgType::Bpchar { .. } => variable(rows, bytes, true, |field, out| {
-            let blanks = field.iter().rev().take_while(|byte| **byte == b' ').count();
-            out.extend_from_slice(field.get(..field.len() - blanks).unwrap_or_default());
-            Ok(())
-        }),
+        PgType::Bpchar { .. } => pieces(rows, bytes, true, |field| Ok(without_blanks(field))),
         PgType::Uuid => variable(rows, bytes, true, |field, out| {
             exactly::<16>(field)?;
             uuid::to_text(field, out);
@@ -199,15 +187,13 @@ fn decimal(
     }))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one shape for all appenders")]
-fn copy(field: &[u8], out: &mut Vec<u8>) -> Result<(), Rule> {
-    out.extend_from_slice(field);
-    Ok(())
+#[expect(clippy::unnecessary_wraps, reason = "one shape for all pieces")]
+fn whole(field: &[u8]) -> Result<usize, Rule> {
+    Ok(field.len())
 }
 
 /// Microseconds, days and months; only the first can be a plain length of time.
-fn interval(field: &[u8]) -> Result<i64, Rule> {
-    let field: [u8; 16] = exactly(field)?;
+fn interval(field: [u8; 16]) -> Result<i64, Rule> {
     let Some((micros, rest)) = field.split_first_chunk::<8>() else { return Err(Rule::LENGTH) };
     if rest.iter().any(|byte| *byte != 0) {
         return Err(Rule::INTERVAL_PARTS);

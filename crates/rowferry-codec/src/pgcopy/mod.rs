@@ -33,6 +33,7 @@ mod from_wire;
 mod lists;
 mod numbers;
 mod numeric;
+mod pieces;
 mod rewrite;
 mod rule;
 mod short_numeric;
@@ -41,6 +42,7 @@ mod tests;
 mod timetz;
 mod to_wire;
 mod uuid;
+mod validity;
 
 pub use collect::{RawTuples, Sum, Tuples};
 pub use column::{ColumnCodec, PgType};

@@ -7,7 +7,7 @@ use arrow_buffer::i256;
 
 use super::{
     rule::Rule,
-    short_numeric::{Short, split_lowest},
+    short_numeric::{Short, short_digits, short_groups, short_shift, split_lowest},
 };
 
 pub(super) const POSITIVE: u16 = 0x0000;
@@ -107,30 +107,9 @@ impl<'a> Wire<'a> {
 pub(super) fn to_i128(field: &[u8], scale: u8, limit: u128) -> Result<i128, Rule> {
     let wire = Wire::parse(field)?;
     let negative = wire.is_negative()?;
-    let exponent = wire.exponent() + i32::from(scale);
-    let unsigned = if wire.groups.len() <= 8 {
-        let mut digits = 0_u64;
-        for group in wire.groups() {
-            if group > 9_999 {
-                return Err(Rule::NUMERIC_FORM);
-            }
-            digits = digits * 10_000 + u64::from(group);
-        }
-        small_shift(digits, exponent)?
-    } else {
-        // The last group may reach beyond the scale, and with its zeros beyond 128 bits.
-        let (groups, last, exponent) = wire.split_last(exponent)?;
-        let mut digits = 0_u128;
-        for group in groups {
-            if group > 9_999 {
-                return Err(Rule::NUMERIC_FORM);
-            }
-            digits = digits
-                .checked_mul(10_000)
-                .and_then(|digits| digits.checked_add(u128::from(group)))
-                .ok_or(Rule::PRECISION)?;
-        }
-        wide_shift(digits, exponent)?.checked_add(last).ok_or(Rule::PRECISION)?
+    let unsigned = match short_groups(field, wire.groups.len() / 2) {
+        Some(groups) => short_shift(short_digits(groups)?, wire.exponent() + i32::from(scale))?,
+        None => long_unsigned(&wire, scale)?,
     };
     if unsigned >= limit {
         return Err(Rule::PRECISION);
@@ -139,21 +118,24 @@ pub(super) fn to_i128(field: &[u8], scale: u8, limit: u128) -> Result<i128, Rule
     Ok(if negative { -value } else { value })
 }
 
-/// `digits` × 10^`exponent`, which is exact for every value within the column's scale. Divisors are
-/// constants, since a division by a variable costs as much as the rest of the field.
-#[inline]
-fn small_shift(digits: u64, exponent: i32) -> Result<u128, Rule> {
-    let (quotient, rest) = match exponent {
-        0 => (digits, 0),
-        -1 => (digits / 10, digits % 10),
-        -2 => (digits / 100, digits % 100),
-        -3 => (digits / 1_000, digits % 1_000),
-        _ => return wide_shift(u128::from(digits), exponent),
-    };
-    if rest == 0 { Ok(u128::from(quotient)) } else { Err(Rule::SCALE) }
+/// As [`to_i128`], without sign and limit, for more than four groups.
+fn long_unsigned(wire: &Wire<'_>, scale: u8) -> Result<u128, Rule> {
+    // The last group may reach beyond the scale, and with its zeros beyond 128 bits.
+    let (groups, last, exponent) = wire.split_last(wire.exponent() + i32::from(scale))?;
+    let mut digits = 0_u128;
+    for group in groups {
+        if group > 9_999 {
+            return Err(Rule::NUMERIC_FORM);
+        }
+        digits = digits
+            .checked_mul(10_000)
+            .and_then(|digits| digits.checked_add(u128::from(group)))
+            .ok_or(Rule::PRECISION)?;
+    }
+    wide_shift(digits, exponent)?.checked_add(last).ok_or(Rule::PRECISION)
 }
 
-fn wide_shift(digits: u128, exponent: i32) -> Result<u128, Rule> {
+pub(super) fn wide_shift(digits: u128, exponent: i32) -> Result<u128, Rule> {
     if digits == 0 {
         return Ok(0);
     }

@@ -317,6 +317,32 @@ fn an_element_that_breaks_a_rule_is_found_by_its_row() {
 }
 
 #[test]
+fn a_field_that_breaks_a_rule_is_found_by_its_row() {
+    // Rows at both ends of a word of null bits and of a block, with NULLs before them.
+    for broken_row in [0, 1, 63, 64, 65, 255, 256, 257, 320, 399] {
+        let check = |good: &[u8], bad: &[u8], canonical: C, pg: P| {
+            let field = |row| match row {
+                row if row == broken_row => Some(bad),
+                row if row % 5 == 3 => None,
+                _ => Some(good),
+            };
+            let bytes: BinaryArray = (0..400).map(field).collect();
+            let from = [column("c", recorded::BINARY, P::Bytea)];
+            let wire = encode(&from, &batch(&from, vec![Arc::new(bytes)])).unwrap();
+            let error = decode(&[column("c", canonical, pg)], &wire, 400).unwrap_err();
+            assert_eq!(error.place(), Some(("c", broken_row)));
+        };
+        check(&[0; 8], &[0; 7], C::Int64, P::Int8);
+        check(&[0; 4], &[0x7f, 0xff, 0xff, 0xfe], C::Date, P::Date);
+        let digit = |digit| [0, 1, 0, 0, 0, 0, 0, 0, 0, digit];
+        check(&digit(9), &digit(10), C::Decimal { precision: 1, scale: 0 }, numeric(1, 0));
+        let labels = || vec!["a".to_owned()];
+        check(b"a", b"b", C::Enum { labels: labels() }, P::Enum { labels: labels() });
+        check(b"a", b"\xff", TEXT, P::Text);
+    }
+}
+
+#[test]
 fn pairs_without_a_rule_are_refused_early() {
     assert!(!can_encode(&C::Timestamp { digits: 6 }, &P::TimestampTz { digits: 6 }));
     assert!(!can_encode(&C::Float64, &P::Numeric { precision_scale: None }));
