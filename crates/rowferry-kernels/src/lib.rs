@@ -20,6 +20,8 @@ mod normalize;
 #[cfg(test)]
 mod normalize_tests;
 mod row_bytes;
+#[cfg(test)]
+mod row_bytes_tests;
 mod row_key;
 mod rule;
 #[cfg(test)]
