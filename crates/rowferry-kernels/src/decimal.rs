@@ -13,19 +13,36 @@ pub(crate) enum Plain {
     Word(Vec<u8>),
 }
 
+impl Plain {
+    /// What does not fit a slot.
+    pub(crate) fn tail(&self) -> &[u8] {
+        match self {
+            Self::Small { .. } => &[],
+            Self::Wide(tail) | Self::Word(tail) => tail,
+        }
+    }
+}
+
 /// Takes away the trailing zeros behind and before the point.
 #[inline]
 pub(crate) fn strip(number: i128, mut scale: i32) -> (i128, i32) {
     if number == 0 {
         return (0, 0);
     }
-    // Most values fit 64 bits, where a division by a constant is one multiplication.
-    if let Ok(mut small) = i64::try_from(number) {
-        while small % 10 == 0 {
+    // Most values fit 64 bits, where a division by a constant is one multiplication. That of a number
+    // without sign is cheaper.
+    if let Ok(mut small) = u64::try_from(number.unsigned_abs()) {
+        // Amounts of money often end in two zeros.
+        while small.is_multiple_of(100) {
+            small /= 100;
+            scale -= 2;
+        }
+        if small.is_multiple_of(10) {
             small /= 10;
             scale -= 1;
         }
-        return (i128::from(small), scale);
+        let small = i128::from(small);
+        return (if number < 0 { -small } else { small }, scale);
     }
     let mut wide = number;
     while wide % 10 == 0 {

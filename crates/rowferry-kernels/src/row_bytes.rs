@@ -6,8 +6,8 @@
 //! tail     bytes of texts and binaries, and decimals of more than 38 digits
 //! ```
 //!
-//! Why slots of fixed width, also for nulls? Because then each column fills its slots in one loop
-//! without a measuring pass, and a row stays unambiguous: no two different rows share their bytes.
+//! Why slots of fixed width, also for nulls? Because then each column fills its slots in one loop,
+//! only tails are measured, and a row stays unambiguous: no two different rows share their bytes.
 //!
 //! | logical value | slot |
 //! |---|---|
@@ -31,8 +31,9 @@ use arrow_array::{
         TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
     },
 };
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, TimeUnit};
-use rowferry_core::CanonicalType;
+use rowferry_core::{CanonicalType, copy_short};
 
 use crate::{
     KernelError,
@@ -49,14 +50,16 @@ const DECIMAL_SLOT: usize = 21;
 /// Slot of a text.
 const LENGTH_SLOT: usize = 5;
 
-/// One column seen as slots and tails.
+/// One column seen as slots and tails. A block of rows is measured, then filled, then given its
+/// tails; what [`Slots::measure`] keeps is of that block.
 trait Slots {
     fn width(&self) -> usize;
-    /// Fills the slots of `rows`, which lie at `offset` in each `stride` bytes of zeros.
-    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize);
-    /// The tail of a row, if this column has tails.
-    fn tail(&self, row: usize, out: &mut Vec<u8>);
-    fn has_tails(&self) -> bool;
+    /// Adds the length of each row's tail, if this column has tails.
+    fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]);
+    /// Writes each row's slot, which starts `offset` bytes behind the row's place.
+    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]);
+    /// Writes each row's tail at its place, and moves the place behind it.
+    fn add_tails(&self, rows: Range<usize>, places: &mut [usize], out: &mut [u8]);
 }
 
 /// Calls `each(row, bytes)` for every row of `batch` in order; bytes are those of `columns`.
@@ -65,7 +68,7 @@ pub(crate) fn for_each_row(
     columns: &[usize],
     mut each: impl FnMut(usize, &[u8]),
 ) -> Result<(), KernelError> {
-    let columns = columns
+    let mut columns = columns
         .iter()
         .map(|position| {
             let array = batch.columns().get(*position);
@@ -74,46 +77,97 @@ pub(crate) fn for_each_row(
         })
         .collect::<Result<Vec<_>, _>>()?;
     let stride: usize = columns.iter().map(|column| column.width()).sum();
-    let tailed: Vec<_> = columns.iter().filter(|column| column.has_tails()).collect();
-    let mut slots = vec![0_u8; stride * BLOCK_ROWS];
-    let mut row_bytes = Vec::new();
+    let mut places = [0_usize; BLOCK_ROWS];
+    let mut block = Vec::new();
     for start in (0..batch.num_rows()).step_by(BLOCK_ROWS) {
         let rows = start..batch.num_rows().min(start + BLOCK_ROWS);
-        slots.fill(0);
+        let places = places.get_mut(..rows.len()).unwrap_or_default();
+        places.fill(stride);
+        for column in &mut columns {
+            column.measure(rows.clone(), places);
+        }
+        // From here on each place is where its row starts.
+        let mut end = 0;
+        for place in places.iter_mut() {
+            let start = end;
+            end += *place;
+            *place = start;
+        }
+        if block.len() < end {
+            block.resize(end, 0);
+        }
         let mut offset = 0;
         for column in &columns {
-            column.fill(rows.clone(), &mut slots, stride, offset);
+            column.fill(rows.clone(), places, offset, &mut block);
             offset += column.width();
         }
-        for (index, row) in rows.enumerate() {
-            let slots = slots.get(index * stride..(index + 1) * stride).unwrap_or_default();
-            if tailed.is_empty() {
-                each(row, slots);
-                continue;
-            }
-            row_bytes.clear();
-            row_bytes.extend_from_slice(slots);
-            for column in &tailed {
-                column.tail(row, &mut row_bytes);
-            }
-            each(row, &row_bytes);
+        // From here on it is where the next tail goes, and at last where the row ends.
+        for place in places.iter_mut() {
+            *place += stride;
+        }
+        for column in &columns {
+            column.add_tails(rows.clone(), places, &mut block);
+        }
+        let mut start = 0;
+        for (row, end) in rows.zip(places) {
+            each(row, block.get(start..*end).unwrap_or_default());
+            start = *end;
         }
     }
     Ok(())
 }
 
-/// Writes one slot: marker and payload.
+/// Writes `bytes` at `place`. The block was sized for all that is put into it.
 #[inline]
-fn put<const N: usize>(slots: &mut [u8], marker: u8, payload: [u8; N]) {
-    if let Some((slot_marker, rest)) = slots.split_first_mut()
-        && let Some(slot) = rest.first_chunk_mut::<N>()
-    {
-        *slot_marker = marker;
-        *slot = payload;
+fn put<const N: usize>(out: &mut [u8], place: usize, bytes: [u8; N]) {
+    let slot = out.get_mut(place..).and_then(<[u8]>::first_chunk_mut::<N>);
+    debug_assert!(slot.is_some(), "a row was measured too short");
+    if let Some(slot) = slot {
+        *slot = bytes;
     }
 }
 
-/// Values that become eight bytes.
+/// As [`put`], for a tail; moves the place behind it.
+#[inline]
+fn put_tail(out: &mut [u8], place: &mut usize, tail: &[u8]) {
+    let slot = out.get_mut(*place..*place + tail.len());
+    debug_assert!(slot.is_some(), "a row was measured too short");
+    if let Some(slot) = slot {
+        copy_short(slot, tail);
+    }
+    *place += tail.len();
+}
+
+fn word_slot(marker: u8, word: [u8; 8]) -> [u8; WORD_SLOT] {
+    let mut slot = [marker; WORD_SLOT];
+    if let Some(bytes) = slot.last_chunk_mut() {
+        *bytes = word;
+    }
+    slot
+}
+
+fn length_slot(marker: u8, bytes: usize) -> [u8; LENGTH_SLOT] {
+    let [a, b, c, d] = length(bytes);
+    [marker, a, b, c, d]
+}
+
+fn decimal_slot(number: i128, scale: i32) -> [u8; DECIMAL_SLOT] {
+    let mut slot = [0; DECIMAL_SLOT];
+    if let Some((head, rest)) = slot.split_first_chunk_mut::<LENGTH_SLOT>()
+        && let Some(digits) = rest.first_chunk_mut::<16>()
+    {
+        let [a, b, c, d] = scale.to_le_bytes();
+        *head = [1, a, b, c, d];
+        *digits = number.to_le_bytes();
+    }
+    slot
+}
+
+fn is_null(nulls: Option<&NullBuffer>, row: usize) -> bool {
+    nulls.is_some_and(|nulls| nulls.is_null(row))
+}
+
+/// Values that become eight bytes; `F` gives marker and word of a value.
 struct Words<'a, T: ArrowPrimitiveType, F> {
     array: &'a PrimitiveArray<T>,
     word: F,
@@ -124,22 +178,19 @@ impl<T: ArrowPrimitiveType, F: Fn(T::Native) -> (u8, [u8; 8])> Slots for Words<'
         WORD_SLOT
     }
 
-    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
+    fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
+
+    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
         let values = self.array.values().get(rows.clone()).unwrap_or_default();
         let nulls = self.array.nulls();
-        for ((row, value), slots) in rows.zip(values).zip(slots.chunks_exact_mut(stride)) {
-            if !nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                let (marker, word) = (self.word)(*value);
-                put(slots.get_mut(offset..).unwrap_or_default(), marker, word);
-            }
+        for ((row, value), place) in rows.zip(values).zip(places) {
+            let (marker, word) =
+                if is_null(nulls, row) { (0, [0; 8]) } else { (self.word)(*value) };
+            put(out, place + offset, word_slot(marker, word));
         }
     }
 
-    fn tail(&self, _row: usize, _out: &mut Vec<u8>) {}
-
-    fn has_tails(&self) -> bool {
-        false
-    }
+    fn add_tails(&self, _rows: Range<usize>, _places: &mut [usize], _out: &mut [u8]) {}
 }
 
 struct Bools<'a>(&'a BooleanArray);
@@ -149,70 +200,98 @@ impl Slots for Bools<'_> {
         WORD_SLOT
     }
 
-    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
-        for (row, slots) in rows.zip(slots.chunks_exact_mut(stride)) {
-            if self.0.is_valid(row) {
-                let word = u64::from(self.0.value(row)).to_le_bytes();
-                put(slots.get_mut(offset..).unwrap_or_default(), 1, word);
-            }
+    fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
+
+    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
+        for (row, place) in rows.zip(places) {
+            let valid = self.0.is_valid(row);
+            let word = u64::from(valid && self.0.value(row)).to_le_bytes();
+            put(out, place + offset, word_slot(u8::from(valid), word));
         }
     }
 
-    fn tail(&self, _row: usize, _out: &mut Vec<u8>) {}
-
-    fn has_tails(&self) -> bool {
-        false
-    }
+    fn add_tails(&self, _rows: Range<usize>, _places: &mut [usize], _out: &mut [u8]) {}
 }
 
-/// Decimals; `F` gives the value of a row that is not null.
-struct Decimals<'a, F> {
-    array: &'a ArrayRef,
-    has_tails: bool,
-    value: F,
+/// Decimals of at most 38 digits.
+struct Decimals<'a> {
+    array: &'a PrimitiveArray<Decimal128Type>,
+    scale: i32,
 }
 
-impl<F: Fn(usize) -> Plain> Slots for Decimals<'_, F> {
+impl Slots for Decimals<'_> {
     fn width(&self) -> usize {
         DECIMAL_SLOT
     }
 
-    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
-        for (row, slots) in rows.zip(slots.chunks_exact_mut(stride)) {
-            if self.array.is_null(row) {
-                continue;
+    fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
+
+    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
+        let values = self.array.values().get(rows.clone()).unwrap_or_default();
+        let nulls = self.array.nulls();
+        for ((row, value), place) in rows.zip(values).zip(places) {
+            if is_null(nulls, row) {
+                put(out, place + offset, [0; DECIMAL_SLOT]);
+            } else {
+                let (number, scale) = decimal::strip(*value, self.scale);
+                put(out, place + offset, decimal_slot(number, scale));
             }
-            let slot = slots.get_mut(offset..).unwrap_or_default();
-            match (self.value)(row) {
-                Plain::Small { number, scale } => {
-                    put(slot, 1, scale.to_le_bytes());
-                    let number_slot = slot.get_mut(LENGTH_SLOT..);
-                    if let Some(number_slot) = number_slot.and_then(<[u8]>::first_chunk_mut::<16>) {
-                        *number_slot = number.to_le_bytes();
-                    }
+        }
+    }
+
+    fn add_tails(&self, _rows: Range<usize>, _places: &mut [usize], _out: &mut [u8]) {}
+}
+
+/// Decimals of any length; `F` gives the value of a row that is not null. A block of them is kept.
+struct AnyDecimals<'a, F> {
+    array: &'a ArrayRef,
+    value: F,
+    block: Vec<Option<Plain>>,
+}
+
+impl<F: Fn(usize) -> Plain> Slots for AnyDecimals<'_, F> {
+    fn width(&self) -> usize {
+        DECIMAL_SLOT
+    }
+
+    fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) {
+        let plain = |row| self.array.is_valid(row).then(|| (self.value)(row));
+        self.block.clear();
+        self.block.extend(rows.map(plain));
+        for (value, size) in self.block.iter().zip(sizes) {
+            *size += value.as_ref().map_or(0, |value| value.tail().len());
+        }
+    }
+
+    fn fill(&self, _rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
+        for (value, place) in self.block.iter().zip(places) {
+            let (marker, tail) = match value {
+                None => {
+                    put(out, place + offset, [0; DECIMAL_SLOT]);
+                    continue;
                 }
-                Plain::Wide(digits) => put(slot, 3, length(digits.len())),
-                Plain::Word(word) => put(slot, 4, length(word.len())),
-            }
+                Some(Plain::Small { number, scale }) => {
+                    put(out, place + offset, decimal_slot(*number, *scale));
+                    continue;
+                }
+                Some(Plain::Wide(tail)) => (3, tail),
+                Some(Plain::Word(tail)) => (4, tail),
+            };
+            put(out, place + offset, length_slot(marker, tail.len()));
+            put(out, place + offset + LENGTH_SLOT, [0; DECIMAL_SLOT - LENGTH_SLOT]);
         }
     }
 
-    fn tail(&self, row: usize, out: &mut Vec<u8>) {
-        if self.array.is_valid(row)
-            && let Plain::Wide(tail) | Plain::Word(tail) = (self.value)(row)
-        {
-            out.extend_from_slice(&tail);
+    fn add_tails(&self, _rows: Range<usize>, places: &mut [usize], out: &mut [u8]) {
+        for (value, place) in self.block.iter().zip(places) {
+            put_tail(out, place, value.as_ref().map(Plain::tail).unwrap_or_default());
         }
-    }
-
-    fn has_tails(&self) -> bool {
-        self.has_tails
     }
 }
 
-/// Texts and binaries; `F` gives the bytes of a row, empty where it is null.
+/// Texts and binaries; `F` gives the bytes of a row that is not null.
 struct Bytes<'a, F> {
-    array: &'a ArrayRef,
+    nulls: Option<&'a NullBuffer>,
     value: F,
 }
 
@@ -221,48 +300,67 @@ impl<'a, F: Fn(usize) -> &'a [u8]> Slots for Bytes<'a, F> {
         LENGTH_SLOT
     }
 
-    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
-        for (row, slots) in rows.zip(slots.chunks_exact_mut(stride)) {
-            if self.array.is_valid(row) {
-                let length = length((self.value)(row).len());
-                put(slots.get_mut(offset..).unwrap_or_default(), 1, length);
+    fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) {
+        for (row, size) in rows.zip(sizes) {
+            if !is_null(self.nulls, row) {
+                *size += (self.value)(row).len();
             }
         }
     }
 
-    #[inline]
-    fn tail(&self, row: usize, out: &mut Vec<u8>) {
-        if self.array.is_valid(row) {
-            out.extend_from_slice((self.value)(row));
+    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
+        for (row, place) in rows.zip(places) {
+            if is_null(self.nulls, row) {
+                put(out, place + offset, [0; LENGTH_SLOT]);
+            } else {
+                put(out, place + offset, length_slot(1, (self.value)(row).len()));
+            }
         }
     }
 
-    fn has_tails(&self) -> bool {
-        true
+    fn add_tails(&self, rows: Range<usize>, places: &mut [usize], out: &mut [u8]) {
+        for (row, place) in rows.zip(places) {
+            if !is_null(self.nulls, row) {
+                put_tail(out, place, (self.value)(row));
+            }
+        }
     }
 }
 
-/// Lists: the tail holds slot and tail of each element in order.
+/// Lists: the tail holds slot and tail of each element in order. A block of them is kept.
 struct Lists<'a> {
     array: &'a ListArray,
     elements: Box<dyn Slots + 'a>,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 impl Lists<'_> {
-    fn bytes(&self, row: usize) -> Vec<u8> {
+    /// Appends slot and tail of each element of a list.
+    fn append(&mut self, row: usize) {
         let offsets = self.array.value_offsets();
         let at = |index: usize| {
             offsets.get(index).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or_default()
         };
-        let (rows, width) = (at(row)..at(row + 1), self.elements.width());
-        let mut slots = vec![0; width * rows.len()];
-        self.elements.fill(rows.clone(), &mut slots, width, 0);
-        let mut bytes = Vec::with_capacity(slots.len());
-        for (row, slot) in rows.zip(slots.chunks_exact(width)) {
-            bytes.extend_from_slice(slot);
-            self.elements.tail(row, &mut bytes);
+        for element in at(row)..at(row + 1) {
+            let element = element..element + 1;
+            let (start, width) = (self.bytes.len(), self.elements.width());
+            let mut size = [width];
+            self.elements.measure(element.clone(), &mut size);
+            let [size] = size;
+            self.bytes.resize(start + size, 0);
+            self.elements.fill(element.clone(), &[start], 0, &mut self.bytes);
+            self.elements.add_tails(element, &mut [start + width], &mut self.bytes);
         }
-        bytes
+    }
+
+    fn tails(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let tail = self.bytes.get(start..*end).unwrap_or_default();
+            start = *end;
+            tail
+        })
     }
 }
 
@@ -271,23 +369,29 @@ impl Slots for Lists<'_> {
         LENGTH_SLOT
     }
 
-    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
-        for (row, slots) in rows.zip(slots.chunks_exact_mut(stride)) {
+    fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) {
+        self.bytes.clear();
+        self.ends.clear();
+        for (row, size) in rows.zip(sizes) {
+            let start = self.bytes.len();
             if self.array.is_valid(row) {
-                let length = length(self.bytes(row).len());
-                put(slots.get_mut(offset..).unwrap_or_default(), 1, length);
+                self.append(row);
             }
+            self.ends.push(self.bytes.len());
+            *size += self.bytes.len() - start;
         }
     }
 
-    fn tail(&self, row: usize, out: &mut Vec<u8>) {
-        if self.array.is_valid(row) {
-            out.extend_from_slice(&self.bytes(row));
+    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
+        for ((row, tail), place) in rows.zip(self.tails()).zip(places) {
+            put(out, place + offset, length_slot(u8::from(self.array.is_valid(row)), tail.len()));
         }
     }
 
-    fn has_tails(&self) -> bool {
-        true
+    fn add_tails(&self, _rows: Range<usize>, places: &mut [usize], out: &mut [u8]) {
+        for (tail, place) in self.tails().zip(places) {
+            put_tail(out, place, tail);
+        }
     }
 }
 
@@ -339,36 +443,33 @@ fn slots_of<'a>(array: &'a ArrayRef, field: &Field) -> Result<Box<dyn Slots + 'a
         }
         DataType::Decimal128(_, scale) => {
             let (values, scale) = (array.as_primitive::<Decimal128Type>(), i32::from(*scale));
-            let value = move |row| {
-                let (number, scale) = decimal::strip(values.value(row), scale);
-                Plain::Small { number, scale }
-            };
-            Box::new(Decimals { array, has_tails: false, value })
+            Box::new(Decimals { array: values, scale })
         }
         DataType::Decimal256(_, scale) => {
             let (values, scale) = (array.as_primitive::<Decimal256Type>(), i32::from(*scale));
             let value = move |row| decimal::of_i256(values.value(row), scale);
-            Box::new(Decimals { array, has_tails: true, value })
+            Box::new(AnyDecimals { array, value, block: Vec::new() })
         }
         DataType::Utf8 => {
             let values = array.as_string::<i32>();
             if is_decimal_text(field) {
                 let value = move |row| decimal::of_text(values.value(row).as_bytes());
-                return Ok(Box::new(Decimals { array, has_tails: true, value }));
+                return Ok(Box::new(AnyDecimals { array, value, block: Vec::new() }));
             }
-            Box::new(Bytes { array, value: move |row| values.value(row).as_bytes() })
+            Box::new(Bytes { nulls: array.nulls(), value: move |row| values.value(row).as_bytes() })
         }
         DataType::Binary => {
             let values = array.as_binary::<i32>();
-            Box::new(Bytes { array, value: move |row| values.value(row) })
+            Box::new(Bytes { nulls: array.nulls(), value: move |row| values.value(row) })
         }
         DataType::FixedSizeBinary(_) => {
             let values = array.as_fixed_size_binary();
-            Box::new(Bytes { array, value: move |row| values.value(row) })
+            Box::new(Bytes { nulls: array.nulls(), value: move |row| values.value(row) })
         }
         DataType::List(element) => {
             let array = array.as_list::<i32>();
-            Box::new(Lists { array, elements: slots_of(array.values(), element)? })
+            let elements = slots_of(array.values(), element)?;
+            Box::new(Lists { array, elements, bytes: Vec::new(), ends: Vec::new() })
         }
         other => {
             return Err(KernelError::Type {
