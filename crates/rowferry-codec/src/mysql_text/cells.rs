@@ -1,16 +1,18 @@
 //! One column of a batch with its way of being written, chosen once per batch.
 
 use std::io::Write as _;
+use std::ops::Range;
 
 use arrow_array::{
-    Array, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array,
-    DurationMicrosecondArray, FixedSizeBinaryArray, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, ListArray, StringArray, Time64MicrosecondArray,
-    TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    Array, ArrowPrimitiveType, BinaryArray, BooleanArray, Date32Array, Decimal128Array,
+    Decimal256Array, DurationMicrosecondArray, FixedSizeBinaryArray, Float32Array, Float64Array,
+    Int8Array, Int16Array, Int32Array, Int64Array, ListArray, PrimitiveArray, StringArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array,
+    UInt64Array,
 };
 
-use super::TextRule;
-use super::digits;
+use super::pen::Pen;
+use super::{TextForm, TextRule, digits};
 
 /// Storage of MySQL's zero date in `Date32`.
 pub(super) const ZERO_DATE: i32 = i32::MIN + 1;
@@ -44,20 +46,6 @@ impl<'a> Integers<'a> {
             .or_else(|| any.downcast_ref().map(Self::Boolean))
     }
 
-    fn array(&self) -> &dyn Array {
-        match self {
-            Self::Boolean(array) => *array,
-            Self::Int8(array) => *array,
-            Self::Int16(array) => *array,
-            Self::Int32(array) => *array,
-            Self::Int64(array) => *array,
-            Self::UInt8(array) => *array,
-            Self::UInt16(array) => *array,
-            Self::UInt32(array) => *array,
-            Self::UInt64(array) => *array,
-        }
-    }
-
     pub(super) fn value(&self, row: usize) -> i128 {
         match self {
             Self::Boolean(array) => i128::from(array.value(row)),
@@ -86,20 +74,38 @@ impl<'a> Integers<'a> {
             Self::UInt64(_) => (0, u64::MAX.into()),
         }
     }
+}
 
-    fn write(&self, row: usize, out: &mut Vec<u8>) {
+impl<'a> Integers<'a> {
+    fn writer(self) -> Write<'a> {
         match self {
-            Self::Boolean(array) => out.push(b'0' + u8::from(array.value(row))),
-            Self::Int8(array) => digits::signed(array.value(row).into(), out),
-            Self::Int16(array) => digits::signed(array.value(row).into(), out),
-            Self::Int32(array) => digits::signed(array.value(row).into(), out),
-            Self::Int64(array) => digits::signed(array.value(row), out),
-            Self::UInt8(array) => digits::unsigned(array.value(row).into(), out),
-            Self::UInt16(array) => digits::unsigned(array.value(row).into(), out),
-            Self::UInt32(array) => digits::unsigned(array.value(row).into(), out),
-            Self::UInt64(array) => digits::unsigned(array.value(row), out),
+            Self::Boolean(array) => {
+                Box::new(move |row, out| out.byte(b'0' + u8::from(array.value(row))))
+            }
+            Self::Int8(array) => signed(array),
+            Self::Int16(array) => signed(array),
+            Self::Int32(array) => signed(array),
+            Self::Int64(array) => signed(array),
+            Self::UInt8(array) => unsigned(array),
+            Self::UInt16(array) => unsigned(array),
+            Self::UInt32(array) => unsigned(array),
+            Self::UInt64(array) => unsigned(array),
         }
     }
+}
+
+fn signed<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> Write<'_>
+where
+    T::Native: Into<i64>,
+{
+    Box::new(move |row, out| digits::signed(array.value(row).into(), out))
+}
+
+fn unsigned<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> Write<'_>
+where
+    T::Native: Into<u64>,
+{
+    Box::new(move |row, out| digits::unsigned(array.value(row).into(), out))
 }
 
 /// Fraction digits of the values and of their column. Checked values have zeros where the column
@@ -136,243 +142,168 @@ impl Scales {
     }
 
     /// Drops the digits of a number just written that the column does not have.
-    fn cut(self, out: &mut Vec<u8>) {
+    fn cut(self, out: &mut Pen<'_>) {
         if self.own > self.column {
             let point = usize::from(self.column == 0);
-            out.truncate(out.len() - usize::from(self.own - self.column) - point);
+            out.cut_to(out.len() - usize::from(self.own - self.column) - point);
         }
     }
 }
 
-/// A column ready to be written.
-pub(super) enum Cells<'a> {
-    Integers(Integers<'a>),
-    Years(Integers<'a>),
-    Float32(&'a Float32Array),
-    Float64(&'a Float64Array),
-    Decimal128(&'a Decimal128Array, Scales),
-    Decimal256(&'a Decimal256Array, Scales),
-    /// Decimal text and the fraction digits of the column.
-    Number(&'a StringArray, u8),
-    Text(&'a StringArray),
-    Bytes(&'a BinaryArray),
-    Bits(&'a UInt64Array, usize),
-    Date(&'a Date32Array),
-    DateTime(&'a TimestampMicrosecondArray, u8),
-    Time(&'a Time64MicrosecondArray, u8),
-    Duration(&'a DurationMicrosecondArray, u8),
-    UuidBytes(&'a FixedSizeBinaryArray),
-    UuidText(&'a FixedSizeBinaryArray),
-    /// Lists and their elements.
-    Vector(&'a ListArray, &'a Float32Array),
-}
+/// Writes the value of a row that is not null.
+pub(super) type Write<'a> = Box<dyn Fn(usize, &mut Pen<'_>) + 'a>;
 
-impl<'a> Cells<'a> {
-    /// The cells of `array` for a column of this rule; `None` when the two do not fit.
-    pub(super) fn new(rule: &TextRule, array: &'a dyn Array) -> Option<Self> {
-        let any = array.as_any();
-        match rule {
-            TextRule::Integer { .. } | TextRule::Decimal { .. } => Integers::new(array)
-                .map(Self::Integers)
-                .or_else(|| {
-                    any.downcast_ref::<Decimal128Array>()
-                        .map(|array| Self::Decimal128(array, Scales::new(array.scale(), rule)))
-                })
-                .or_else(|| {
-                    any.downcast_ref::<Decimal256Array>()
-                        .map(|array| Self::Decimal256(array, Scales::new(array.scale(), rule)))
-                })
-                .or_else(|| {
-                    let TextRule::Decimal { scale, .. } = rule else { return None };
-                    any.downcast_ref().map(|array| Self::Number(array, *scale))
-                }),
-            TextRule::Float => any
-                .downcast_ref()
-                .map(Self::Float64)
-                .or_else(|| any.downcast_ref().map(Self::Float32))
-                .or_else(|| Integers::new(array).map(Self::Integers)),
-            TextRule::Text { .. }
-            | TextRule::Enum { .. }
-            | TextRule::Set { .. }
-            | TextRule::Inet { .. }
-            | TextRule::DateText { .. }
-            | TextRule::Json { .. } => any.downcast_ref().map(Self::Text),
-            TextRule::Binary { .. } => {
-                any.downcast_ref().map(Self::Bytes).or_else(|| any.downcast_ref().map(Self::Text))
-            }
-            TextRule::Bits { bits } => {
-                let bytes = usize::from(bits.div_ceil(8));
-                any.downcast_ref().map(|array| Self::Bits(array, bytes))
-            }
-            TextRule::Date { .. } => any.downcast_ref().map(Self::Date),
-            TextRule::DateTime { digits, .. } => {
-                any.downcast_ref().map(|array| Self::DateTime(array, *digits))
-            }
-            TextRule::Time { digits, .. } => any
-                .downcast_ref()
-                .map(|array| Self::Time(array, *digits))
-                .or_else(|| any.downcast_ref().map(|array| Self::Duration(array, *digits))),
-            TextRule::UuidBytes => any.downcast_ref().map(Self::UuidBytes),
-            TextRule::UuidText => any.downcast_ref().map(Self::UuidText),
-            TextRule::Year => Integers::new(array).map(Self::Years),
-            TextRule::Vector { .. } => {
-                let lists = any.downcast_ref::<ListArray>()?;
-                lists.values().as_any().downcast_ref().map(|floats| Self::Vector(lists, floats))
-            }
+/// How `array` is written for a column of this rule; `None` when the two do not fit. `rows` are
+/// those that will be.
+pub(super) fn writer<'a>(
+    rule: &TextRule,
+    array: &'a dyn Array,
+    rows: &Range<usize>,
+    form: TextForm,
+) -> Option<Write<'a>> {
+    let any = array.as_any();
+    Some(match rule {
+        TextRule::Integer { .. } | TextRule::Decimal { .. } => exact(rule, array)?,
+        TextRule::Float => floats(array)?,
+        TextRule::Text { .. }
+        | TextRule::Enum { .. }
+        | TextRule::Set { .. }
+        | TextRule::Inet { .. }
+        | TextRule::DateText { .. }
+        | TextRule::Json { .. } => texts(any.downcast_ref()?, rows, form)?,
+        TextRule::Binary { .. } => match any.downcast_ref::<BinaryArray>() {
+            Some(array) => bytes(form, move |row, out| out(array.value(row))),
+            None => texts(any.downcast_ref()?, rows, form)?,
+        },
+        TextRule::Bits { bits } => {
+            let (array, width) = (any.downcast_ref()?, usize::from(bits.div_ceil(8)));
+            numbered_bits(array, width, form)
         }
-    }
-
-    fn array(&self) -> &dyn Array {
-        match self {
-            Self::Integers(integers) | Self::Years(integers) => integers.array(),
-            Self::Float32(array) => *array,
-            Self::Float64(array) => *array,
-            Self::Decimal128(array, _) => *array,
-            Self::Decimal256(array, _) => *array,
-            Self::Number(array, _) | Self::Text(array) => *array,
-            Self::Bytes(array) => *array,
-            Self::Bits(array, _) => *array,
-            Self::Date(array) => *array,
-            Self::DateTime(array, _) => *array,
-            Self::Time(array, _) => *array,
-            Self::Duration(array, _) => *array,
-            Self::UuidBytes(array) | Self::UuidText(array) => *array,
-            Self::Vector(array, _) => *array,
-        }
-    }
-
-    pub(super) fn is_null(&self, row: usize) -> bool {
-        self.array().is_null(row)
-    }
-
-    /// Appends one field of `LOAD DATA`.
-    pub(super) fn load(&self, row: usize, out: &mut Vec<u8>) {
-        match self {
-            Self::Text(array) => load_bytes(array.value(row).as_bytes(), out),
-            Self::Bytes(array) => load_bytes(array.value(row), out),
-            Self::UuidBytes(array) => load_bytes(array.value(row), out),
-            Self::Vector(lists, floats) => load_bytes(&vector(lists, floats, row), out),
-            Self::UuidText(array) => digits::uuid(array.value(row), out),
-            Self::Bits(array, bytes) => {
-                let value = array.value(row).to_be_bytes();
-                let (_, low) = value.split_at(value.len() - bytes);
-                load_bytes(low, out);
-            }
-            Self::Date(_) | Self::DateTime(..) | Self::Time(..) | Self::Duration(..) => {
-                self.temporal(row, out);
-            }
-            Self::Integers(_)
-            | Self::Years(_)
-            | Self::Float32(_)
-            | Self::Float64(_)
-            | Self::Decimal128(..)
-            | Self::Decimal256(..)
-            | Self::Number(..) => self.number(row, out),
-        }
-    }
-
-    /// Appends one literal.
-    pub(super) fn insert(&self, row: usize, out: &mut Vec<u8>) {
-        match self {
-            Self::Text(array) => quoted(array.value(row).as_bytes(), out),
-            Self::Bytes(array) => hex_literal(array.value(row), out),
-            Self::UuidBytes(array) => hex_literal(array.value(row), out),
-            Self::Vector(lists, floats) => hex_literal(&vector(lists, floats, row), out),
-            Self::UuidText(array) => {
-                out.push(b'\'');
-                digits::uuid(array.value(row), out);
-                out.push(b'\'');
-            }
-            Self::Bits(array, _) => digits::unsigned(array.value(row), out),
-            Self::Date(_) | Self::DateTime(..) | Self::Time(..) | Self::Duration(..) => {
-                out.push(b'\'');
-                self.temporal(row, out);
-                out.push(b'\'');
-            }
-            // A bare `0` or `70` would be read as a two-digit year.
-            Self::Years(_) => {
-                out.push(b'\'');
-                self.number(row, out);
-                out.push(b'\'');
-            }
-            Self::Integers(_)
-            | Self::Float32(_)
-            | Self::Float64(_)
-            | Self::Decimal128(..)
-            | Self::Decimal256(..)
-            | Self::Number(..) => self.number(row, out),
-        }
-    }
-
-    fn number(&self, row: usize, out: &mut Vec<u8>) {
-        match self {
-            Self::Integers(integers) => integers.write(row, out),
-            Self::Years(integers) => {
-                digits::padded(u64::try_from(integers.value(row)).unwrap_or(0), 4, out);
-            }
-            // The double that a float widens to has digits that every server reads back to it;
-            // the float's own shortest digits may round to a value out of range.
-            Self::Float32(array) => float(f64::from(array.value(row)), out),
-            Self::Float64(array) => float(array.value(row), out),
-            Self::Decimal128(array, scales) => {
-                digits::decimal(array.value(row), scales.own, out);
-                scales.cut(out);
-            }
-            Self::Decimal256(array, scales) => {
-                let text = array.value(row).to_string();
-                if text.starts_with('-') {
-                    out.push(b'-');
-                }
-                digits::decimal_text(text.trim_start_matches('-'), scales.own, out);
-                scales.cut(out);
-            }
-            Self::Number(array, column) => {
-                let text = array.value(row);
-                out.extend_from_slice(text.as_bytes());
-                let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-                let own = u8::try_from(fraction).unwrap_or(u8::MAX);
-                Scales { own, column: *column }.cut(out);
-            }
-            Self::Text(_)
-            | Self::Bytes(_)
-            | Self::Bits(..)
-            | Self::Date(_)
-            | Self::DateTime(..)
-            | Self::Time(..)
-            | Self::Duration(..)
-            | Self::UuidBytes(_)
-            | Self::UuidText(_)
-            | Self::Vector(..) => {}
-        }
-    }
-
-    fn temporal(&self, row: usize, out: &mut Vec<u8>) {
-        match self {
-            Self::Date(array) => match array.value(row) {
-                ZERO_DATE => out.extend_from_slice(b"0000-00-00"),
+        TextRule::Date { .. } => {
+            let array = any.downcast_ref::<Date32Array>()?;
+            quoted(form, move |row, out| match array.value(row) {
+                ZERO_DATE => out.bytes(b"0000-00-00"),
                 days => digits::date(days.into(), out),
-            },
-            Self::DateTime(array, digits) => match array.value(row) {
-                ZERO_TIMESTAMP => out.extend_from_slice(b"0000-00-00 00:00:00"),
-                micros => digits::datetime(micros, *digits, out),
-            },
-            Self::Time(array, digits) => digits::time(array.value(row), *digits, out),
-            Self::Duration(array, digits) => digits::time(array.value(row), *digits, out),
-            Self::Integers(_)
-            | Self::Years(_)
-            | Self::Float32(_)
-            | Self::Float64(_)
-            | Self::Decimal128(..)
-            | Self::Decimal256(..)
-            | Self::Number(..)
-            | Self::Text(_)
-            | Self::Bytes(_)
-            | Self::Bits(..)
-            | Self::UuidBytes(_)
-            | Self::UuidText(_)
-            | Self::Vector(..) => {}
+            })
+        }
+        TextRule::DateTime { digits, .. } => {
+            let (array, digits) = (any.downcast_ref::<TimestampMicrosecondArray>()?, *digits);
+            quoted(form, move |row, out| match array.value(row) {
+                ZERO_TIMESTAMP => out.bytes(b"0000-00-00 00:00:00"),
+                micros => digits::datetime(micros, digits, out),
+            })
+        }
+        TextRule::Time { digits, .. } => times(array, *digits, form)?,
+        TextRule::UuidBytes => {
+            let array = any.downcast_ref::<FixedSizeBinaryArray>()?;
+            bytes(form, move |row, out| out(array.value(row)))
+        }
+        TextRule::UuidText => {
+            let array = any.downcast_ref::<FixedSizeBinaryArray>()?;
+            quoted(form, move |row, out| digits::uuid(array.value(row), out))
+        }
+        // A bare `0` or `70` would be read as a two-digit year.
+        TextRule::Year => {
+            let years = Integers::new(array)?;
+            quoted(form, move |row, out| {
+                digits::year(u64::try_from(years.value(row)).unwrap_or(0), out);
+            })
+        }
+        TextRule::Vector { .. } => {
+            let lists = any.downcast_ref::<ListArray>()?;
+            let floats = lists.values().as_any().downcast_ref()?;
+            bytes(form, move |row, out| out(&vector(lists, floats, row)))
+        }
+    })
+}
+
+/// In quotes, where the form has literals.
+fn quoted<'a>(form: TextForm, write: impl Fn(usize, &mut Pen<'_>) + 'a) -> Write<'a> {
+    match form {
+        TextForm::Load => Box::new(write),
+        TextForm::Insert => Box::new(move |row, out| {
+            out.byte(b'\'');
+            write(row, out);
+            out.byte(b'\'');
+        }),
+    }
+}
+
+/// Bytes that are no text; `value` hands over those of a row.
+fn bytes<'a>(form: TextForm, value: impl Fn(usize, &mut dyn FnMut(&[u8])) + 'a) -> Write<'a> {
+    match form {
+        TextForm::Load => Box::new(move |row, out| value(row, &mut |bytes| load_bytes(bytes, out))),
+        TextForm::Insert => {
+            Box::new(move |row, out| value(row, &mut |bytes| hex_literal(bytes, out)))
         }
     }
+}
+
+/// Integers and decimals.
+fn exact<'a>(rule: &TextRule, array: &'a dyn Array) -> Option<Write<'a>> {
+    if let Some(integers) = Integers::new(array) {
+        return Some(integers.writer());
+    }
+    let any = array.as_any();
+    if let Some(array) = any.downcast_ref::<Decimal128Array>() {
+        let scales = Scales::new(array.scale(), rule);
+        return Some(Box::new(move |row, out| {
+            digits::decimal(array.value(row), scales.own, out);
+            scales.cut(out);
+        }));
+    }
+    if let Some(array) = any.downcast_ref::<Decimal256Array>() {
+        let scales = Scales::new(array.scale(), rule);
+        return Some(Box::new(move |row, out| {
+            let text = array.value(row).to_string();
+            if text.starts_with('-') {
+                out.byte(b'-');
+            }
+            digits::decimal_text(text.trim_start_matches('-'), scales.own, out);
+            scales.cut(out);
+        }));
+    }
+    let TextRule::Decimal { scale: column, .. } = *rule else { return None };
+    let array = any.downcast_ref::<StringArray>()?;
+    Some(Box::new(move |row, out| {
+        let text = array.value(row);
+        out.bytes(text.as_bytes());
+        let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        let own = u8::try_from(fraction).unwrap_or(u8::MAX);
+        Scales { own, column }.cut(out);
+    }))
+}
+
+fn floats(array: &dyn Array) -> Option<Write<'_>> {
+    let any = array.as_any();
+    if let Some(array) = any.downcast_ref::<Float64Array>() {
+        return Some(Box::new(move |row, out| float(array.value(row), out)));
+    }
+    // The double that a float widens to has digits that every server reads back to it; the float's
+    // own shortest digits may round to a value out of range.
+    if let Some(array) = any.downcast_ref::<Float32Array>() {
+        return Some(Box::new(move |row, out| float(array.value(row).into(), out)));
+    }
+    Integers::new(array).map(Integers::writer)
+}
+
+fn numbered_bits(array: &UInt64Array, width: usize, form: TextForm) -> Write<'_> {
+    match form {
+        TextForm::Load => Box::new(move |row, out| {
+            let value = array.value(row).to_be_bytes();
+            load_bytes(value.split_at(value.len() - width).1, out);
+        }),
+        TextForm::Insert => Box::new(move |row, out| digits::unsigned(array.value(row), out)),
+    }
+}
+
+fn times(array: &dyn Array, digits: u8, form: TextForm) -> Option<Write<'_>> {
+    let any = array.as_any();
+    if let Some(array) = any.downcast_ref::<Time64MicrosecondArray>() {
+        return Some(quoted(form, move |row, out| digits::time(array.value(row), digits, out)));
+    }
+    let array = any.downcast_ref::<DurationMicrosecondArray>()?;
+    Some(quoted(form, move |row, out| digits::time(array.value(row), digits, out)))
 }
 
 /// The elements of a list as the servers store them: four bytes each, least first.
@@ -383,29 +314,51 @@ fn vector(lists: &ListArray, floats: &Float32Array, row: usize) -> Vec<u8> {
     (from..upto).flat_map(|index| floats.value(index).to_le_bytes()).collect()
 }
 
-fn float(value: f64, out: &mut Vec<u8>) {
-    // Writing into a Vec cannot fail.
-    write!(out, "{value:e}").unwrap_or_default();
+fn float(value: f64, out: &mut Pen<'_>) {
+    // The longest double, -1.2345678901234567e-308, has 24 characters.
+    let mut text = [0; 32];
+    let mut rest = text.as_mut_slice();
+    write!(rest, "{value:e}").unwrap_or_default();
+    let length = 32 - rest.len();
+    out.put(text, length);
+}
+
+/// Texts. All those of `rows` are looked through at once, many bytes at a time, for signs that must
+/// be escaped; without any a text is a plain copy. Behind a null may stand anything, which costs a
+/// second look and nothing else.
+fn texts<'a>(array: &'a StringArray, rows: &Range<usize>, form: TextForm) -> Option<Write<'a>> {
+    let (offsets, data) = (array.value_offsets(), array.value_data());
+    let offset = |row: usize| offsets.get(row).and_then(|at| usize::try_from(*at).ok());
+    let used = data.get(offset(rows.start)?..offset(rows.end)?)?;
+    let special = match form {
+        TextForm::Load => used.iter().fold(false, |any, byte| any | load_special(*byte)),
+        TextForm::Insert => used.iter().fold(false, |any, byte| any | literal_special(*byte)),
+    };
+    let place = move |row: usize| offset(row).unwrap_or(0)..offset(row + 1).unwrap_or(0);
+    if !special {
+        return Some(quoted(form, move |row, out| {
+            let place = place(row);
+            out.piece(data, place.start, place.len());
+        }));
+    }
+    let text = move |row: usize| data.get(place(row)).unwrap_or_default();
+    Some(match form {
+        TextForm::Load => Box::new(move |row, out| load_bytes(text(row), out)),
+        TextForm::Insert => quoted(form, move |row, out| escaped(text(row), out, literal_special)),
+    })
 }
 
 const fn load_special(byte: u8) -> bool {
     matches!(byte, 0 | b'\t' | b'\n' | b'\\')
 }
 
-/// Appends bytes with the four signs escaped that `LOAD DATA` would take for its own.
-fn load_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    // Without early exit, so that the compiler looks at many bytes at once.
-    if !bytes.iter().fold(false, |found, byte| found | load_special(*byte)) {
-        return out.extend_from_slice(bytes);
-    }
-    for byte in bytes {
-        match byte {
-            0 => out.extend_from_slice(b"\\0"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            other => out.push(*other),
-        }
+/// What stands behind the backslash of an escaped sign.
+const fn escape(special: u8) -> u8 {
+    match special {
+        0 => b'0',
+        b'\t' => b't',
+        b'\n' => b'n',
+        other => other,
     }
 }
 
@@ -413,25 +366,43 @@ const fn literal_special(byte: u8) -> bool {
     matches!(byte, 0 | b'\'' | b'\\')
 }
 
-fn quoted(bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(b'\'');
-    if bytes.iter().fold(false, |found, byte| found | literal_special(*byte)) {
-        for byte in bytes {
-            match byte {
-                0 => out.extend_from_slice(b"\\0"),
-                b'\'' => out.extend_from_slice(b"\\'"),
-                b'\\' => out.extend_from_slice(b"\\\\"),
-                other => out.push(*other),
-            }
-        }
-    } else {
-        out.extend_from_slice(bytes);
-    }
-    out.push(b'\'');
+/// Appends bytes with the signs escaped that `LOAD DATA` would take for its own.
+fn load_bytes(bytes: &[u8], out: &mut Pen<'_>) {
+    escaped(bytes, out, load_special);
 }
 
-fn hex_literal(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"x'");
+/// Appends bytes with a backslash before special ones. Sixteen are looked at together and without
+/// early exit, so that the compiler compares them all at once.
+#[inline]
+fn escaped(bytes: &[u8], out: &mut Pen<'_>, special: impl Fn(u8) -> bool) {
+    let any_special = |bytes: &[u8]| bytes.iter().fold(false, |any, byte| any | special(*byte));
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    for chunk in chunks {
+        if any_special(chunk) {
+            escape_each(chunk, out, &special);
+        } else {
+            out.put(*chunk, chunk.len());
+        }
+    }
+    if any_special(rest) {
+        escape_each(rest, out, &special);
+    } else {
+        out.bytes(rest);
+    }
+}
+
+fn escape_each(bytes: &[u8], out: &mut Pen<'_>, special: &impl Fn(u8) -> bool) {
+    for byte in bytes {
+        if special(*byte) {
+            out.put([b'\\', escape(*byte)], 2);
+        } else {
+            out.byte(*byte);
+        }
+    }
+}
+
+fn hex_literal(bytes: &[u8], out: &mut Pen<'_>) {
+    out.bytes(b"x'");
     digits::hex(bytes, out);
-    out.push(b'\'');
+    out.byte(b'\'');
 }

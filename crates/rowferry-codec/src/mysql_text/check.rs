@@ -10,8 +10,8 @@ use arrow_array::{
 use arrow_buffer::i256;
 
 use super::cells::{Integers, ZERO_DATE, ZERO_TIMESTAMP};
-use super::digits::{DAY_MICROS, civil};
-use super::{TextColumn, TextError, TextRule, date_text, json, shape};
+use super::digits::{DAY_MICROS, FOUR_DIGIT_YEARS};
+use super::{Repertoire, TextColumn, TextError, TextRule, date_text, json, shape};
 
 /// Checks one column; `first_row` is the number of its first row in the chunk.
 pub(super) fn column(
@@ -114,9 +114,9 @@ fn find(rule: &TextRule, array: &dyn Array) -> Option<Found> {
 }
 
 fn first(array: &dyn Array, reason: impl Fn(usize) -> Option<String>) -> Found {
-    let valid = array.null_count() == 0;
+    let nulls = array.nulls();
     (0..array.len())
-        .filter(|row| valid || !array.is_null(*row))
+        .filter(|row| !nulls.is_some_and(|nulls| nulls.is_null(*row)))
         .find_map(|row| reason(row).map(|reason| (row, reason)))
 }
 
@@ -213,6 +213,9 @@ fn text(rule: &TextRule, array: &StringArray) -> Found {
     let TextRule::Text { chars_max, bytes_max, repertoire, blanks_dropped } = rule else {
         return None;
     };
+    if keeps_all(array, *chars_max, *bytes_max, *repertoire, *blanks_dropped) {
+        return None;
+    }
     first(array, |row| {
         let value = array.value(row);
         if let Some(max) = chars_max
@@ -232,6 +235,29 @@ fn text(rule: &TextRule, array: &StringArray) -> Found {
         (*blanks_dropped && value.ends_with(' '))
             .then(|| "the column would drop the trailing blanks".to_owned())
     })
+}
+
+/// Whether the column keeps all these texts, as far as their lengths and last bytes tell: most
+/// columns need no closer look. Behind a null may stand anything, which costs one and no more.
+fn keeps_all(
+    array: &StringArray,
+    chars_max: Option<u32>,
+    bytes_max: Option<u64>,
+    repertoire: Repertoire,
+    blanks_dropped: bool,
+) -> bool {
+    let ends = array.value_offsets();
+    let longest = ends.array_windows().map(|[start, end]| end - start).max().unwrap_or(0);
+    let longest = u64::try_from(longest).unwrap_or(u64::MAX);
+    let last = |[start, end]: &[i32; 2]| {
+        let last = usize::try_from(end - 1).ok().filter(|_| start < end)?;
+        array.value_data().get(last).copied()
+    };
+    // A character has at least one byte.
+    chars_max.is_none_or(|max| longest <= max.into())
+        && bytes_max.is_none_or(|max| longest <= max)
+        && matches!(repertoire, Repertoire::All | Repertoire::Server)
+        && !(blanks_dropped && ends.array_windows().any(|ends| last(ends) == Some(b' ')))
 }
 
 /// A set's labels stand in the order of the column, each once; the server would sort them.
@@ -333,7 +359,6 @@ fn zero_reason(allowed: bool) -> Option<String> {
 }
 
 fn year_reason(days: i64) -> Option<String> {
-    let (year, ..) = civil(days);
-    (!(1..=9_999).contains(&year))
+    (!FOUR_DIGIT_YEARS.contains(&days))
         .then(|| "the date is outside 0001-01-01 to 9999-12-31".to_owned())
 }

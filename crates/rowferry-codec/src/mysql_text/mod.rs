@@ -14,15 +14,20 @@ mod check;
 mod date_text;
 mod digits;
 mod json;
+mod pen;
 mod repertoire;
+#[cfg(test)]
+mod row_loop_tests;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
 use arrow_array::{Array, RecordBatch};
+use arrow_buffer::NullBuffer;
 
-use cells::Cells;
+use cells::{Write, writer};
+use pen::Pen;
 pub use repertoire::Repertoire;
 
 /// Which dialect of text is written.
@@ -216,30 +221,52 @@ impl TextEncoder {
         bytes_max: usize,
         out: &mut Vec<u8>,
     ) -> Result<usize, TextError> {
-        let cells = self.cells(batch)?;
+        let columns = self.written(batch, &rows)?;
         let wanted = rows.len();
+        let mut pen = Pen::new(out);
         for (done, row) in rows.enumerate() {
-            let before = out.len();
+            let before = pen.len();
             match self.form {
-                TextForm::Load => load_row(&cells, row, out),
-                TextForm::Insert => insert_row(&cells, row, out),
+                TextForm::Load => load_row(&columns, row, &mut pen),
+                TextForm::Insert => insert_row(&columns, row, &mut pen),
             }
-            if out.len() > bytes_max {
-                out.truncate(before);
+            if pen.len() > bytes_max {
+                pen.cut_to(before);
+                pen.finish();
                 return Ok(done);
             }
         }
+        pen.finish();
         Ok(wanted)
     }
 
-    fn cells<'a>(&self, batch: &'a RecordBatch) -> Result<Vec<Cells<'a>>, TextError> {
+    fn written<'a>(
+        &self,
+        batch: &'a RecordBatch,
+        rows: &Range<usize>,
+    ) -> Result<Vec<Written<'a>>, TextError> {
         self.columns
             .iter()
             .zip(batch.columns())
             .map(|(column, array)| {
-                Cells::new(&column.rule, array.as_ref()).ok_or_else(|| shape(column, array))
+                let write = writer(&column.rule, array.as_ref(), rows, self.form);
+                let write = write.ok_or_else(|| shape(column, array))?;
+                Ok(Written { nulls: array.nulls(), write })
             })
             .collect()
+    }
+}
+
+/// A column ready to be written.
+struct Written<'a> {
+    nulls: Option<&'a NullBuffer>,
+    write: Write<'a>,
+}
+
+impl Written<'_> {
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.is_null(row))
     }
 }
 
@@ -247,32 +274,34 @@ fn shape(column: &TextColumn, array: &dyn Array) -> TextError {
     TextError::Shape { column: column.name.clone(), found: array.data_type().to_string() }
 }
 
-fn load_row(cells: &[Cells<'_>], row: usize, out: &mut Vec<u8>) {
-    for cell in cells {
-        if cell.is_null(row) {
-            out.extend_from_slice(b"\\N");
-        } else {
-            cell.load(row, out);
+fn load_row(columns: &[Written<'_>], row: usize, out: &mut Pen<'_>) {
+    for (index, column) in columns.iter().enumerate() {
+        if index > 0 {
+            out.byte(b'\t');
         }
-        out.push(b'\t');
+        if column.is_null(row) {
+            out.put(*b"\\N", 2);
+        } else {
+            (column.write)(row, out);
+        }
     }
-    // A row ends where its last field's tab would stand.
-    if let Some(last) = out.last_mut() {
-        *last = b'\n';
-    }
+    out.byte(b'\n');
 }
 
-fn insert_row(cells: &[Cells<'_>], row: usize, out: &mut Vec<u8>) {
-    out.extend_from_slice(if out.last() == Some(&b')') { b",(" } else { b"(" });
-    for (index, cell) in cells.iter().enumerate() {
+fn insert_row(columns: &[Written<'_>], row: usize, out: &mut Pen<'_>) {
+    if out.last() == Some(b')') {
+        out.byte(b',');
+    }
+    out.byte(b'(');
+    for (index, column) in columns.iter().enumerate() {
         if index > 0 {
-            out.push(b',');
+            out.byte(b',');
         }
-        if cell.is_null(row) {
-            out.extend_from_slice(b"null");
+        if column.is_null(row) {
+            out.put(*b"null", 4);
         } else {
-            cell.insert(row, out);
+            (column.write)(row, out);
         }
     }
-    out.push(b')');
+    out.byte(b')');
 }

@@ -22,6 +22,7 @@ const CP1252: &str = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜�
 
 impl Repertoire {
     /// Whether the character set has every character of `text`.
+    #[inline]
     pub fn has(self, text: &str) -> bool {
         match self {
             Self::All | Self::Server => true,

@@ -280,7 +280,9 @@ proptest! {
     fn any_decimal_is_its_own_text(value in any::<i128>(), scale in 0_u8..38) {
         let value = value % 10_i128.pow(37);
         let mut out = Vec::new();
-        digits::decimal(value, scale, &mut out);
+        let mut pen = Pen::new(&mut out);
+        digits::decimal(value, scale, &mut pen);
+        pen.finish();
         let text = String::from_utf8(out).unwrap();
         prop_assert_eq!(text.replace('.', "").parse::<i128>().unwrap(), value);
         let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
@@ -289,12 +291,18 @@ proptest! {
 
     #[test]
     fn any_integer_is_its_own_text(signed in any::<i64>(), unsigned in any::<u64>()) {
-        let mut out = Vec::new();
-        digits::signed(signed, &mut out);
-        prop_assert_eq!(String::from_utf8(out.clone()).unwrap(), signed.to_string());
-        out.clear();
-        digits::unsigned(unsigned, &mut out);
-        prop_assert_eq!(String::from_utf8(out).unwrap(), unsigned.to_string());
+        let text = |write: &dyn Fn(&mut Pen<'_>)| {
+            let mut out = Vec::new();
+            let mut pen = Pen::new(&mut out);
+            write(&mut pen);
+            pen.finish();
+            String::from_utf8(out).unwrap()
+        };
+        prop_assert_eq!(text(&|pen| digits::signed(signed, pen)), signed.to_string());
+        for power in 0..20 {
+            let unsigned = unsigned / 10_u64.pow(power);
+            prop_assert_eq!(text(&|pen| digits::unsigned(unsigned, pen)), unsigned.to_string());
+        }
     }
 
     #[test]
