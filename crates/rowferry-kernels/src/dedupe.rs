@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use arrow::compute::filter_record_batch;
 use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::{KernelError, key_hash::key_nulls, row_bytes};
