@@ -93,19 +93,56 @@ pub(crate) fn interval(out: &mut String, months: i32, days: i32, micros: i64) {
 fn day(out: &mut String, days: i64) -> &'static str {
     let (year, month, day) = civil(days);
     let (year, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
-    write!(out, "{year:04}-{month:02}-{day:02}").unwrap_or_default();
+    let mut text = *b"0000-00-00";
+    put_pair(&mut text, 0, year / 100);
+    put_pair(&mut text, 2, year % 100);
+    put_pair(&mut text, 5, month);
+    put_pair(&mut text, 8, day);
+    push_behind(out, year / 100, &text);
     era
 }
 
 fn clock(out: &mut String, micros: u64) {
     const SECOND: u64 = MICROS_PER_SECOND.unsigned_abs();
-    let (seconds, fraction) = (micros / SECOND, micros % SECOND);
-    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    write!(out, "{hours:02}:{minutes:02}:{seconds:02}").unwrap_or_default();
+    let (seconds, fraction) = (micros / SECOND, (micros % SECOND).cast_signed());
+    let (hours, seconds) = ((seconds / 3_600).cast_signed(), (seconds % 3_600).cast_signed());
+    let mut text = *b"00:00:00";
+    put_pair(&mut text, 0, hours);
+    put_pair(&mut text, 3, seconds / 60);
+    put_pair(&mut text, 6, seconds % 60);
+    push_behind(out, hours, &text);
     if fraction > 0 {
-        write!(out, ".{fraction:06}").unwrap_or_default();
-        out.truncate(out.trim_end_matches('0').len());
+        let mut text = *b".000000";
+        put_pair(&mut text, 1, fraction / 10_000);
+        put_pair(&mut text, 3, fraction / 100);
+        put_pair(&mut text, 5, fraction);
+        let used = text.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+        push(out, text.get(..used).unwrap_or_default());
     }
+}
+
+/// Puts the last two digits of a number at a place of `text`.
+#[inline]
+fn put_pair(text: &mut [u8], place: usize, number: i64) {
+    let digit = |number: i64| b'0' + u8::try_from(number % 10).unwrap_or(0);
+    if let Some(pair) = text.get_mut(place..).and_then(<[u8]>::first_chunk_mut) {
+        *pair = [digit(number / 10), digit(number)];
+    }
+}
+
+/// Appends `text`, which starts with the last two digits of `number`, behind all others of it.
+fn push_behind(out: &mut String, number: i64, text: &[u8]) {
+    if number < 100 {
+        push(out, text);
+    } else {
+        out.push_str(itoa::Buffer::new().format(number));
+        push(out, text.get(2..).unwrap_or_default());
+    }
+}
+
+/// Appends digits and signs.
+fn push(out: &mut String, ascii: &[u8]) {
+    out.push_str(str::from_utf8(ascii).unwrap_or_default());
 }
 
 /// Year, month and day of the proleptic Gregorian calendar, counted from March so that the leap
@@ -124,6 +161,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(write: impl Fn(&mut String)) -> String {
@@ -156,6 +195,27 @@ mod tests {
             (0, 0, -1, "-00:00:00.000001"),
         ] {
             assert_eq!(text(|out| interval(out, months, days, micros)), printed);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_day_and_time_has_the_digits_of_its_parts(
+            days in prop_oneof![any::<i32>(), -800_000..3_000_000], micros: i64, shift in 0_u32..64,
+        ) {
+            prop_assume!(days > ZERO_DATE && days < i32::MAX);
+            let (year, month, day) = civil(days.into());
+            let (year, era) = if year > 0 { (year, "") } else { (1 - year, " BC") };
+            prop_assert_eq!(
+                text(|out| date(out, days)), format!("{year:04}-{month:02}-{day:02}{era}"));
+            let micros = micros >> shift;
+            let (seconds, fraction) =
+                (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+            let whole = format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
+            let fraction = format!(".{fraction:06}");
+            let sign = if micros < 0 { "-" } else { "" };
+            let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+            prop_assert_eq!(text(|out| duration(out, micros)), format!("{sign}{whole}{fraction}"));
         }
     }
 }

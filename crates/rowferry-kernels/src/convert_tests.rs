@@ -92,6 +92,34 @@ proptest! {
         prop_assert_eq!(texts(array, &decimal(18, scale)), naive);
     }
 
+    #[test]
+    fn long_decimals_are_written_in_full(
+        values in vec((any::<i128>(), 0_u32..38), 0..50), scale in 0_u8..=38,
+    ) {
+        let values: Vec<i128> =
+            values.iter().map(|(value, cut)| value % 10_i128.pow(38) / 10_i128.pow(*cut)).collect();
+        let array = Decimal128Array::from(values.clone());
+        let array = array.with_precision_and_scale(38, scale.cast_signed()).unwrap();
+        let naive: Vec<_> =
+            values.iter().map(|value| Some(plain(*value, scale.into()))).collect();
+        prop_assert_eq!(texts(array, &decimal(38, scale)), naive);
+    }
+
+    #[test]
+    fn integers_and_bytes_are_written_digit_by_digit(
+        signed in vec(any::<i64>(), 1..9), unsigned in vec(any::<u64>(), 1..9),
+        bytes in vec(any::<u8>(), 0..40),
+    ) {
+        let naive: Vec<_> = signed.iter().map(|value| Some(value.to_string())).collect();
+        prop_assert_eq!(texts(Int64Array::from(signed), &C::Int64), naive);
+        let naive: Vec<_> = unsigned.iter().map(|value| Some(value.to_string())).collect();
+        prop_assert_eq!(texts(UInt64Array::from(unsigned), &C::UInt64), naive);
+        let naive = bytes.iter().fold("\\x".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+        let array = BinaryArray::from_iter_values([bytes]);
+        let meaning = C::Binary { bytes: None, fixed: false };
+        prop_assert_eq!(texts(array, &meaning), vec![Some(naive)]);
+    }
+
     /// Written with the fraction digits of the source, a number fits when cutting zeros off its
     /// fraction leaves at most `scale` digits and its integer has at most `precision - scale`.
     #[test]

@@ -17,6 +17,7 @@
 use std::fmt::Write as _;
 
 use arrow_array::{Array, ArrowPrimitiveType, PrimitiveArray, cast::AsArray, types as t};
+use itoa::Buffer;
 use rowferry_core::CanonicalType as C;
 
 use crate::{KernelError, Rule, clock_text, variant};
@@ -48,9 +49,13 @@ pub(crate) fn text_of<'a>(array: &'a dyn Array, meaning: &C) -> Result<Append<'a
         C::Decimal { precision, scale } => {
             let scale = usize::from(*scale);
             if *precision <= 38 {
-                each::<t::Decimal128Type>(array, move |out, value| decimal(out, &value, scale))?
+                each::<t::Decimal128Type>(array, move |out, value| {
+                    decimal(out, Buffer::new().format(value), scale);
+                })?
             } else {
-                each::<t::Decimal256Type>(array, move |out, value| decimal(out, &value, scale))?
+                each::<t::Decimal256Type>(array, move |out, value| {
+                    decimal(out, &value.to_string(), scale);
+                })?
             }
         }
         C::DecimalText
@@ -233,9 +238,9 @@ fn each<'a, T: ArrowPrimitiveType>(
 
 fn digits<T: ArrowPrimitiveType>(array: &dyn Array) -> Result<Append<'_>, KernelError>
 where
-    T::Native: std::fmt::Display,
+    T::Native: itoa::Integer,
 {
-    each::<T>(array, |out, value| write!(out, "{value}").unwrap_or_default())
+    each::<T>(array, |out, value| out.push_str(Buffer::new().format(value)))
 }
 
 /// Rust's debug form of a float has the fewest digits that read back as the same bits; whole
@@ -260,15 +265,14 @@ pub(crate) fn float(
     }
 }
 
-/// Appends `number` × 10^−`scale` in plain notation.
-fn decimal(out: &mut String, number: &impl std::fmt::Display, scale: usize) {
-    let text = number.to_string();
-    let digits = match text.strip_prefix('-') {
+/// Appends `number`, the text of an integer, × 10^−`scale` in plain notation.
+fn decimal(out: &mut String, number: &str, scale: usize) {
+    let digits = match number.strip_prefix('-') {
         Some(digits) => {
             out.push('-');
             digits
         }
-        None => text.as_str(),
+        None => number,
     };
     if scale == 0 {
         out.push_str(digits);
@@ -276,16 +280,22 @@ fn decimal(out: &mut String, number: &impl std::fmt::Display, scale: usize) {
     }
     match digits.len().checked_sub(scale).and_then(|point| digits.split_at_checked(point)) {
         Some((integer, fraction)) if !integer.is_empty() => {
-            write!(out, "{integer}.{fraction}").unwrap_or_default();
+            out.push_str(integer);
+            out.push('.');
+            out.push_str(fraction);
         }
-        _ => write!(out, "0.{digits:0>scale$}").unwrap_or_default(),
+        _ => {
+            out.push_str("0.");
+            out.extend((digits.len()..scale).map(|_| '0'));
+            out.push_str(digits);
+        }
     }
 }
 
 fn hex(out: &mut String, bytes: &[u8]) {
     out.push_str("\\x");
     for byte in bytes {
-        write!(out, "{byte:02x}").unwrap_or_default();
+        hex_digits(out, *byte);
     }
 }
 
@@ -294,7 +304,13 @@ fn uuid(out: &mut String, bytes: &[u8]) {
         if matches!(index, 4 | 6 | 8 | 10) {
             out.push('-');
         }
-        write!(out, "{byte:02x}").unwrap_or_default();
+        hex_digits(out, *byte);
+    }
+}
+
+fn hex_digits(out: &mut String, byte: u8) {
+    for digit in [byte >> 4, byte & 15] {
+        out.push(char::from(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }));
     }
 }
 
