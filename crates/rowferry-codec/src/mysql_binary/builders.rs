@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, ArrowPrimitiveType, BinaryArray, FixedSizeBinaryArray, ListArray, PrimitiveArray,
-    StringArray,
+    ArrayRef, ArrowPrimitiveType, FixedSizeBinaryArray, ListArray, PrimitiveArray,
     types::{
         Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, Float32Type,
         Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
@@ -21,6 +20,8 @@ use super::{
     places::NULL,
     wire_type::WireType,
 };
+use crate::joined::{Joined, variable_array};
+use crate::validity::{Validity, WORD_ROWS};
 
 /// Row within the block or batch, and what is wrong with its value.
 pub(super) type BrokenAt = (usize, Broken);
@@ -38,20 +39,10 @@ fn value(bytes: &[u8], place: u32) -> &[u8] {
     bytes.get(place as usize..).unwrap_or_default()
 }
 
-fn append_validity(nulls: &mut NullBufferBuilder, places: &[u32], any: bool) {
-    if any {
-        for place in places {
-            nulls.append(*place != NULL);
-        }
-    } else {
-        nulls.append_n_non_nulls(places.len());
-    }
-}
-
 /// Values of a fixed Arrow width.
 struct Plain<A: ArrowPrimitiveType, F> {
     values: Vec<A::Native>,
-    nulls: NullBufferBuilder,
+    valid: Validity,
     data_type: DataType,
     read: F,
 }
@@ -60,37 +51,78 @@ impl<A: ArrowPrimitiveType, F: Fn(&[u8]) -> Result<A::Native, Broken>> ColumnBui
     for Plain<A, F>
 {
     fn append(&mut self, bytes: &[u8], places: &[u32], nulls: bool) -> Result<(), BrokenAt> {
-        self.values.reserve(places.len());
-        for (row, place) in places.iter().enumerate() {
-            self.values.push(if nulls && *place == NULL {
-                A::default_value()
-            } else {
-                (self.read)(value(bytes, *place)).map_err(|broken| (row, broken))?
-            });
+        for (word, places) in places.chunks(WORD_ROWS).enumerate() {
+            let mut valid = 0_u64;
+            let start = self.values.len();
+            self.values.resize(start + places.len(), A::default_value());
+            let slots = self.values.get_mut(start..).unwrap_or_default();
+            for (row, (place, slot)) in places.iter().zip(slots).enumerate() {
+                if !nulls || *place != NULL {
+                    let value = (self.read)(value(bytes, *place));
+                    *slot = value.map_err(|broken| (word * WORD_ROWS + row, broken))?;
+                    valid |= 1 << row;
+                }
+            }
+            self.valid.append(valid, places.len());
         }
-        append_validity(&mut self.nulls, places, nulls);
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<ArrayRef, BrokenAt> {
+    fn finish(self: Box<Self>) -> Result<ArrayRef, BrokenAt> {
         let values = ScalarBuffer::from(self.values);
-        let array = PrimitiveArray::<A>::new(values, self.nulls.finish());
+        let array = PrimitiveArray::<A>::new(values, self.valid.finish());
         Ok(Arc::new(array.with_data_type(self.data_type)))
     }
 }
 
-/// What the bytes of values of any length become.
+/// Texts and binaries as they are; `F` looks at each.
+struct Pieces<F> {
+    joined: Joined,
+    offsets: Vec<i32>,
+    valid: Validity,
+    is_text: bool,
+    check: F,
+}
+
+impl<F: Fn(&[u8]) -> Result<(), Broken>> ColumnBuilder for Pieces<F> {
+    fn append(&mut self, bytes: &[u8], places: &[u32], nulls: bool) -> Result<(), BrokenAt> {
+        for (word, places) in places.chunks(WORD_ROWS).enumerate() {
+            let mut valid = 0_u64;
+            let mut ends = [0_i32; WORD_ROWS];
+            for (row, (place, end)) in places.iter().zip(&mut ends).enumerate() {
+                if !nulls || *place != NULL {
+                    let broken = |broken| (word * WORD_ROWS + row, broken);
+                    let (piece, rest) = sized(value(bytes, *place)).map_err(broken)?;
+                    (self.check)(piece).map_err(broken)?;
+                    self.joined.push(rest, piece.len());
+                    valid |= 1 << row;
+                }
+                let broken = |_long| (word * WORD_ROWS + row, Broken::OtherType);
+                *end = i32::try_from(self.joined.end()).map_err(broken)?;
+            }
+            self.offsets.extend_from_slice(ends.get(..places.len()).unwrap_or_default());
+            self.valid.append(valid, places.len());
+        }
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<ArrayRef, BrokenAt> {
+        let (values, nulls) = (self.joined.into_bytes(), self.valid.finish());
+        variable_array(values, self.offsets, nulls, self.is_text).map_err(|row| (row, Broken::Text))
+    }
+}
+
+/// What bytes that are made become.
 #[derive(Clone, Copy)]
 enum Form {
     Text,
-    Binary,
     /// Floats of four bytes, least byte first.
     Vector,
     Uuid,
 }
 
-/// Values of any length; `F` appends the value that stands at a place.
-struct Variable<F> {
+/// Values whose bytes are made; `F` appends the value that stands at a place.
+struct Made<F> {
     values: Vec<u8>,
     offsets: Vec<i32>,
     nulls: NullBufferBuilder,
@@ -98,52 +130,31 @@ struct Variable<F> {
     append: F,
 }
 
-impl<F: Fn(&[u8], &mut Vec<u8>) -> Result<(), Broken>> ColumnBuilder for Variable<F> {
+impl<F: Fn(&[u8], &mut Vec<u8>) -> Result<(), Broken>> ColumnBuilder for Made<F> {
     fn append(&mut self, bytes: &[u8], places: &[u32], nulls: bool) -> Result<(), BrokenAt> {
         for (row, place) in places.iter().enumerate() {
-            if !nulls || *place != NULL {
+            let is_null = nulls && *place == NULL;
+            if !is_null {
                 (self.append)(value(bytes, *place), &mut self.values)
                     .map_err(|broken| (row, broken))?;
             }
             // Labels can be longer than the number that stands for them.
             let end = i32::try_from(self.values.len()).map_err(|_long| (row, Broken::OtherType))?;
             self.offsets.push(end);
+            self.nulls.append(!is_null);
         }
-        append_validity(&mut self.nulls, places, nulls);
         Ok(())
     }
 
     fn finish(mut self: Box<Self>) -> Result<ArrayRef, BrokenAt> {
         let nulls = self.nulls.finish();
         match self.form {
-            Form::Text => texts(self.values, self.offsets, nulls),
-            Form::Binary => {
-                let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-                Ok(Arc::new(BinaryArray::new(offsets, Buffer::from_vec(self.values), nulls)))
-            }
+            Form::Text => variable_array(self.values, self.offsets, nulls, true)
+                .map_err(|row| (row, Broken::Text)),
             Form::Vector => vectors(&self.values, &self.offsets, nulls),
             Form::Uuid => uuids(self.values, nulls),
         }
     }
-}
-
-fn texts(
-    values: Vec<u8>,
-    offsets: Vec<i32>,
-    nulls: Option<NullBuffer>,
-) -> Result<ArrayRef, BrokenAt> {
-    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    let values = Buffer::from_vec(values);
-    // One validation over all values, and of the places where they meet.
-    if let Ok(array) = StringArray::try_new(offsets.clone(), values.clone(), nulls) {
-        return Ok(Arc::new(array));
-    }
-    let place = |end: &i32| usize::try_from(*end).unwrap_or(0);
-    let broken = offsets.iter().zip(offsets.iter().skip(1)).position(|(start, end)| {
-        let value = values.get(place(start)..place(end)).unwrap_or_default();
-        simdutf8::basic::from_utf8(value).is_err()
-    });
-    Err((broken.unwrap_or(0), Broken::Text))
 }
 
 fn vectors(
@@ -180,20 +191,27 @@ fn plain<A: ArrowPrimitiveType>(
     canonical: &CanonicalType,
     read: impl Fn(&[u8]) -> Result<A::Native, Broken> + 'static,
 ) -> Box<dyn ColumnBuilder> {
-    let (values, nulls) = (Vec::with_capacity(rows), NullBufferBuilder::new(rows));
-    Box::new(Plain::<A, _> { values, nulls, data_type: canonical.arrow(), read })
+    let (values, valid) = (Vec::with_capacity(rows), Validity::new(rows));
+    Box::new(Plain::<A, _> { values, valid, data_type: canonical.arrow(), read })
 }
 
-fn variable(
+fn pieces(
+    room: Room,
+    is_text: bool,
+    check: impl Fn(&[u8]) -> Result<(), Broken> + 'static,
+) -> Box<dyn ColumnBuilder> {
+    let (joined, valid) = (Joined::new(room.bytes), Validity::new(room.rows));
+    Box::new(Pieces { joined, offsets: room.offsets(), valid, is_text, check })
+}
+
+fn made(
     room: Room,
     form: Form,
     append: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), Broken> + 'static,
 ) -> Box<dyn ColumnBuilder> {
-    let mut offsets = Vec::with_capacity(room.rows + 1);
-    offsets.push(0);
     let values = Vec::with_capacity(room.bytes);
     let nulls = NullBufferBuilder::new(room.rows);
-    Box::new(Variable { values, offsets, nulls, form, append })
+    Box::new(Made { values, offsets: room.offsets(), nulls, form, append })
 }
 
 /// What a column's buffers have room for at first.
@@ -202,6 +220,15 @@ pub(super) struct Room {
     pub(super) rows: usize,
     /// Of values of any length.
     pub(super) bytes: usize,
+}
+
+impl Room {
+    /// The offsets of so many rows, of which the first is there.
+    fn offsets(self) -> Vec<i32> {
+        let mut offsets = Vec::with_capacity(self.rows + 1);
+        offsets.push(0);
+        offsets
+    }
 }
 
 #[inline]
@@ -298,37 +325,41 @@ fn of_bytes(canonical: &CanonicalType, room: Room) -> Option<Box<dyn ColumnBuild
     Some(match canonical {
         CanonicalType::Decimal { precision, .. } if *precision <= 38 => {
             plain::<Decimal128Type>(rows, canonical, |value| {
-                decimal128(sized(value)?).ok_or(Broken::Decimal)
+                decimal128(sized(value)?.0).ok_or(Broken::Decimal)
             })
         }
         CanonicalType::Decimal { .. } => plain::<Decimal256Type>(rows, canonical, |value| {
-            decimal256(sized(value)?).ok_or(Broken::Decimal)
+            decimal256(sized(value)?.0).ok_or(Broken::Decimal)
         }),
         CanonicalType::Bits { .. } => {
-            plain::<UInt64Type>(rows, canonical, |value| bits(sized(value)?))
+            plain::<UInt64Type>(rows, canonical, |value| bits(sized(value)?.0))
         }
-        CanonicalType::Enum { .. } => variable(room, Form::Text, |value, out| {
-            let label = sized(value)?;
-            out.extend_from_slice(label);
-            if label.is_empty() { Err(Broken::EnumError) } else { Ok(()) }
-        }),
+        CanonicalType::Enum { .. } => {
+            pieces(
+                room,
+                true,
+                |label| {
+                    if label.is_empty() { Err(Broken::EnumError) } else { Ok(()) }
+                },
+            )
+        }
         CanonicalType::Text { .. }
         | CanonicalType::Json { .. }
         | CanonicalType::Set { .. }
         | CanonicalType::Opaque { .. }
-        | CanonicalType::DecimalText => variable(room, Form::Text, copy),
+        | CanonicalType::DecimalText => pieces(room, true, |_any| Ok(())),
         CanonicalType::Binary { .. } | CanonicalType::Geometry { .. } => {
-            variable(room, Form::Binary, copy)
+            pieces(room, false, |_any| Ok(()))
         }
         CanonicalType::List { element } if **element == CanonicalType::Float32 => {
-            variable(room, Form::Vector, |value, out| {
-                let floats = sized(value)?;
+            made(room, Form::Vector, |value, out| {
+                let (floats, _) = sized(value)?;
                 out.extend_from_slice(floats);
                 if floats.len().is_multiple_of(4) { Ok(()) } else { Err(Broken::Vector) }
             })
         }
-        CanonicalType::Uuid => variable(room, Form::Uuid, |value, out| {
-            out.extend_from_slice(&uuid(sized(value)?).ok_or(Broken::Uuid)?);
+        CanonicalType::Uuid => made(room, Form::Uuid, |value, out| {
+            out.extend_from_slice(&uuid(sized(value)?.0).ok_or(Broken::Uuid)?);
             Ok(())
         }),
         _ => return None,
@@ -341,17 +372,11 @@ fn labelled(labels: Arc<[String]>, wire: WireType, room: Room) -> Option<Box<dyn
     if wire != (WireType::Int { bytes: 8, unsigned: true }) {
         return None;
     }
-    Some(variable(room, Form::Text, move |value, out| {
+    Some(made(room, Form::Text, move |value, out| {
         let number = u64::from_le_bytes(number(value)?);
         let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         let label = index.and_then(|index| labels.get(index)).ok_or(Broken::EnumError)?;
         out.extend_from_slice(label.as_bytes());
         Ok(())
     }))
-}
-
-#[inline]
-fn copy(value: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
-    out.extend_from_slice(sized(value)?);
-    Ok(())
 }

@@ -212,11 +212,12 @@ pub(super) fn bits(bytes: &[u8]) -> Result<u64, Broken> {
     Ok(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
-/// The bytes that stand behind their length.
+/// The bytes that stand behind their length, and all from their first one on.
 #[inline]
-pub(super) fn sized(value: &[u8]) -> Result<&[u8], Broken> {
-    let bytes = length(value).and_then(|(length, head)| value.get(head..)?.get(..length));
-    bytes.ok_or(Broken::OtherType)
+pub(super) fn sized(value: &[u8]) -> Result<(&[u8], &[u8]), Broken> {
+    let (length, head) = length(value).ok_or(Broken::OtherType)?;
+    let rest = value.get(head..).ok_or(Broken::OtherType)?;
+    Ok((rest.get(..length).ok_or(Broken::OtherType)?, rest))
 }
 
 pub(super) fn uuid(text: &[u8]) -> Option<[u8; 16]> {

@@ -8,12 +8,9 @@ use arrow_array::{
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, ScalarBuffer};
 use arrow_schema::DataType;
 
-use super::{
-    CodecError,
-    pieces::variable_array,
-    rule::Rule,
-    validity::{Validity, WORD_ROWS},
-};
+use super::{CodecError, rule::Rule};
+use crate::joined::variable_array;
+use crate::validity::{Validity, WORD_ROWS};
 
 /// Row within the block or batch, and the rule that its value breaks.
 pub(super) type Broken = (usize, Rule);
@@ -259,7 +256,8 @@ impl<F: Fn(&[u8], &mut Vec<u8>) -> Result<(), Rule>> ColumnBuilder for Variable<
     }
 
     fn finish(self: Box<Self>) -> Result<ArrayRef, Broken> {
-        variable_array(self.values, self.offsets, self.valid, self.is_text)
+        variable_array(self.values, self.offsets, self.valid.finish(), self.is_text)
+            .map_err(|row| (row, Rule::UTF8))
     }
 }
 

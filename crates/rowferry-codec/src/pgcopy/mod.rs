@@ -42,7 +42,6 @@ mod tests;
 mod timetz;
 mod to_wire;
 mod uuid;
-mod validity;
 
 pub use collect::{RawTuples, Sum, Tuples};
 pub use column::{ColumnCodec, PgType};

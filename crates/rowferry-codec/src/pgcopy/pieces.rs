@@ -1,68 +1,21 @@
 //! Columns whose values are pieces of the wire: texts, binaries.
 
-use std::sync::Arc;
-
-use arrow_array::{ArrayRef, BinaryArray, StringArray};
-use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_array::ArrayRef;
 
 use super::{
     columns::{Broken, ColumnBuilder},
     rule::Rule,
-    validity::{Validity, WORD_ROWS},
 };
-
-/// Pieces up to this size are copied as one of this size, whatever their length: two moves of a
-/// vector register, where a copy of a few bytes is a call.
-const SHORT_BYTES: usize = 32;
-
-/// Bytes by which the values grow: filled with zeros while the first-level cache holds them.
-const GROW_BYTES: usize = 1 << 10;
+use crate::joined::{Joined, variable_array};
+use crate::validity::{Validity, WORD_ROWS};
 
 /// Gathers the first bytes of each field; `F` says how many.
 struct Pieces<F> {
-    /// The values, and behind `end` some bytes that mean nothing.
-    values: Vec<u8>,
-    end: usize,
+    joined: Joined,
     offsets: Vec<i32>,
     valid: Validity,
     is_text: bool,
     keep: F,
-}
-
-impl<F> Pieces<F> {
-    /// Appends the first `length` bytes of `rest`, which has as many.
-    #[inline]
-    fn push(&mut self, rest: &[u8], length: usize) {
-        let at = self.end;
-        self.end += length;
-        if length <= SHORT_BYTES
-            && let Some(from) = rest.first_chunk::<SHORT_BYTES>()
-        {
-            if self.values.len() < at + SHORT_BYTES {
-                self.grow(at);
-            }
-            let to = self.values.get_mut(at..).and_then(<[u8]>::first_chunk_mut::<SHORT_BYTES>);
-            if let Some(to) = to {
-                *to = *from;
-            }
-        } else {
-            self.push_long(rest.get(..length).unwrap_or_default(), at);
-        }
-    }
-
-    fn push_long(&mut self, piece: &[u8], at: usize) {
-        if let Some(to) = self.values.get_mut(at..self.end) {
-            to.copy_from_slice(piece);
-        } else {
-            self.values.truncate(at);
-            self.values.extend_from_slice(piece);
-        }
-    }
-
-    #[cold]
-    fn grow(&mut self, at: usize) {
-        self.values.resize(at + SHORT_BYTES + GROW_BYTES, 0);
-    }
 }
 
 impl<F: Fn(&[u8]) -> Result<usize, Rule>> ColumnBuilder for Pieces<F> {
@@ -74,11 +27,11 @@ impl<F: Fn(&[u8]) -> Result<usize, Rule>> ColumnBuilder for Pieces<F> {
                 if let Some((field, rest)) = field_and_rest(bytes, *head) {
                     let length =
                         (self.keep)(field).map_err(|rule| (word * WORD_ROWS + row, rule))?;
-                    self.push(rest, length);
+                    self.joined.push(rest, length);
                     valid |= 1 << row;
                 }
                 // Pieces of the wire are no longer than it, and that is below 2 GiB.
-                *end = i32::try_from(self.end).unwrap_or(i32::MAX);
+                *end = i32::try_from(self.joined.end()).unwrap_or(i32::MAX);
             }
             self.offsets.extend_from_slice(ends.get(..heads.len()).unwrap_or_default());
             self.valid.append(valid, heads.len());
@@ -86,9 +39,9 @@ impl<F: Fn(&[u8]) -> Result<usize, Rule>> ColumnBuilder for Pieces<F> {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<ArrayRef, Broken> {
-        self.values.truncate(self.end);
-        variable_array(self.values, self.offsets, self.valid, self.is_text)
+    fn finish(self: Box<Self>) -> Result<ArrayRef, Broken> {
+        let (values, nulls) = (self.joined.into_bytes(), self.valid.finish());
+        variable_array(values, self.offsets, nulls, self.is_text).map_err(|row| (row, Rule::UTF8))
     }
 }
 
@@ -110,33 +63,8 @@ pub(super) fn pieces(
 ) -> Box<dyn ColumnBuilder> {
     let mut offsets = Vec::with_capacity(rows + 1);
     offsets.push(0);
-    let (values, valid) = (Vec::with_capacity(bytes + SHORT_BYTES), Validity::new(rows));
-    Box::new(Pieces { values, end: 0, offsets, valid, is_text, keep })
-}
-
-/// The array of values of any length; a text that is not UTF-8 is found here.
-pub(super) fn variable_array(
-    values: Vec<u8>,
-    offsets: Vec<i32>,
-    valid: Validity,
-    is_text: bool,
-) -> Result<ArrayRef, Broken> {
-    let nulls = valid.finish();
-    let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    let values = Buffer::from_vec(values);
-    if !is_text {
-        return Ok(Arc::new(BinaryArray::new(offsets, values, nulls)));
-    }
-    // One validation over all values, and of the places where they meet.
-    if let Ok(array) = StringArray::try_new(offsets.clone(), values.clone(), nulls) {
-        return Ok(Arc::new(array));
-    }
-    let place = |end: &i32| usize::try_from(*end).unwrap_or(0);
-    let broken = offsets.iter().zip(offsets.iter().skip(1)).position(|(start, end)| {
-        let value = values.get(place(start)..place(end)).unwrap_or_default();
-        simdutf8::basic::from_utf8(value).is_err()
-    });
-    Err((broken.unwrap_or(0), Rule::UTF8))
+    let (joined, valid) = (Joined::new(bytes), Validity::new(rows));
+    Box::new(Pieces { joined, offsets, valid, is_text, keep })
 }
 
 /// The length of a padded field without its blanks, eight bytes at a time: the wire carries the

@@ -3,23 +3,23 @@
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 
 /// Rows whose bits are gathered in one word.
-pub(super) const WORD_ROWS: usize = 64;
+pub(crate) const WORD_ROWS: usize = 64;
 
 /// Gathers a word of rows at a time. Bits are kept only from the first NULL on, so a column without
 /// NULLs pays one comparison for 64 rows.
-pub(super) struct Validity {
+pub(crate) struct Validity {
     bits: Option<BooleanBufferBuilder>,
     rows: usize,
     capacity: usize,
 }
 
 impl Validity {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { bits: None, rows: 0, capacity }
     }
 
     /// Adds `rows` rows, at most [`WORD_ROWS`]: a bit each, the first one lowest, 1 = a value.
-    pub(super) fn append(&mut self, valid: u64, rows: usize) {
+    pub(crate) fn append(&mut self, valid: u64, rows: usize) {
         let unused = u32::try_from(WORD_ROWS - rows.min(WORD_ROWS)).unwrap_or(0);
         let all = u64::MAX.checked_shr(unused).unwrap_or(0);
         if self.bits.is_some() || valid != all {
@@ -34,7 +34,7 @@ impl Validity {
     }
 
     /// `None` when every row holds a value.
-    pub(super) fn finish(self) -> Option<NullBuffer> {
+    pub(crate) fn finish(self) -> Option<NullBuffer> {
         self.bits.map(|mut bits| NullBuffer::new(bits.finish()))
     }
 }
