@@ -50,14 +50,15 @@ const DECIMAL_SLOT: usize = 21;
 /// Slot of a text.
 const LENGTH_SLOT: usize = 5;
 
-/// One column seen as slots and tails. A block of rows is measured, then filled, then given its
-/// tails; what [`Slots::measure`] keeps is of that block.
+/// One column seen as slots and tails. The tails of a block of rows are measured, then its slots are
+/// filled, then its tails added; what [`Slots::measure`] keeps is of that block.
 trait Slots {
     fn width(&self) -> usize;
     /// Adds the length of each row's tail, if this column has tails.
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]);
-    /// Writes each row's slot, which starts `offset` bytes behind the row's place.
-    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]);
+    fn has_tails(&self) -> bool;
+    /// Fills the slots of `rows`, which lie at `offset` in each `stride` bytes.
+    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize);
     /// Writes each row's tail at its place, and moves the place behind it.
     fn add_tails(&self, rows: Range<usize>, places: &mut [usize], out: &mut [u8]);
 }
@@ -77,34 +78,27 @@ pub(crate) fn for_each_row(
         })
         .collect::<Result<Vec<_>, _>>()?;
     let stride: usize = columns.iter().map(|column| column.width()).sum();
+    let has_tails = columns.iter().any(|column| column.has_tails());
+    let mut slots = vec![0_u8; stride * BLOCK_ROWS];
     let mut places = [0_usize; BLOCK_ROWS];
     let mut block = Vec::new();
     for start in (0..batch.num_rows()).step_by(BLOCK_ROWS) {
         let rows = start..batch.num_rows().min(start + BLOCK_ROWS);
         let places = places.get_mut(..rows.len()).unwrap_or_default();
-        places.fill(stride);
+        places.fill(0);
+        let mut offset = 0;
         for column in &mut columns {
             column.measure(rows.clone(), places);
-        }
-        // From here on each place is where its row starts.
-        let mut end = 0;
-        for place in places.iter_mut() {
-            let start = end;
-            end += *place;
-            *place = start;
-        }
-        if block.len() < end {
-            block.resize(end, 0);
-        }
-        let mut offset = 0;
-        for column in &columns {
-            column.fill(rows.clone(), places, offset, &mut block);
+            column.fill(rows.clone(), &mut slots, stride, offset);
             offset += column.width();
         }
-        // From here on it is where the next tail goes, and at last where the row ends.
-        for place in places.iter_mut() {
-            *place += stride;
+        if !has_tails {
+            for (index, row) in rows.enumerate() {
+                each(row, slots.get(index * stride..(index + 1) * stride).unwrap_or_default());
+            }
+            continue;
         }
+        join(&slots, stride, places, &mut block);
         for column in &columns {
             column.add_tails(rows.clone(), places, &mut block);
         }
@@ -117,17 +111,35 @@ pub(crate) fn for_each_row(
     Ok(())
 }
 
-/// Writes `bytes` at `place`. The block was sized for all that is put into it.
+/// Copies the slots of each row to where the row will stand in `block`. `places` holds the lengths of
+/// the rows' tails; then where the next tail goes, and when all are there, where the row ends.
+fn join(slots: &[u8], stride: usize, places: &mut [usize], block: &mut Vec<u8>) {
+    let size = places.iter().sum::<usize>() + stride * places.len();
+    if block.len() < size {
+        block.resize(size, 0);
+    }
+    let mut end = 0;
+    for (place, slots) in places.iter_mut().zip(slots.chunks_exact(stride)) {
+        let start = end;
+        end += stride + *place;
+        *place = start + stride;
+        if let Some(row) = block.get_mut(start..*place) {
+            row.copy_from_slice(slots);
+        }
+    }
+}
+
+/// Writes a slot, or a part of one, at its offset in the slots of a row.
 #[inline]
-fn put<const N: usize>(out: &mut [u8], place: usize, bytes: [u8; N]) {
-    let slot = out.get_mut(place..).and_then(<[u8]>::first_chunk_mut::<N>);
-    debug_assert!(slot.is_some(), "a row was measured too short");
+fn put<const N: usize>(slots: &mut [u8], offset: usize, bytes: [u8; N]) {
+    let slot = slots.get_mut(offset..).and_then(<[u8]>::first_chunk_mut::<N>);
+    debug_assert!(slot.is_some(), "the slots of a row are as wide as its columns");
     if let Some(slot) = slot {
         *slot = bytes;
     }
 }
 
-/// As [`put`], for a tail; moves the place behind it.
+/// Writes a tail at `place` and moves the place behind it. The block was sized for all tails.
 #[inline]
 fn put_tail(out: &mut [u8], place: &mut usize, tail: &[u8]) {
     let slot = out.get_mut(*place..*place + tail.len());
@@ -178,15 +190,19 @@ impl<T: ArrowPrimitiveType, F: Fn(T::Native) -> (u8, [u8; 8])> Slots for Words<'
         WORD_SLOT
     }
 
+    fn has_tails(&self) -> bool {
+        false
+    }
+
     fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
 
-    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
+    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
         let values = self.array.values().get(rows.clone()).unwrap_or_default();
         let nulls = self.array.nulls();
-        for ((row, value), place) in rows.zip(values).zip(places) {
+        for ((row, value), slots) in rows.zip(values).zip(slots.chunks_exact_mut(stride)) {
             let (marker, word) =
                 if is_null(nulls, row) { (0, [0; 8]) } else { (self.word)(*value) };
-            put(out, place + offset, word_slot(marker, word));
+            put(slots, offset, word_slot(marker, word));
         }
     }
 
@@ -200,13 +216,17 @@ impl Slots for Bools<'_> {
         WORD_SLOT
     }
 
+    fn has_tails(&self) -> bool {
+        false
+    }
+
     fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
 
-    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
-        for (row, place) in rows.zip(places) {
+    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
+        for (row, slots) in rows.zip(slots.chunks_exact_mut(stride)) {
             let valid = self.0.is_valid(row);
             let word = u64::from(valid && self.0.value(row)).to_le_bytes();
-            put(out, place + offset, word_slot(u8::from(valid), word));
+            put(slots, offset, word_slot(u8::from(valid), word));
         }
     }
 
@@ -224,17 +244,21 @@ impl Slots for Decimals<'_> {
         DECIMAL_SLOT
     }
 
+    fn has_tails(&self) -> bool {
+        false
+    }
+
     fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
 
-    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
+    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
         let values = self.array.values().get(rows.clone()).unwrap_or_default();
         let nulls = self.array.nulls();
-        for ((row, value), place) in rows.zip(values).zip(places) {
+        for ((row, value), slots) in rows.zip(values).zip(slots.chunks_exact_mut(stride)) {
             if is_null(nulls, row) {
-                put(out, place + offset, [0; DECIMAL_SLOT]);
+                put(slots, offset, [0; DECIMAL_SLOT]);
             } else {
                 let (number, scale) = decimal::strip(*value, self.scale);
-                put(out, place + offset, decimal_slot(number, scale));
+                put(slots, offset, decimal_slot(number, scale));
             }
         }
     }
@@ -254,6 +278,10 @@ impl<F: Fn(usize) -> Plain> Slots for AnyDecimals<'_, F> {
         DECIMAL_SLOT
     }
 
+    fn has_tails(&self) -> bool {
+        true
+    }
+
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) {
         let plain = |row| self.array.is_valid(row).then(|| (self.value)(row));
         self.block.clear();
@@ -263,22 +291,22 @@ impl<F: Fn(usize) -> Plain> Slots for AnyDecimals<'_, F> {
         }
     }
 
-    fn fill(&self, _rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
-        for (value, place) in self.block.iter().zip(places) {
+    fn fill(&self, _rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
+        for (value, slots) in self.block.iter().zip(slots.chunks_exact_mut(stride)) {
             let (marker, tail) = match value {
                 None => {
-                    put(out, place + offset, [0; DECIMAL_SLOT]);
+                    put(slots, offset, [0; DECIMAL_SLOT]);
                     continue;
                 }
                 Some(Plain::Small { number, scale }) => {
-                    put(out, place + offset, decimal_slot(*number, *scale));
+                    put(slots, offset, decimal_slot(*number, *scale));
                     continue;
                 }
                 Some(Plain::Wide(tail)) => (3, tail),
                 Some(Plain::Word(tail)) => (4, tail),
             };
-            put(out, place + offset, length_slot(marker, tail.len()));
-            put(out, place + offset + LENGTH_SLOT, [0; DECIMAL_SLOT - LENGTH_SLOT]);
+            put(slots, offset, length_slot(marker, tail.len()));
+            put(slots, offset + LENGTH_SLOT, [0; DECIMAL_SLOT - LENGTH_SLOT]);
         }
     }
 
@@ -300,6 +328,10 @@ impl<'a, F: Fn(usize) -> &'a [u8]> Slots for Bytes<'a, F> {
         LENGTH_SLOT
     }
 
+    fn has_tails(&self) -> bool {
+        true
+    }
+
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) {
         for (row, size) in rows.zip(sizes) {
             if !is_null(self.nulls, row) {
@@ -308,12 +340,12 @@ impl<'a, F: Fn(usize) -> &'a [u8]> Slots for Bytes<'a, F> {
         }
     }
 
-    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
-        for (row, place) in rows.zip(places) {
+    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
+        for (row, slots) in rows.zip(slots.chunks_exact_mut(stride)) {
             if is_null(self.nulls, row) {
-                put(out, place + offset, [0; LENGTH_SLOT]);
+                put(slots, offset, [0; LENGTH_SLOT]);
             } else {
-                put(out, place + offset, length_slot(1, (self.value)(row).len()));
+                put(slots, offset, length_slot(1, (self.value)(row).len()));
             }
         }
     }
@@ -349,7 +381,8 @@ impl Lists<'_> {
             self.elements.measure(element.clone(), &mut size);
             let [size] = size;
             self.bytes.resize(start + size, 0);
-            self.elements.fill(element.clone(), &[start], 0, &mut self.bytes);
+            let slot = self.bytes.get_mut(start..).unwrap_or_default();
+            self.elements.fill(element.clone(), slot, size, 0);
             self.elements.add_tails(element, &mut [start + width], &mut self.bytes);
         }
     }
@@ -369,6 +402,10 @@ impl Slots for Lists<'_> {
         LENGTH_SLOT
     }
 
+    fn has_tails(&self) -> bool {
+        true
+    }
+
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) {
         self.bytes.clear();
         self.ends.clear();
@@ -382,9 +419,9 @@ impl Slots for Lists<'_> {
         }
     }
 
-    fn fill(&self, rows: Range<usize>, places: &[usize], offset: usize, out: &mut [u8]) {
-        for ((row, tail), place) in rows.zip(self.tails()).zip(places) {
-            put(out, place + offset, length_slot(u8::from(self.array.is_valid(row)), tail.len()));
+    fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
+        for ((row, tail), slots) in rows.zip(self.tails()).zip(slots.chunks_exact_mut(stride)) {
+            put(slots, offset, length_slot(u8::from(self.array.is_valid(row)), tail.len()));
         }
     }
 
