@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use anyhow::Result;
 
-use crate::{Shape, copy, load_text, normalize, row_hashes};
+use crate::{Shape, copy, load_text, mysql_rows, normalize, row_hashes};
 
 /// A codec or kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Family {
     CopyDecode,
     /// A batch into COPY tuples.
     CopyEncode,
+    /// Rows of MySQL's binary protocol into a batch.
+    MysqlRows,
     /// A batch into the text of `LOAD DATA`, its check included.
     LoadText,
     /// A batch into the literals of a multi-row `INSERT`, without its check.
@@ -50,10 +52,11 @@ impl std::fmt::Debug for Case {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::CopyCollect,
         Self::CopyDecode,
         Self::CopyEncode,
+        Self::MysqlRows,
         Self::LoadText,
         Self::InsertText,
         Self::RowDigest,
@@ -69,6 +72,7 @@ impl Family {
             Self::CopyCollect => "copy_collect",
             Self::CopyDecode => "copy_decode",
             Self::CopyEncode => "copy_encode",
+            Self::MysqlRows => "mysql_rows",
             Self::LoadText => "load_text",
             Self::InsertText => "insert_text",
             Self::RowDigest => "row_digest",
@@ -82,7 +86,7 @@ impl Family {
     /// Which bytes its rate counts.
     pub const fn bytes_of(self) -> &'static str {
         match self {
-            Self::CopyCollect | Self::CopyDecode | Self::CopyEncode => "wire",
+            Self::CopyCollect | Self::CopyDecode | Self::CopyEncode | Self::MysqlRows => "wire",
             Self::LoadText | Self::InsertText | Self::ToText => "text",
             Self::RowDigest | Self::Normalize => "Arrow",
             Self::KeyHash | Self::Dedupe => "key",
@@ -97,6 +101,7 @@ impl Family {
             Self::CopyCollect => copy::collect(&columns, &batch)?,
             Self::CopyDecode => copy::decode(&columns, &batch)?,
             Self::CopyEncode => copy::encode(&columns, batch)?,
+            Self::MysqlRows => mysql_rows::decode(&columns, &batch)?,
             Self::LoadText => load_text::load(&columns, batch)?,
             Self::InsertText => load_text::insert(&columns, batch)?,
             Self::RowDigest => row_hashes::digest(batch)?,

@@ -12,6 +12,7 @@
 mod case;
 mod copy;
 mod load_text;
+mod mysql_rows;
 mod normalize;
 mod row_hashes;
 mod shape;
