@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -120,6 +121,13 @@ def cases(given: argparse.Namespace, directions: list[Direction], data: Path, en
     return found
 
 
+def warm(all_cases: list[Case]) -> None:
+    """Reads every source once: whoever came first would else read it from the disk."""
+    for source, table in {(case.source.kind, case.table.name): (case.source, case.table) for case in all_cases}.values():
+        subprocess.run(source.reader(table, ""), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True,
+                       env=os.environ | source.client_environment)
+
+
 def measure(given: argparse.Namespace, all_contestants: list[Contestant], all_cases: list[Case],
             results: Results) -> None:
     """Every second round the other way round: who goes first finds another machine than who follows."""
@@ -163,7 +171,9 @@ def run(given: argparse.Namespace, data: Path) -> Results:
         directions = start(directions, data, given.scale, results, ends)
         for name, reason in results.skipped.items():
             say(f"skipped: {name} ({reason})")
-        measure(given, running, cases(given, directions, data, ends, results, folder), results)
+        found = cases(given, directions, data, ends, results, folder)
+        warm(found)
+        measure(given, running, found, results)
     finally:
         for end in ends.values():
             if given.keep and end.server:
