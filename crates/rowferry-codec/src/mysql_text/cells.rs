@@ -11,8 +11,9 @@ use arrow_array::{
     UInt64Array,
 };
 
-use super::pen::Pen;
-use super::{TextForm, TextRule, digits};
+use super::{TextForm, TextRule};
+use crate::digits;
+use crate::pen::Pen;
 
 /// Storage of MySQL's zero date in `Date32`.
 pub(super) const ZERO_DATE: i32 = i32::MIN + 1;
@@ -145,7 +146,7 @@ impl Scales {
     fn cut(self, out: &mut Pen<'_>) {
         if self.own > self.column {
             let point = usize::from(self.column == 0);
-            out.cut_to(out.len() - usize::from(self.own - self.column) - point);
+            out.cut_to(out.position() - usize::from(self.own - self.column) - point);
         }
     }
 }

@@ -10,8 +10,8 @@ use arrow_array::{
 use arrow_buffer::i256;
 
 use super::cells::{Integers, ZERO_DATE, ZERO_TIMESTAMP};
-use super::digits::{DAY_MICROS, FOUR_DIGIT_YEARS};
 use super::{Repertoire, TextColumn, TextError, TextRule, date_text, json, shape};
+use crate::digits::{DAY_MICROS, FOUR_DIGIT_YEARS};
 
 /// Checks one column; `first_row` is the number of its first row in the chunk.
 pub(super) fn column(

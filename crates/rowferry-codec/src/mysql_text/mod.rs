@@ -12,9 +12,7 @@
 mod cells;
 mod check;
 mod date_text;
-mod digits;
 mod json;
-mod pen;
 mod repertoire;
 #[cfg(test)]
 mod row_loop_tests;
@@ -26,8 +24,8 @@ use std::ops::Range;
 use arrow_array::{Array, RecordBatch};
 use arrow_buffer::NullBuffer;
 
+use crate::pen::Pen;
 use cells::{Write, writer};
-use pen::Pen;
 pub use repertoire::Repertoire;
 
 /// Which dialect of text is written.
@@ -225,12 +223,12 @@ impl TextEncoder {
         let wanted = rows.len();
         let mut pen = Pen::new(out);
         for (done, row) in rows.enumerate() {
-            let before = pen.len();
+            let before = pen.position();
             match self.form {
                 TextForm::Load => load_row(&columns, row, &mut pen),
                 TextForm::Insert => insert_row(&columns, row, &mut pen),
             }
-            if pen.len() > bytes_max {
+            if pen.position() > bytes_max {
                 pen.cut_to(before);
                 pen.finish();
                 return Ok(done);

@@ -11,6 +11,7 @@ use arrow_array::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::digits;
 
 fn batch(array: ArrayRef) -> RecordBatch {
     RecordBatch::try_from_iter([("c", array)]).unwrap()

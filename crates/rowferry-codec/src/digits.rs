@@ -4,16 +4,16 @@
 //! them together, and no division per digit. The first digit is the lowest byte, so that the word
 //! is written as it lies, and leading zeros are shifted out.
 
-use super::pen::Pen;
+use crate::pen::Pen;
 
 /// Days from 0000-03-01 to 1970-01-01 in the proleptic Gregorian calendar.
 const DAYS_TO_EPOCH: i64 = 719_468;
 /// Days in four centuries.
 const CENTURIES_DAYS: u64 = 146_097;
 /// Microseconds in a day.
-pub(super) const DAY_MICROS: i64 = 86_400_000_000;
+pub const DAY_MICROS: i64 = 86_400_000_000;
 /// 0001-01-01 and 9999-12-31, in days since 1970-01-01.
-pub(super) const FOUR_DIGIT_YEARS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
+pub const FOUR_DIGIT_YEARS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
 
 /// Numbers with more digits than a word.
 const WORD_MAX: u64 = 100_000_000;
@@ -56,7 +56,7 @@ const fn last_digits(number: u64, count: u32) -> [u8; 8] {
 
 /// Appends decimal digits.
 #[inline]
-pub(super) fn unsigned(number: u64, out: &mut Pen<'_>) {
+pub fn unsigned(number: u64, out: &mut Pen<'_>) {
     // Also 0 has a digit.
     if number < 10_000 {
         let digits = four(number);
@@ -84,7 +84,7 @@ fn long_unsigned(number: u64, out: &mut Pen<'_>) {
 
 /// Appends a sign where needed, and decimal digits.
 #[inline]
-pub(super) fn signed(value: i64, out: &mut Pen<'_>) {
+pub fn signed(value: i64, out: &mut Pen<'_>) {
     if value < 0 {
         out.byte(b'-');
     }
@@ -92,13 +92,13 @@ pub(super) fn signed(value: i64, out: &mut Pen<'_>) {
 }
 
 /// Appends exactly four digits.
-pub(super) fn year(number: u64, out: &mut Pen<'_>) {
+pub fn year(number: u64, out: &mut Pen<'_>) {
     out.put((four(number % 10_000) + ZEROS).to_le_bytes(), 4);
 }
 
 /// Appends a decimal of `scale` fraction digits.
 #[inline]
-pub(super) fn decimal(value: i128, scale: u8, out: &mut Pen<'_>) {
+pub fn decimal(value: i128, scale: u8, out: &mut Pen<'_>) {
     if value < 0 {
         out.byte(b'-');
     }
@@ -145,7 +145,7 @@ fn fraction(characters: u64, scale: u32, out: &mut Pen<'_>) {
 }
 
 /// Appends a decimal whose digits without sign and point are `digits`.
-pub(super) fn decimal_text(digits: &str, scale: u8, out: &mut Pen<'_>) {
+pub fn decimal_text(digits: &str, scale: u8, out: &mut Pen<'_>) {
     let scale = usize::from(scale);
     let digits = digits.as_bytes();
     let whole = digits.len().saturating_sub(scale);
@@ -180,7 +180,7 @@ const fn civil(days: i64) -> (u64, u64, u64) {
 
 /// Appends `YYYY-MM-DD`.
 #[inline]
-pub(super) fn date(days: i64, out: &mut Pen<'_>) {
+pub fn date(days: i64, out: &mut Pen<'_>) {
     const DASHES: u128 = (b'-' as u128) << 32 | (b'-' as u128) << 56;
     let (year, month, day) = civil(days);
     // Checked dates have years of four digits.
@@ -193,7 +193,7 @@ pub(super) fn date(days: i64, out: &mut Pen<'_>) {
 
 /// Appends `YYYY-MM-DD hh:mm:ss` and the fraction.
 #[inline]
-pub(super) fn datetime(micros: i64, digits: u8, out: &mut Pen<'_>) {
+pub fn datetime(micros: i64, digits: u8, out: &mut Pen<'_>) {
     date(micros.div_euclid(DAY_MICROS), out);
     out.byte(b' ');
     time(micros.rem_euclid(DAY_MICROS), digits, out);
@@ -202,7 +202,7 @@ pub(super) fn datetime(micros: i64, digits: u8, out: &mut Pen<'_>) {
 /// Appends a sign where needed, `hh:mm:ss` with as many hour digits as needed, and the fraction of
 /// at most six digits.
 #[inline]
-pub(super) fn time(micros: i64, digits: u8, out: &mut Pen<'_>) {
+pub fn time(micros: i64, digits: u8, out: &mut Pen<'_>) {
     const COLONS: u64 = (b':' as u64) << 16 | (b':' as u64) << 40;
     if micros < 0 {
         out.byte(b'-');
@@ -225,7 +225,7 @@ pub(super) fn time(micros: i64, digits: u8, out: &mut Pen<'_>) {
 }
 
 /// Appends two lower-case hex digits per byte.
-pub(super) fn hex(bytes: &[u8], out: &mut Pen<'_>) {
+pub fn hex(bytes: &[u8], out: &mut Pen<'_>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.put([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]], 2);
@@ -233,7 +233,7 @@ pub(super) fn hex(bytes: &[u8], out: &mut Pen<'_>) {
 }
 
 /// Appends a uuid's 36 characters.
-pub(super) fn uuid(bytes: &[u8], out: &mut Pen<'_>) {
+pub fn uuid(bytes: &[u8], out: &mut Pen<'_>) {
     for (index, byte) in bytes.iter().enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {
             out.byte(b'-');

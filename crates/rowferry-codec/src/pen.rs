@@ -9,7 +9,8 @@ const GROW_BYTES: usize = 1 << 10;
 /// Pieces up to this size are copied as one of this size, whatever their length.
 const SHORT_BYTES: usize = 32;
 
-pub(super) struct Pen<'a> {
+/// Writes text to the end of a buffer; [`Pen::finish`] leaves the text alone in it.
+pub struct Pen<'a> {
     /// The text, and behind `end` bytes that mean nothing.
     out: &'a mut Vec<u8>,
     end: usize,
@@ -17,34 +18,34 @@ pub(super) struct Pen<'a> {
 
 impl<'a> Pen<'a> {
     /// A pen behind the last byte of `out`.
-    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
         let end = out.len();
         Self { out, end }
     }
 
-    /// Bytes of text.
-    pub(super) const fn len(&self) -> usize {
+    /// Bytes of text before the pen.
+    pub const fn position(&self) -> usize {
         self.end
     }
 
     /// Takes back what was written behind the first `length` bytes.
-    pub(super) fn cut_to(&mut self, length: usize) {
+    pub fn cut_to(&mut self, length: usize) {
         self.end = self.end.min(length);
     }
 
     /// Leaves the text alone in its buffer.
-    pub(super) fn finish(self) {
+    pub fn finish(self) {
         self.out.truncate(self.end);
     }
 
     /// The last byte of text.
-    pub(super) fn last(&self) -> Option<u8> {
+    pub fn last(&self) -> Option<u8> {
         self.out.get(self.end.checked_sub(1)?).copied()
     }
 
     /// Writes the first `used` of `N` bytes.
     #[inline]
-    pub(super) fn put<const N: usize>(&mut self, bytes: [u8; N], used: usize) {
+    pub fn put<const N: usize>(&mut self, bytes: [u8; N], used: usize) {
         if self.out.len() < self.end + N {
             self.grow(N);
         }
@@ -56,12 +57,12 @@ impl<'a> Pen<'a> {
 
     /// Writes a byte.
     #[inline]
-    pub(super) fn byte(&mut self, byte: u8) {
+    pub fn byte(&mut self, byte: u8) {
         self.put([byte], 1);
     }
 
     /// Writes bytes.
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    pub fn bytes(&mut self, bytes: &[u8]) {
         let end = self.end + bytes.len();
         if let Some(slot) = self.out.get_mut(self.end..end) {
             slot.copy_from_slice(bytes);
@@ -74,7 +75,7 @@ impl<'a> Pen<'a> {
 
     /// Writes `length` bytes of `data` from `start` on.
     #[inline]
-    pub(super) fn piece(&mut self, data: &[u8], start: usize, length: usize) {
+    pub fn piece(&mut self, data: &[u8], start: usize, length: usize) {
         if length <= SHORT_BYTES
             && let Some(piece) = data.get(start..).and_then(<[u8]>::first_chunk::<SHORT_BYTES>)
         {
