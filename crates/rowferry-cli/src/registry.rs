@@ -55,5 +55,5 @@ pub(crate) async fn ends(
     compute: &ComputePool,
 ) -> Result<JobEnds> {
     let (source, sink) = tokio::join!(source(from, compute), sink(into, compute));
-    Ok(JobEnds { source: source?, sink: sink? })
+    Ok(JobEnds::new(source?, sink?))
 }

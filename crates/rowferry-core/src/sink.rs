@@ -203,6 +203,12 @@ pub trait Sink: Send + Sync {
         Vec::new()
     }
 
+    /// Whether chunks are written one after the other, however many are begun. The rows of the next
+    /// one are then read while this one's are written, and none of the others'.
+    fn writes_in_turn(&self) -> bool {
+        false
+    }
+
     /// Statements that would create the target, for `plan`.
     fn ddl(&self, plan: &TablePlan) -> Vec<String>;
 

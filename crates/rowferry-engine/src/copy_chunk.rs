@@ -1,7 +1,7 @@
 //! One chunk: begin, read, transform, write, commit.
 //!
-//! The order of what a chunk takes is fixed: the writer first, then bytes of the budget, then the
-//! read. Whoever holds bytes can therefore always hand them on, and nothing waits in a circle.
+//! The order of what a chunk takes is fixed: its turn to read where there are turns, the writer,
+//! then bytes of the budget, then the read. Whoever holds bytes can therefore always hand them on, and nothing waits in a circle.
 //! Reading runs one payload ahead of writing; more would only hold memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::big_rows::{BigRows, Held, Room};
 use crate::lane::Lane;
 use crate::pace::Pace;
+use crate::reading_turn::ReadingTurn;
 use crate::row_limit::{self, ROW_TOO_LARGE};
 use crate::sieve::sift;
 use crate::transform::Transform;
@@ -185,6 +186,7 @@ impl ChunkCopier {
         snapshot: &Arc<dyn Snapshot>,
         manner: Manner,
     ) -> Result<Copied, CopyError> {
+        let turn = self.stopwatch().time(Stage::AwaitRoom, self.ends.reading_turns.take()).await;
         let beginning = self.ends.sink.begin(chunk, &lane.prepared, manner.settle);
         let begun = self.stopwatch().time(Stage::Write, beginning).await;
         let mut writer = match begun.map_err(CopyError::Write)? {
@@ -196,7 +198,7 @@ impl ChunkCopier {
         FailPoint::ChunkBegun.reach();
         let room = self.big_rows.enter(lane.read.batch_bytes).await;
         let reader = snapshot.read(chunk, &lane.read).await.map_err(CopyError::Read)?;
-        let reading = (reader, room);
+        let reading = (reader, room, turn);
         let (totals, changes) = self.pump(reading, lane, writer.as_mut(), manner.sift).await?;
         assert_counted(chunk, &totals).map_err(CopyError::Rows)?;
         FailPoint::RowsDone.reach();
@@ -209,15 +211,17 @@ impl ChunkCopier {
 
     async fn pump(
         &self,
-        (reader, room): (Box<dyn ChunkReader>, Room),
+        (reader, room, turn): (Box<dyn ChunkReader>, Room, ReadingTurn),
         lane: &Lane,
         writer: &mut dyn ChunkWriter,
         sift: bool,
     ) -> Result<(ChunkTotals, Changes), CopyError> {
         let (items, mut incoming) = mpsc::channel(PREFETCH_PAYLOADS);
         let (stopwatch, pace) = (self.stopwatch().clone(), Arc::clone(&self.context.pace));
+        let of_reader = turn.clone();
+        let mut of_writer = turn;
         let reading = spawn("read chunk", async move {
-            read_ahead(reader, &items, room, &stopwatch, &pace).await;
+            read_ahead((reader, of_reader), &items, room, &stopwatch, &pace).await;
         });
         let mut transform = Transform::new(&lane.plan, &lane.rules);
         let mut totals = ChunkTotals::default();
@@ -237,6 +241,9 @@ impl ChunkCopier {
                     let payload = done.payload;
                     let refused = self.hand_over(payload, lane, writer, &mut totals, sift).await?;
                     transform.take_back(refused).map_err(CopyError::Rows)?;
+                    if totals.rows_written > 0 {
+                        of_writer = None;
+                    }
                     FailPoint::RowsBegun.reach();
                 }
                 Item::End { last_key, digest, _room } => {
@@ -247,6 +254,7 @@ impl ChunkCopier {
                             self.hand_over(payload, lane, writer, &mut totals, sift).await?;
                         transform.take_back(refused).map_err(CopyError::Rows)?;
                     }
+                    drop(of_writer);
                     totals.last_key = last_key;
                     totals.digest = digest.or_else(|| transform.digest());
                     return Ok((totals, transform.into_changes()));
@@ -352,7 +360,7 @@ impl ChunkCopier {
 /// Reads until the end and hands everything to the writer's side, holding bytes of the budget for
 /// each payload until it is written.
 async fn read_ahead(
-    mut reader: Box<dyn ChunkReader>,
+    (mut reader, turn): (Box<dyn ChunkReader>, ReadingTurn),
     items: &mpsc::Sender<Result<Item>>,
     mut room: Room,
     stopwatch: &Stopwatch,
@@ -369,6 +377,7 @@ async fn read_ahead(
                 Ok(Item::Rows { payload, _held: held })
             }
             Ok(None) => {
+                drop(turn);
                 let (last_key, digest) = (reader.last_key(), reader.digest());
                 drop(items.send(Ok(Item::End { last_key, digest, _room: room })).await);
                 return;

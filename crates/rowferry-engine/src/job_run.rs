@@ -9,6 +9,7 @@ use rowferry_core::{ConnectorError, ErrorClass, Job, PublishWhen, Result, Sink, 
 use rowferry_runtime::spawn;
 
 use crate::expand::{TableTask, expand};
+use crate::reading_turn::ReadingTurns;
 use crate::table_run::TableRun;
 use crate::{RunContext, TableFailure, TableReport};
 
@@ -23,6 +24,15 @@ pub struct JobEnds {
     pub source: Arc<dyn Source>,
     /// Where rows go.
     pub sink: Arc<dyn Sink>,
+    pub(crate) reading_turns: ReadingTurns,
+}
+
+impl JobEnds {
+    /// The two ends of a job.
+    pub fn new(source: Arc<dyn Source>, sink: Arc<dyn Sink>) -> Self {
+        let reading_turns = ReadingTurns::new(sink.writes_in_turn());
+        Self { source, sink, reading_turns }
+    }
 }
 
 /// Runs every table of `job`, or those that `only` names, and reports each. Nothing is written

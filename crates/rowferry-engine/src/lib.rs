@@ -28,6 +28,7 @@ mod outcome;
 mod pace;
 mod persistence;
 mod planner;
+mod reading_turn;
 mod report;
 mod retry;
 mod row_limit;

@@ -184,7 +184,7 @@ impl World {
             owner: "test".to_owned(),
             tool_version: "0".to_owned(),
         };
-        let ends = JobEnds { source: Arc::clone(&self.source), sink: Arc::clone(&self.sink) };
+        let ends = JobEnds::new(Arc::clone(&self.source), Arc::clone(&self.sink));
         run_job(&self.job, &ends, &[], &context).await
     }
 

@@ -151,7 +151,16 @@ impl Cells {
                 cells.append_value(value.ok_or(misfit("an unsigned number", "a negative one"))?);
             }
             (Self::Decimal128(cells, precision, scale), cell) => {
-                cells.append_value(decimal::parse_128(&number_text(cell)?, *precision, *scale)?);
+                let short = match cell {
+                    ValueRef::Real(value) => decimal::short_of_double(value, *precision, *scale),
+                    ValueRef::Text(text) => decimal::short_of_text(text, *precision, *scale),
+                    ValueRef::Integer(value) => decimal::of_integer(value, *precision, *scale),
+                    ValueRef::Null | ValueRef::Blob(_) => None,
+                };
+                cells.append_value(match short {
+                    Some(value) => value,
+                    None => decimal::parse_128(&number_text(cell)?, *precision, *scale)?,
+                });
             }
             (Self::Decimal256(cells, precision, scale), cell) => {
                 cells.append_value(decimal::parse_256(&number_text(cell)?, *precision, *scale)?);

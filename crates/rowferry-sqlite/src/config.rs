@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use rowferry_core::{ConnectorError, Endpoint, ErrorClass, Result};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use crate::error::failed;
 
 /// How long a connection waits for another one's lock. Longer than a checkpoint or a chunk of
 /// another process takes, shorter than a user's patience; guessed.
-const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Page cache of a writing connection, in KiB: a chunk's index pages stay in memory. With it a copy
 /// of rows of 64 MiB keeps its promise about memory; 32 MiB left no margin.
@@ -93,16 +93,15 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// A connection that writes, or with `create` makes the file.
+/// A connection that writes, or with `create` makes the file. It waits `patience` for a lock.
 ///
-/// A file that we make is put into WAL mode, so that readers never block the writer. `synchronous`
-/// is FULL, not WAL's usual NORMAL: with NORMAL a power loss takes back the last commits, and a
+/// `synchronous` is FULL, not WAL's usual NORMAL: with NORMAL a power loss takes back the last commits, and a
 /// receipt that was reported as durable would vanish after the source was told to forget the rows.
 /// It costs one sync per chunk: narrow rows still went in at 1.0 to 1.8 million a second (measured on
 /// two busy cores, chunks of 100,000), against 2.3 million with NORMAL.
 /// Foreign keys are not enforced while loading, since chunks of parents and children arrive in any
 /// order, and a delete that is half of an upsert must not cascade.
-pub(crate) fn open_writer(path: &Path, create: bool) -> Result<Connection> {
+pub(crate) fn open_writer(path: &Path, create: bool, patience: Duration) -> Result<Connection> {
     let attempt = || format!("could not open SQLite file {} for writing", path.display());
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
@@ -111,14 +110,7 @@ pub(crate) fn open_writer(path: &Path, create: bool) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags).map_err(|e| failed(attempt(), e))?;
     let prepare = || -> rusqlite::Result<()> {
         settle(&connection)?;
-        let pages: i64 = connection.query_row("pragma page_count", [], |row| row.get(0))?;
-        if pages == 0 && create {
-            match connection.query_row("pragma journal_mode = wal", [], |_| Ok(())) {
-                // Another process is making the same file at this moment, and its mode holds.
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
-                done => done?,
-            }
-        }
+        connection.busy_timeout(patience)?;
         connection.execute_batch(&format!(
             "pragma synchronous = full; pragma foreign_keys = off; \
              pragma legacy_alter_table = on; pragma cache_size = -{WRITER_CACHE_KIB}; \
@@ -146,12 +138,6 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     Ok(())
-}
-
-/// Whether the file is in WAL mode.
-pub(crate) fn is_wal(connection: &Connection) -> rusqlite::Result<bool> {
-    let mode: String = connection.query_row("pragma journal_mode", [], |row| row.get(0))?;
-    Ok(mode.eq_ignore_ascii_case("wal"))
 }
 
 /// What the file says of itself: its real path, and its application id where one is set.

@@ -1,23 +1,29 @@
 //! The one writing connection of a target file, and its turns.
 //!
 //! SQLite has one writer per file, so there is one connection, on a thread of its own, and one turn
-//! at a time: a chunk holds the turn from `begin` to its COMMIT or rollback. Taking the turn before
-//! the first row is read, and not at the first write, means that a waiting chunk holds no rows in
-//! memory, so waiting chunks can never starve the one that writes.
+//! at a time: a chunk holds the turn from its first rows to its COMMIT or rollback.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use rowferry_core::{ErrorClass, Result};
+use rowferry_core::{ConnectorError, ErrorClass, Result};
 use rowferry_runtime::{FailPoint, Owner};
 use rusqlite::Connection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::config::open_writer;
+use crate::config::{BUSY_TIMEOUT, open_writer};
 use crate::error::{commit_failed, failed, thread_failed};
+use crate::journal;
+use crate::lock::{TableLock, explain_held};
+use crate::rows_table::Shown;
 
 /// Statements that stay prepared: insert, delete, receipt, epoch, and a few of the catalogue.
 const STATEMENTS_KEPT: usize = 32;
+
+/// How long to wait for a file that another run of ours writes: longer than the commit of a chunk,
+/// during which nobody else may look into a file in rollback-journal mode.
+const HELD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The writing end of a file. Cloning shares it.
 #[derive(Clone)]
@@ -32,6 +38,10 @@ pub(crate) type Turn = OwnedMutexGuard<()>;
 /// What lives on the thread.
 pub(crate) struct Writing {
     pub(crate) connection: Connection,
+    /// The batch that its statements read.
+    pub(crate) shown: Shown,
+    /// Whether the file waits for its first table, see [`journal`].
+    is_new: bool,
     path: PathBuf,
 }
 
@@ -39,9 +49,7 @@ impl Database {
     /// Opens the file, or makes it.
     pub(crate) async fn open(path: PathBuf) -> Result<Self> {
         let owner = Owner::spawn("sqlite-write", move || -> Result<Writing> {
-            let connection = open_writer(&path, true)?;
-            connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-            Ok(Writing { connection, path })
+            Writing::open(path.clone()).map_err(|error| explain_held(error, &path))
         })
         .await
         .map_err(thread_failed)??;
@@ -77,6 +85,7 @@ impl Database {
                 Ok(value) => {
                     FailPoint::TableStatement.reach();
                     writing.commit(attempt)?;
+                    writing.settle_journal()?;
                     FailPoint::TableStatement.reach();
                     Ok(value)
                 }
@@ -90,7 +99,32 @@ impl Database {
     }
 }
 
+fn journal_failed(error: rusqlite::Error) -> ConnectorError {
+    failed("could not set how the target file is journaled", error)
+}
+
+fn connect(path: &Path, create: bool, patience: Duration) -> Result<(Connection, Shown)> {
+    let connection = open_writer(path, create, patience)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    let shown = Shown::to(&connection)
+        .map_err(|error| failed("could not show batches to the target file", error))?;
+    Ok((connection, shown))
+}
+
 impl Writing {
+    /// The connection of a file, which is made where it is not there.
+    fn open(path: PathBuf) -> Result<Self> {
+        let patience =
+            if TableLock::any_holder(&path).is_some() { HELD_TIMEOUT } else { BUSY_TIMEOUT };
+        let (connection, shown) = connect(&path, true, patience)?;
+        let started = journal::start(&connection).and_then(|is_new| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            Ok(is_new)
+        });
+        let is_new = started.map_err(journal_failed)?;
+        Ok(Self { connection, shown, is_new, path })
+    }
+
     /// Begins a writing transaction; whatever a dropped caller left open is rolled back first.
     pub(crate) fn begin(&mut self) -> Result<()> {
         self.roll_back();
@@ -106,15 +140,20 @@ impl Writing {
         let error = commit_failed(attempt, error);
         self.roll_back();
         if error.class == ErrorClass::Unknown {
-            match open_writer(&self.path, false) {
-                Ok(connection) => {
-                    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-                    self.connection = connection;
-                }
+            match connect(&self.path, false, BUSY_TIMEOUT) {
+                Ok((connection, shown)) => (self.connection, self.shown) = (connection, shown),
                 Err(error) => tracing::warn!(%error, "the target file could not be opened again"),
             }
         }
         Err(error)
+    }
+
+    /// After a change of tables: the first one is there.
+    fn settle_journal(&mut self) -> Result<()> {
+        if self.is_new {
+            self.is_new = journal::settle(&self.connection).map_err(journal_failed)?;
+        }
+        Ok(())
     }
 
     /// Ends an open transaction without a trace. SQLite itself may have ended it already.

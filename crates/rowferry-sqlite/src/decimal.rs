@@ -58,6 +58,59 @@ pub(crate) fn parse_256(text: &str, precision: u8, scale: u8) -> Result<i256, Mi
         .ok_or(misfit("a decimal number of its declared size", "a larger number"))
 }
 
+/// Numbers of at most this many digits differ in their doubles, and an integer of as many digits is
+/// itself a double (`DBL_DIG` of the C language).
+const DOUBLE_DIGITS: u32 = 15;
+
+/// As [`parse_128`] of the text of a double, without the text: only for numbers of few digits.
+#[expect(clippy::float_cmp, reason = "asks whether both are one double")]
+pub(crate) fn short_of_double(value: f64, precision: u8, scale: u8) -> Option<i128> {
+    let power = 10_f64.powi(i32::from(scale));
+    let unscaled = (value * power).round();
+    // Division rounds to the nearest double, which is the one that the decimal number reads as.
+    let scale_fits = scale <= precision && u32::from(scale) <= DOUBLE_DIGITS;
+    let is_it = scale_fits && unscaled / power == value;
+    let end = 10_f64.powi(i32::from(precision).min(15));
+    #[expect(clippy::cast_possible_truncation, reason = "a whole number below 10^15")]
+    let whole = unscaled as i64;
+    (is_it && unscaled.abs() < end).then(|| whole.into())
+}
+
+/// As [`parse_128`] of an integer.
+pub(crate) fn of_integer(value: i64, precision: u8, scale: u8) -> Option<i128> {
+    let unscaled = i128::from(value).checked_mul(10_i128.checked_pow(scale.into())?)?;
+    let fits = scale <= precision && unscaled.abs() < 10_i128.checked_pow(precision.into())?;
+    fits.then_some(unscaled)
+}
+
+/// As [`parse_128`], for numbers of few digits.
+pub(crate) fn short_of_text(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
+    let (is_negative, digits) = match text.split_first()? {
+        (b'-', rest) => (true, rest),
+        _ => (false, text),
+    };
+    // Eighteen digits fit in 64 bits.
+    if digits.len() > 18 {
+        return None;
+    }
+    let (mut unscaled, mut point) = (0_u64, None);
+    for (index, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => unscaled = unscaled * 10 + u64::from(byte - b'0'),
+            b'.' if point.is_none() && index > 0 => point = Some(index + 1),
+            _ => return None,
+        }
+    }
+    let behind = digits.len() - point.unwrap_or(digits.len());
+    if digits.is_empty() || behind == 0 && point.is_some() {
+        return None;
+    }
+    let missing = u32::from(scale).checked_sub(u32::try_from(behind).ok()?)?;
+    let unscaled = i128::from(unscaled).checked_mul(10_i128.checked_pow(missing)?)?;
+    let fits = scale <= precision && unscaled < 10_i128.checked_pow(precision.into())?;
+    fits.then_some(if is_negative { -unscaled } else { unscaled })
+}
+
 /// Whether a finite number has at most so many digits, and so many of them after the point.
 pub(crate) fn fits(text: &str, precision: u8, scale: u8) -> bool {
     unscaled(text, precision, scale).is_ok()
@@ -143,7 +196,40 @@ mod tests {
         assert_eq!(normalized("-0.0"), normalized("0"));
     }
 
+    fn agree(short: Option<i128>, text: &str, precision: u8, scale: u8) {
+        let Some(short) = short else { return };
+        assert_eq!(Ok(short), parse_128(text, precision, scale), "{text} {precision} {scale}");
+    }
+
+    #[test]
+    fn short_numbers_take_the_short_way() {
+        assert_eq!(short_of_double(21_168.23, 15, 2), Some(2_116_823));
+        assert_eq!(short_of_double(-0.0, 15, 2), Some(0));
+        assert_eq!(short_of_double(0.125, 15, 2), None);
+        assert_eq!(short_of_double(f64::NAN, 15, 2), None);
+        assert_eq!(short_of_double(1e14, 16, 2), None);
+        assert_eq!(short_of_text(b"-21168.2", 15, 2), Some(-2_116_820));
+        assert_eq!(of_integer(-17, 15, 2), Some(-1_700));
+        for text in ["", "-", ".", ".5", "5.", "1.2.3", "+1", "1e3", "0.125", "1234"] {
+            assert_eq!(short_of_text(text.as_bytes(), 5, 2), None, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn the_short_way_gives_what_the_long_one_does(
+            unscaled in prop_oneof![any::<i16>().prop_map(i64::from), any::<i64>()],
+            digits in 0_u8..=18, bits: u64, precision in 1_u8..=38, scale in 0_u8..=38,
+        ) {
+            let text = shown(&unscaled.to_string(), usize::from(digits));
+            agree(short_of_text(text.as_bytes(), precision, scale), &text, precision, scale);
+            agree(of_integer(unscaled, precision, scale), &unscaled.to_string(), precision, scale);
+            for double in [text.parse().unwrap(), f64::from_bits(bits)] {
+                let short = short_of_double(double, precision, scale);
+                agree(short, &of_double(double), precision, scale);
+            }
+        }
+
         #[test]
         fn decimals_come_back(
             value in -99_999_999_999_999_999_999_999_999_999_999_999_999_i128

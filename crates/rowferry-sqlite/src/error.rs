@@ -84,6 +84,9 @@ fn server_words(error: &rusqlite::Error) -> String {
     }
 }
 
+/// Slug of what SQLite says while another connection holds the file.
+pub(crate) const FILE_LOCKED: &str = "database-locked";
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "SQLite may add codes; unknown ones are bugs")]
 fn classify(error: &rusqlite::Error) -> (ErrorClass, &'static str, Option<&'static str>) {
     let Some(code) = error.sqlite_error_code() else {
@@ -92,7 +95,7 @@ fn classify(error: &rusqlite::Error) -> (ErrorClass, &'static str, Option<&'stat
     match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
             ErrorClass::Transient,
-            "database-locked",
+            FILE_LOCKED,
             Some(
                 "Another connection holds the file; in rollback-journal mode a reader blocks \
                  writers, `pragma journal_mode = wal` lifts that.",

@@ -68,6 +68,9 @@ pub(crate) fn write_timestamp(out: &mut String, micros: i64, digits: u8, utc: bo
 
 /// Reads what [`write_date`] writes.
 pub(crate) fn read_date(text: &str) -> Option<i32> {
+    if let Some(days) = plain_date(text.as_bytes()) {
+        return Some(days);
+    }
     match text {
         "infinity" => return Some(i32::MAX),
         "-infinity" => return Some(i32::MIN),
@@ -79,6 +82,21 @@ pub(crate) fn read_date(text: &str) -> Option<i32> {
     let days = cursor.date(before_christ)?;
     cursor.end()?;
     i32::try_from(days).ok().filter(|days| *days > ZERO_DATE && *days < i32::MAX)
+}
+
+/// Days since 1970 of `YYYY-MM-DD` and nothing else, from the year 1 on.
+fn plain_date(text: &[u8]) -> Option<i32> {
+    let &[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text else { return None };
+    let pair = |tens: u8, ones: u8| {
+        let are_digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        are_digits.then(|| i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+    };
+    let (year, month, day) = (pair(y0, y1)? * 100 + pair(y2, y3)?, pair(m0, m1)?, pair(d0, d1)?);
+    let is_date = year > 0
+        && (1..=12).contains(&month)
+        && day > 0
+        && (day <= 28 || day <= days_in_month(year, month));
+    if is_date { i32::try_from(days_from_civil(year, month, day)).ok() } else { None }
 }
 
 /// Reads a time of day, 00:00 to 24:00.
@@ -377,7 +395,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn dates_come_back(days in any::<i32>().prop_map(|days| days / 8)) {
+        fn dates_come_back(
+            days in prop_oneof![any::<i32>().prop_map(|days| days / 8), -800_000..3_000_000],
+        ) {
             prop_assert_eq!(read_date(&date(days)), Some(days));
         }
 

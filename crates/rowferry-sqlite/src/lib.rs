@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! source   n reading connections that see one moment ──► cells ──► batches
-//! sink     one writing connection, one turn at a time ◄── parameters ◄── batches
+//! sink     one writing connection, one turn at a time ◄── columns of cells ◄── batches
 //!          lock file beside the target, progress tables inside it
 //! ```
 //!
@@ -18,6 +18,7 @@ mod cells;
 mod check;
 mod choose;
 mod chunks;
+mod columns;
 mod config;
 mod count;
 mod create;
@@ -29,6 +30,7 @@ mod describe;
 mod error;
 mod fit;
 mod iso;
+mod journal;
 mod load;
 mod lock;
 mod objects;
@@ -40,6 +42,7 @@ mod quarantine;
 mod read;
 mod receipts;
 mod row_key;
+mod rows_table;
 mod sink;
 mod snapshot;
 mod source;

@@ -1,16 +1,20 @@
 //! Rows into one table: the statements of a load and what the table takes, looked up once a chunk.
 
-use arrow_array::RecordBatch;
-use rowferry_core::{ConnectorError, LoadInto, Prepared, Result, WriteMode, target_altered};
+use std::sync::Arc;
+
+use rowferry_core::{
+    ConnectorError, ErrorClass, LoadInto, Prepared, Result, WriteMode, target_altered,
+};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement};
 
 use crate::affinity::Affinity;
 use crate::altered;
-use crate::bind::{NotBound, Parameter, bind_cell};
+use crate::bind::{NotBound, bind_cell};
+use crate::columns::{Columns, NotKept};
 use crate::describe;
 use crate::error::{data, failed, setup};
-use crate::fit::binding;
+use crate::rows_table::{self, Shown};
 use crate::sql::{quote, quote_list};
 use crate::{row_key, wire};
 
@@ -32,7 +36,10 @@ struct Written {
 
 /// Statements and columns of one load.
 pub(crate) struct Loading {
+    /// Of one row, by parameters.
     insert: String,
+    /// Of a whole batch.
+    insert_rows: String,
     delete: Option<String>,
     written: Vec<Written>,
     /// Positions of the key's columns among those read.
@@ -72,7 +79,8 @@ impl Loading {
         let names: Vec<&str> = written.iter().filter_map(|w| name(&w.position)).collect();
         let position = |name: &String| prepared.columns.iter().position(|c| c.target.name == *name);
         Ok(Self {
-            insert: insert_text(prepared, merge, &names),
+            insert: insert_text(prepared, merge, &names, &values(names.len())),
+            insert_rows: insert_text(prepared, merge, &names, &rows(&written)),
             delete: (merge == Merge::DeleteFirst).then(|| delete_text(prepared)),
             written,
             keys: prepared.key.iter().filter_map(position).collect(),
@@ -82,27 +90,31 @@ impl Loading {
     /// Inserts rows by their meaning; the first of them is number `first` of its chunk.
     pub(crate) fn insert_batch(
         &self,
-        connection: &Connection,
+        (connection, shown): (&Connection, &Shown),
         prepared: &Prepared,
-        batch: &RecordBatch,
+        batch: &Arc<Columns>,
         first: u64,
     ) -> Result<()> {
-        let values = parameters(prepared, batch)?;
-        let mut statements = self.prepare(connection, prepared)?;
-        let mut text = String::new();
-        for step in statements.steps() {
-            for row in 0..batch.num_rows() {
-                statements.run(
-                    *step,
-                    |statement, index, position, _affinity| match values.get(position) {
-                        Some(value) => value.bind(statement, index, row, &mut text),
-                        None => Ok(()),
-                    },
-                    |error| error.with_row(first + row as u64),
-                )?;
+        let statement = |text: &str| {
+            connection.prepare_cached(text).map_err(|error| write_failed(prepared, error))
+        };
+        if let Some(delete) = &self.delete {
+            let mut delete = statement(delete)?;
+            for row in 0..batch.rows() {
+                let cell = |position: usize| batch.cell(row, position);
+                self.delete_row(&mut delete, prepared, cell, |error| {
+                    error.with_row(first + row as u64)
+                })?;
             }
         }
-        Ok(())
+        let mut insert = statement(&self.insert_rows)?;
+        let inserted = shown.with(batch, || insert.raw_execute()).map_err(|(row, error)| {
+            let error = write_failed(prepared, error);
+            // Behind the last row where a trigger made SQLite take all of them before the first.
+            let is_known = error.class == ErrorClass::Data && row < batch.rows();
+            if is_known { error.with_row(first + row as u64) } else { error }
+        })?;
+        if inserted == batch.rows() { Ok(()) } else { Err(not_taken(prepared)) }
     }
 
     /// Inserts rows as another SQLite file holds them.
@@ -137,20 +149,14 @@ impl Loading {
                 ));
             }
             let cell = |position: usize| cells.get(position).copied().unwrap_or(ValueRef::Null);
-            statements.run(
-                step,
-                |statement, index, position, affinity| {
-                    bind_cell(statement, index, cell(position), affinity)
-                },
-                |error| {
-                    let column = |at: &usize| Some((&prepared.columns.get(*at)?.source, cell(*at)));
-                    let key: Option<Vec<_>> = self.keys.iter().map(column).collect();
-                    match key.and_then(row_key::of_cells) {
-                        Some(key) => error.with_key(key),
-                        None => error,
-                    }
-                },
-            )?;
+            statements.run(step, cell, |error| {
+                let column = |at: &usize| Some((&prepared.columns.get(*at)?.source, cell(*at)));
+                let key: Option<Vec<_>> = self.keys.iter().map(column).collect();
+                match key.and_then(row_key::of_cells) {
+                    Some(key) => error.with_key(key),
+                    None => error,
+                }
+            })?;
             count += 1;
         }
         if count == rows {
@@ -158,6 +164,21 @@ impl Loading {
         } else {
             Err(ConnectorError::bug("a payload has other rows than it says"))
         }
+    }
+
+    /// Deletes the row that has the key of these cells.
+    fn delete_row<'c>(
+        &self,
+        delete: &mut Statement<'_>,
+        prepared: &Prepared,
+        cell: impl Fn(usize) -> ValueRef<'c>,
+        named: impl Fn(ConnectorError) -> ConnectorError,
+    ) -> Result<()> {
+        for (index, position) in self.keys.iter().enumerate() {
+            bind_cell(delete, index + 1, cell(*position), Affinity::None)
+                .map_err(|error| not_bound(prepared, *position, error, &named))?;
+        }
+        delete.raw_execute().map(|_deleted| ()).map_err(|error| write_failed(prepared, error))
     }
 
     fn prepare<'a>(
@@ -198,36 +219,34 @@ impl Statements<'_> {
         if self.delete.is_some() { &[Step::Delete, Step::Insert] } else { &[Step::Insert] }
     }
 
-    /// Does one step for one row. `bind` binds the value at a position to a parameter, `named` adds
-    /// to an error which row it was.
-    fn run(
+    /// Does one step for one row, whose cells are given by position; `named` adds to an error which
+    /// row it was.
+    fn run<'c>(
         &mut self,
         step: Step,
-        mut bind: impl FnMut(&mut Statement<'_>, usize, usize, Affinity) -> Result<(), NotBound>,
+        cell: impl Fn(usize) -> ValueRef<'c>,
         named: impl Fn(ConnectorError) -> ConnectorError,
     ) -> Result<()> {
         let Self { insert, delete, loading, prepared } = self;
         let refused = |error| write_failed(prepared, error);
         if step == Step::Delete {
             let Some(delete) = delete else { return Ok(()) };
-            for (index, position) in loading.keys.iter().enumerate() {
-                bind(delete, index + 1, *position, Affinity::None)
-                    .map_err(|error| not_bound(prepared, *position, error, &named))?;
-            }
-            return delete.raw_execute().map(|_deleted| ()).map_err(refused);
+            return loading.delete_row(delete, prepared, cell, named);
         }
         for (index, written) in loading.written.iter().enumerate() {
-            bind(insert, index + 1, written.position, written.affinity)
+            bind_cell(insert, index + 1, cell(written.position), written.affinity)
                 .map_err(|error| not_bound(prepared, written.position, error, &named))?;
         }
-        if insert.raw_execute().map_err(refused)? == 1 {
-            return Ok(());
-        }
-        Err(data(
-            "row-not-taken",
-            format!("target table {} did not take a row (a trigger?)", prepared.target),
-        ))
+        let inserted = insert.raw_execute().map_err(refused)?;
+        if inserted == 1 { Ok(()) } else { Err(not_taken(prepared)) }
     }
+}
+
+fn not_taken(prepared: &Prepared) -> ConnectorError {
+    data(
+        "row-not-taken",
+        format!("target table {} did not take a row (a trigger?)", prepared.target),
+    )
 }
 
 /// The error of a value that was not bound, with its row.
@@ -237,41 +256,26 @@ fn not_bound(
     error: NotBound,
     named: impl FnOnce(ConnectorError) -> ConnectorError,
 ) -> ConnectorError {
-    let found = match error {
-        NotBound::Refused(error) => return write_failed(prepared, error),
-        NotBound::Misfit(found) => found,
-    };
+    match error {
+        NotBound::Refused(error) => write_failed(prepared, error),
+        NotBound::Misfit(found) => named(does_not_fit(prepared, position, found)),
+    }
+}
+
+/// The error of a value that its column would not keep; `first` is the number of its batch's first
+/// row in the chunk.
+pub(crate) fn not_kept(prepared: &Prepared, value: &NotKept, first: u64) -> ConnectorError {
+    does_not_fit(prepared, value.column, value.words).with_row(first + value.row as u64)
+}
+
+fn does_not_fit(prepared: &Prepared, position: usize, found: &str) -> ConnectorError {
     let column = prepared.columns.get(position).map_or("", |c| c.target.name.as_str());
-    let error = data(
+    data(
         "value-does-not-fit",
         format!("column {column:?} of target table {} got {found}", prepared.target),
     )
     .with_next("Correct the row in the source, cast the column under `casts`, or leave it out with `exclude`.")
-    .with_column(column);
-    named(error)
-}
-
-fn parameters<'a>(prepared: &Prepared, batch: &'a RecordBatch) -> Result<Vec<Parameter<'a>>> {
-    if batch.num_columns() != prepared.columns.len() {
-        return Err(ConnectorError::bug("a batch has other columns than its plan"));
-    }
-    prepared
-        .columns
-        .iter()
-        .zip(batch.columns())
-        .map(|(column, array)| {
-            let wrong = || {
-                ConnectorError::bug(format!(
-                    "column {:?} of a batch is not stored as its plan says",
-                    column.target.name
-                ))
-            };
-            let canonical = column.written().ok_or_else(wrong)?;
-            let binding = binding(canonical, &column.source.native, &column.target.native)
-                .map_err(|message| setup("type-does-not-fit", message))?;
-            Parameter::of(array.as_ref(), canonical, binding).ok_or_else(wrong)
-        })
-        .collect()
+    .with_column(column)
 }
 
 /// The way of one load, decided by the keys that the table has now.
@@ -322,10 +326,20 @@ pub(crate) fn same_columns(a: &[String], b: &[String]) -> bool {
     a.len() == b.len() && a.iter().all(|name| b.iter().any(|b| b.eq_ignore_ascii_case(name)))
 }
 
-fn insert_text(prepared: &Prepared, merge: Merge, names: &[&str]) -> String {
-    let marks = vec!["?"; names.len()].join(", ");
+/// One row of parameters.
+fn values(columns: usize) -> String {
+    format!("values ({})", vec!["?"; columns].join(", "))
+}
+
+/// All rows of a batch. Without a condition `on conflict` would be read as that of a join.
+fn rows(written: &[Written]) -> String {
+    let columns: Vec<String> = written.iter().map(|w| format!("c{}", w.position)).collect();
+    format!("select {} from {} where true", columns.join(", "), rows_table::NAME)
+}
+
+fn insert_text(prepared: &Prepared, merge: Merge, names: &[&str], rows: &str) -> String {
     let text = format!(
-        "insert into {} ({}) values ({marks})",
+        "insert into {} ({}) {rows}",
         quote(&prepared.load_table.name),
         quote_list(names.iter().copied())
     );

@@ -11,8 +11,13 @@ use std::path::{Path, PathBuf};
 
 use rowferry_core::{ConnectorError, ErrorClass, Result, StreamSpec, TableRef};
 
+use crate::error::FILE_LOCKED;
+
 /// Times that a lock file may vanish under our hands before we call it busy.
 const TRIES: usize = 100;
+
+/// Stands between a file's name and what tells its tables apart.
+const LOCK_MARK: &str = ".rowferry-lock-";
 
 /// The held lock; dropping it gives it back.
 #[derive(Debug)]
@@ -45,9 +50,10 @@ impl TableLock {
     /// A file that was left behind is removed on the way.
     pub(crate) fn holder(database: &Path, table: &TableRef) -> Result<Option<String>> {
         let path = lock_path(database, table);
-        if !path.exists() {
-            return Ok(None);
-        }
+        if path.exists() { Self::holder_in(path) } else { Ok(None) }
+    }
+
+    fn holder_in(path: PathBuf) -> Result<Option<String>> {
         let mut file = open(&path)?;
         match file.try_lock() {
             Ok(()) => {
@@ -61,6 +67,15 @@ impl TableLock {
             }
             Err(TryLockError::Error(error)) => Err(unlockable(&path, &error)),
         }
+    }
+
+    /// Who holds the lock of any table of a file.
+    pub(crate) fn any_holder(database: &Path) -> Option<String> {
+        let start = format!("{}{LOCK_MARK}", database.file_name()?.to_str()?);
+        let files = std::fs::read_dir(database.parent()?).ok()?.flatten();
+        files
+            .filter(|file| file.file_name().to_str().is_some_and(|name| name.starts_with(&start)))
+            .find_map(|file| Self::holder_in(file.path()).ok().flatten())
     }
 
     /// Proves that the file which others would lock is still ours.
@@ -92,7 +107,7 @@ impl Drop for TableLock {
 
 fn lock_path(database: &Path, table: &TableRef) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(format!(".rowferry-lock-{:016x}", name_hash(&table.name)));
+    name.push(format!("{LOCK_MARK}{:016x}", name_hash(&table.name)));
     PathBuf::from(name)
 }
 
@@ -149,6 +164,16 @@ fn busy(file: &mut File, stream: &StreamSpec) -> ConnectorError {
         short = stream.stream_id.get(..8).unwrap_or(&stream.stream_id),
     ));
     if known { error.with_server(format!("held by {owner}")) } else { error }
+}
+
+/// Puts the run that holds a file in the place of SQLite's word that somebody does.
+pub(crate) fn explain_held(error: ConnectorError, database: &Path) -> ConnectorError {
+    let holder = if error.code == FILE_LOCKED { TableLock::any_holder(database) } else { None };
+    let Some(owner) = holder else { return error };
+    let words = format!("SQLite file {} is being written by another run", database.display());
+    ConnectorError::new(ErrorClass::Busy, "locked", words)
+        .with_server(format!("held by {owner}"))
+        .with_next("Wait for the other run to end; `rowferry status` shows how far it is.")
 }
 
 fn unlockable(path: &Path, error: &std::io::Error) -> ConnectorError {

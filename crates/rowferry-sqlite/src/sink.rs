@@ -13,10 +13,11 @@ use rowferry_runtime::{ComputePool, FailPoint};
 
 use crate::affinity::Affinity;
 use crate::choose;
-use crate::config::{identity, is_wal, target_file};
+use crate::config::{identity, target_file};
 use crate::create;
 use crate::database::Database;
 use crate::error::failed;
+use crate::journal::is_wal;
 use crate::lock::TableLock;
 use crate::types::ENGINE;
 use crate::{describe, progress, publish, write};
@@ -26,22 +27,22 @@ use crate::{describe, progress, publish, write};
 pub struct SqliteSink {
     path: PathBuf,
     database: Database,
+    compute: ComputePool,
 }
 
 impl SqliteSink {
     /// Opens the file of `endpoint` for writing, or makes it.
     ///
-    /// Values are bound on the thread that owns the connection, so `compute` has nothing to do.
+    /// Batches become cells on `compute`; one thread owns the connection and takes them.
     ///
     /// # Errors
     ///
     /// Class `Refused` when the file or its folder may not be written, `Setup`, slug
     /// `not-a-database`, when the file is something else.
     pub async fn open(endpoint: &Endpoint, compute: ComputePool) -> Result<Self> {
-        drop(compute);
         let path = target_file(endpoint)?;
         let database = Database::open(path.clone()).await?;
-        Ok(Self { path, database })
+        Ok(Self { path, database, compute })
     }
 }
 
@@ -83,6 +84,10 @@ impl Sink for SqliteSink {
 
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {
         choose::plan_column(wish)
+    }
+
+    fn writes_in_turn(&self) -> bool {
+        true
     }
 
     fn folds_names(&self) -> bool {
@@ -129,7 +134,7 @@ impl Sink for SqliteSink {
     }
 
     async fn begin(&self, chunk: &Chunk, prepared: &Prepared, settle: bool) -> Result<Begun> {
-        write::begin(&self.database, chunk, prepared, settle).await
+        write::begin((&self.database, &self.compute), chunk, prepared, settle).await
     }
 
     /// Nothing to do: foreign keys stand in the statement that makes the table and name their

@@ -35,8 +35,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::altered;
 use crate::chunks::SqliteProbe;
-use crate::config::{is_wal, open_reader, open_writer};
+use crate::config::{BUSY_TIMEOUT, open_reader, open_writer};
 use crate::error::{failed, thread_failed};
+use crate::journal::is_wal;
 use crate::read::SqliteReader;
 
 /// Connections to read with at most, whatever is asked for. Guessed: beyond it readers wait for the
@@ -151,7 +152,7 @@ impl SqliteSnapshot {
 async fn align_wal(path: &Path, owners: &mut Vec<Owner<Connection>>, wanted: usize) -> Result<()> {
     let gate_path = path.to_owned();
     let gate = Owner::spawn("sqlite-align", move || -> Result<Connection> {
-        let connection = open_writer(&gate_path, false)?;
+        let connection = open_writer(&gate_path, false, BUSY_TIMEOUT)?;
         connection
             .execute_batch("begin immediate")
             .map_err(|error| failed("could not hold back writers for a moment", error))?;

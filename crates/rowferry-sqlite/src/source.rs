@@ -10,9 +10,10 @@ use rowferry_core::{
 use rowferry_runtime::{ComputePool, Owner};
 use rusqlite::Connection;
 
-use crate::config::{existing_file, identity, is_wal};
+use crate::config::{existing_file, identity};
 use crate::describe;
 use crate::error::{failed, thread_failed};
+use crate::journal::is_wal;
 use crate::snapshot::{SqliteSnapshot, reader};
 use crate::types::ENGINE;
 

@@ -1,15 +1,17 @@
 //! One chunk into one transaction: rows by one prepared statement, then the receipt.
 //!
 //! ```text
-//! begin(chunk)     wait for the file's turn; after a lost answer, look for the receipt first
-//! first write      begin immediate · epoch still ours?
+//! begin(chunk)     nothing; after a lost answer, wait for the file's turn and look for the receipt
+//! write …          compute pool: batch → columns of cells
+//! first write      wait for the file's turn · begin immediate · epoch still ours?
 //! write …          insert, or insert … on conflict do update, or delete + insert
 //! commit           epoch still ours? · receipt · COMMIT
 //! dropped          rollback on the connection's thread; the turn is given back after it
 //! ```
 //!
 //! The transaction starts with the first rows and not with `begin`, so that other programs can
-//! write to the file while our source is still thinking.
+//! write to the file while our source is still thinking. The rows of the next chunk may be read
+//! meanwhile, see [`rowferry_core::Sink::writes_in_turn`].
 //!
 //! Any error poisons the writer: it is rolled back at once and refuses everything after.
 
@@ -22,48 +24,54 @@ use rowferry_core::{
     RejectedRow, Result, Tried, WireFormat,
 };
 
+use crate::columns::{Columns, NoColumns};
 use crate::database::{Database, Turn, Writing};
-use crate::error::failed;
-use crate::load::Loading;
+use crate::error::{failed, thread_failed};
+use crate::load::{Loading, not_kept};
 use crate::progress;
 use crate::quarantine;
 use crate::receipts;
-use rowferry_runtime::FailPoint;
+use rowferry_runtime::{ComputePool, FailPoint, Stage};
 use rusqlite::Connection;
 
 /// A chunk being written.
 pub(crate) struct SqliteWriter {
     database: Database,
+    compute: ComputePool,
     prepared: Arc<Prepared>,
     chunk: Chunk,
     rows: u64,
     loading: Option<Arc<Loading>>,
     began: bool,
     poisoned: bool,
-    // Taken by `commit`; given back on the connection's thread otherwise.
+    // Waited for by the first step, taken by `commit`; given back on the connection's thread otherwise.
     turn: Option<Turn>,
 }
 
 /// Starts a chunk, see [`rowferry_core::Sink::begin`].
 pub(crate) async fn begin(
-    database: &Database,
+    (database, compute): (&Database, &ComputePool),
     chunk: &Chunk,
     prepared: &Prepared,
     settle: bool,
 ) -> Result<Begun> {
-    let turn = database.turn().await;
-    if settle && let Some(receipt) = settled(database, chunk, prepared).await? {
-        return Ok(Begun::AlreadyDurable(receipt));
+    let mut turn = None;
+    if settle {
+        turn = Some(database.turn().await);
+        if let Some(receipt) = settled(database, chunk, prepared).await? {
+            return Ok(Begun::AlreadyDurable(receipt));
+        }
     }
     Ok(Begun::Writer(Box::new(SqliteWriter {
         database: database.clone(),
+        compute: compute.clone(),
         prepared: Arc::new(prepared.clone()),
         chunk: chunk.clone(),
         rows: 0,
         loading: None,
         began: false,
         poisoned: false,
-        turn: Some(turn),
+        turn,
     })))
 }
 
@@ -93,6 +101,16 @@ async fn settled(
 }
 
 impl SqliteWriter {
+    /// The cells of a batch, whose first row is number `first` of the chunk.
+    async fn columns(&self, batch: RecordBatch, first: u64) -> Result<Arc<Columns>> {
+        let prepared = Arc::clone(&self.prepared);
+        let made = self.compute.run(Stage::Encode, move || Columns::of(&prepared, &batch));
+        made.await.map_err(thread_failed)?.map(Arc::new).map_err(|error| match error {
+            NoColumns::Plan(error) => error,
+            NoColumns::NotKept(value) => not_kept(&self.prepared, &value, first),
+        })
+    }
+
     /// Runs `work` in the chunk's transaction; after an error the writer is of no use.
     async fn step<T, F>(&mut self, work: F) -> Result<T>
     where
@@ -101,6 +119,9 @@ impl SqliteWriter {
     {
         if self.poisoned {
             return Err(ConnectorError::bug("a chunk was written on after it had failed"));
+        }
+        if self.turn.is_none() {
+            self.turn = Some(self.database.turn().await);
         }
         // Poisoned until the answer is here: the caller may give up waiting for it.
         self.poisoned = true;
@@ -120,6 +141,12 @@ impl SqliteWriter {
         self.poisoned = false;
         Ok(value)
     }
+}
+
+/// What a payload is when the connection's thread takes it.
+enum Rows {
+    Batch(Arc<Columns>),
+    Cells(bytes::Bytes, u64),
 }
 
 fn start(writing: &mut Writing, prepared: &Prepared) -> Result<()> {
@@ -158,20 +185,27 @@ impl ChunkWriter for SqliteWriter {
     async fn write(&mut self, payload: Payload) -> Result<()> {
         let first = self.rows;
         self.rows += payload.rows();
+        let rows = match payload {
+            Payload::Batch(batch) => self.columns(batch, first).await.map(Rows::Batch),
+            Payload::Wire { format: WireFormat::SqliteCells, bytes, rows, .. } => {
+                Ok(Rows::Cells(bytes, rows))
+            }
+            Payload::Wire { format: WireFormat::PgCopyBinary, .. } => {
+                Err(ConnectorError::bug("wire rows of another engine came"))
+            }
+        };
         let known = self.loading.clone();
         let loading = self
             .step(move |writing, prepared| {
                 let connection = &writing.connection;
                 let loading = loading(known, connection, prepared)?;
-                match payload {
-                    Payload::Batch(batch) => {
-                        loading.insert_batch(connection, prepared, &batch, first)?;
+                match rows? {
+                    Rows::Batch(batch) => {
+                        let to = (connection, &writing.shown);
+                        loading.insert_batch(to, prepared, &batch, first)?;
                     }
-                    Payload::Wire { format: WireFormat::SqliteCells, bytes, rows, .. } => {
+                    Rows::Cells(bytes, rows) => {
                         loading.insert_cells(connection, prepared, &bytes, rows)?;
-                    }
-                    Payload::Wire { format: WireFormat::PgCopyBinary, .. } => {
-                        return Err(ConnectorError::bug("wire rows of another engine came"));
                     }
                 }
                 Ok(loading)
@@ -184,12 +218,18 @@ impl ChunkWriter for SqliteWriter {
     async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried> {
         let (known, rows) = (self.loading.clone(), batch.num_rows() as u64);
         let first = self.rows;
+        let batch = match self.columns(batch, first).await {
+            Ok(batch) => batch,
+            Err(error) if error.class == ErrorClass::Data => return Ok(Tried::Refused(error)),
+            Err(error) => return Err(error),
+        };
         let (loading, tried) = self
             .step(move |writing, prepared| {
                 let connection = &writing.connection;
                 let loading = loading(known, connection, prepared)?;
                 let tried = behind_savepoint(connection, || {
-                    loading.insert_batch(connection, prepared, &batch, first)
+                    let to = (connection, &writing.shown);
+                    loading.insert_batch(to, prepared, &batch, first)
                 })?;
                 Ok((loading, tried))
             })

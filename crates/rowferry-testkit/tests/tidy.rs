@@ -18,7 +18,7 @@ const EDGES: [(&str, &[&str]); 13] = [
     ("mysql", &["codec", "runtime", "tls"]),
     ("postgres", &["codec", "runtime", "tls"]),
     ("runtime", &[]),
-    ("sqlite", &["runtime"]),
+    ("sqlite", &["codec", "runtime"]),
     ("synthetic", &["runtime"]),
     ("tls", &[]),
 ];

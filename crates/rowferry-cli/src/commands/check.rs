@@ -80,7 +80,7 @@ async fn look_at(pair: &Pair, compute: &ComputePool) -> [EndView; 2] {
     );
     let mut grants = (Ok(Vec::new()), Ok(Vec::new()));
     if let (Ok(source), Ok(sink), Some(job)) = (&source, &sink, &pair.job) {
-        let ends = JobEnds { source: Arc::clone(source), sink: Arc::clone(sink) };
+        let ends = JobEnds::new(Arc::clone(source), Arc::clone(sink));
         grants = missing_grants(job, &ends).await;
     }
     let of_source = async { Ok([source?.check().await?, grants.0?].concat()) };

@@ -162,10 +162,10 @@ async fn run(process: &Arc<Process>) -> RunReport {
         owner: process.number.to_string(),
         tool_version: "0".to_owned(),
     };
-    let ends = JobEnds {
-        source: Arc::new(ModelSource(Arc::clone(process))),
-        sink: Arc::new(ModelSink(Arc::clone(process))),
-    };
+    let ends = JobEnds::new(
+        Arc::new(ModelSource(Arc::clone(process))),
+        Arc::new(ModelSink(Arc::clone(process))),
+    );
     let ended = tokio::time::timeout(HANGS_AFTER, run_job(&job, &ends, &[], &context)).await;
     let report = match ended {
         Ok(Ok(tables)) => RunReport::of(tables, None),
