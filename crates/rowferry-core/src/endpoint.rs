@@ -66,6 +66,8 @@ pub enum ChannelBinding {
 pub struct Endpoint {
     /// Connector.
     pub kind: EndpointKind,
+    /// Rows are read by ConnectorX, in a helper program; everything else is done by the connector.
+    pub through_connectorx: bool,
     /// Host name or address; empty for files.
     pub host: String,
     /// Port; 0 for files.
@@ -103,6 +105,7 @@ impl Endpoint {
     pub fn empty(kind: EndpointKind) -> Self {
         Self {
             kind,
+            through_connectorx: false,
             host: String::new(),
             port: 0,
             socket: None,
@@ -130,7 +133,8 @@ impl fmt::Display for Endpoint {
             EndpointKind::Null => f.write_str("null:"),
             EndpointKind::Generate => write!(f, "generate:{}", self.generate),
             EndpointKind::Postgres | EndpointKind::Mysql => {
-                write!(f, "{}://{}@", self.kind.word(), self.user)?;
+                let way = if self.through_connectorx { "connectorx+" } else { "" };
+                write!(f, "{way}{}://{}@", self.kind.word(), self.user)?;
                 match &self.socket {
                     Some(socket) => write!(f, "[{}]", socket.display())?,
                     None => write!(f, "{}:{}", self.host, self.port)?,

@@ -29,6 +29,7 @@ mod nearest;
 mod plan;
 mod predicate;
 mod rate;
+mod read_script;
 mod secret;
 mod short_copy;
 mod sink;
@@ -59,6 +60,7 @@ pub use plan::{
 };
 pub use predicate::{Comparison, Literal, Predicate};
 pub use rate::Rate;
+pub use read_script::ReadScript;
 pub use secret::{Secret, redact};
 pub use short_copy::copy_short;
 pub use sink::{

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Chunk, Column, Consistency, Digest, KeyColumns, KeyProbe, KeyTuple, Predicate, Result,
-    TableRef, TableSchema,
+    Cast, Chunk, Column, Consistency, Digest, KeyColumns, KeyProbe, KeyTuple, PlanProblem,
+    Predicate, ReadScript, Result, TableRef, TableSchema,
 };
 
 /// A byte format that two connectors of the same engine may pass through undecoded.
@@ -147,6 +147,20 @@ pub trait Source: Send + Sync {
     /// Whether reads of `columns` can be delivered in this wire format.
     fn offers(&self, format: WireFormat, columns: &[Column]) -> bool;
 
+    /// How `column` is read when `cast` is asked for it: the column as described, unless the way to
+    /// it cannot carry every value.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read at all, with the casts by which it could.
+    fn reading(
+        &self,
+        column: &Column,
+        _cast: Option<&Cast>,
+    ) -> std::result::Result<Column, Box<PlanProblem>> {
+        Ok(column.clone())
+    }
+
     /// The grants that this login lacks to read `table`, each as the statement that gives it. Empty
     /// where there are no grants.
     async fn missing_grants(&self, _table: &TableRef) -> Result<Vec<String>> {
@@ -177,6 +191,11 @@ pub trait Snapshot: Send + Sync {
 
     /// Number of physical blocks, where reads by [`crate::KeyRange::Blocks`] are offered.
     async fn blocks(&self, table: &TableSchema) -> Result<Option<u64>>;
+
+    /// How other programs read what this view sees; `None` where they cannot.
+    fn script(&self) -> Option<&dyn ReadScript> {
+        None
+    }
 
     /// Starts reading a chunk. May be called concurrently, up to `readers` at once.
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>>;

@@ -1,7 +1,7 @@
 //! One plan in the making.
 
 use rowferry_core::{
-    Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem,
+    Cast, Column, ColumnPlan, ColumnWish, Duplicates, Job, KeyColumns, LoadInto, Mode, PlanProblem,
     Policy, ReplaceMode, StreamSpec, TableJob, TablePlan, TableSchema, TargetTable, ValueLimits,
     WriteMode, nearest,
 };
@@ -46,6 +46,7 @@ impl Draft<'_> {
         let entry = &self.task.entry;
         let write = self.write_mode();
         let chosen = self.chosen_columns();
+        let chosen = self.readable(chosen, ends);
         let identity = self.identity(&chosen);
         let cut_by = self.cut_by(&identity);
         let load = self.load(write, &identity, cut_by.as_ref());
@@ -204,8 +205,28 @@ impl Draft<'_> {
         chosen
     }
 
-    /// The question to the sink about one column: a cast of the table's entry wins over one for
-    /// all columns of its type.
+    /// The columns as the source reads them; what it cannot read has no meaning from here on.
+    fn readable(&mut self, chosen: Vec<Column>, ends: &JobEnds) -> Vec<Column> {
+        let mut readable = Vec::with_capacity(chosen.len());
+        for column in chosen {
+            let read = ends.source.reading(&column, self.cast(&column));
+            readable.push(read.unwrap_or_else(|problem| {
+                self.problems.push(*problem);
+                Column { canonical: None, ..column }
+            }));
+        }
+        readable
+    }
+
+    /// What is asked for a column: a cast of the table's entry wins over one for all columns of its
+    /// type.
+    fn cast(&self, source: &Column) -> Option<&Cast> {
+        let of_type = || self.job.casts.iter().find(|cast| cast.matches(&source.native.declared));
+        let cast = self.task.entry.casts.get(&source.name);
+        cast.or_else(|| of_type().map(|found| &found.cast))
+    }
+
+    /// The question to the sink about one column.
     fn wish<'a>(
         &'a self,
         source: &'a Column,
@@ -213,10 +234,7 @@ impl Draft<'_> {
         existing: Option<&'a Column>,
         in_key: bool,
     ) -> ColumnWish<'a> {
-        let of_type = || self.job.casts.iter().find(|cast| cast.matches(&source.native.declared));
-        let cast = self.task.entry.casts.get(&source.name);
-        let cast = cast.or_else(|| of_type().map(|found| &found.cast));
-        ColumnWish { source, name, existing, in_key, cast }
+        ColumnWish { source, name, existing, in_key, cast: self.cast(source) }
     }
 
     /// Whether the target's own columns bound the values. A swap may give the table another

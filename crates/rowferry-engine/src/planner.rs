@@ -147,7 +147,7 @@ fn problem_of(error: &ConnectorError) -> PlanProblem {
 /// All problems of a table as one error: the first one's slug, every one's words.
 pub(crate) fn plan_error(table: &TableRef, problems: &[PlanProblem]) -> ConnectorError {
     // Slugs are static in errors; those that scripts may look for are listed here.
-    const CODES: [&str; 20] = [
+    const CODES: [&str; 21] = [
         "unknown-table",
         "unknown-column",
         "unmapped-type",
@@ -168,6 +168,7 @@ pub(crate) fn plan_error(table: &TableRef, problems: &[PlanProblem]) -> Connecto
         "bad-name",
         "column-twice",
         "no-unique-key",
+        "not-carried",
     ];
     let first = problems.first();
     let code = first

@@ -185,6 +185,11 @@ impl Server {
         }
     }
 
+    /// What a reading session runs first.
+    pub(crate) fn reading_session(&self) -> impl Iterator<Item = &'static str> {
+        SESSION.iter().chain(self.read_settings()).copied()
+    }
+
     fn read_settings(&self) -> &'static [&'static str] {
         match self.flavor {
             Flavor::MySql => &[

@@ -33,6 +33,7 @@ mod progress;
 mod publish;
 mod quarantine;
 mod read;
+mod read_script;
 mod relations;
 mod rights;
 mod rules;

@@ -142,14 +142,25 @@ impl ChunkReader for MysqlReader {
 }
 
 fn query(table: &TableSchema, chunk: &Chunk, spec: &ReadSpec) -> Result<String> {
-    if spec.columns.is_empty() {
+    let expressions: Vec<String> = spec.columns.iter().map(select).collect();
+    query_for(&expressions, table, chunk, spec)
+}
+
+/// The rows of a chunk as a query for these expressions.
+pub(crate) fn query_for(
+    expressions: &[String],
+    table: &TableSchema,
+    chunk: &Chunk,
+    spec: &ReadSpec,
+) -> Result<String> {
+    if expressions.is_empty() {
         return Err(ConnectorError::new(
             ErrorClass::Setup,
             "no-columns",
             format!("no column of table {} is to be read", chunk.table),
         ));
     }
-    let names = spec.columns.iter().map(select).collect::<Vec<_>>().join(", ");
+    let names = expressions.join(", ");
     let (hint, order) = match &chunk.range {
         KeyRange::Span { key, .. } => (
             chunks::force_index(table, key),

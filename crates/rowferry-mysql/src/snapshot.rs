@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns, KeyProbe,
-    ReadSpec, Result, Snapshot, TableSchema, TableShape, source_altered,
+    ReadScript, ReadSpec, Result, Snapshot, TableSchema, TableShape, source_altered,
 };
 use rowferry_runtime::Task;
 use tokio::sync::Semaphore;
@@ -39,7 +39,7 @@ use crate::sql;
 /// Longest wait for the lock under which equal views are opened.
 const LOCK_SECONDS: u8 = 2;
 
-const OPEN_VIEW: &str = "start transaction with consistent snapshot, read only";
+pub(crate) const OPEN_VIEW: &str = "start transaction with consistent snapshot, read only";
 
 /// The sessions of one snapshot.
 pub(crate) struct Sessions {
@@ -184,10 +184,10 @@ impl Drop for Lease {
 /// A read view of one table.
 pub(crate) struct MysqlSnapshot {
     sessions: Arc<Sessions>,
-    probes: Arc<Sessions>,
-    table: TableSchema,
+    pub(crate) probes: Arc<Sessions>,
+    pub(crate) table: TableSchema,
     /// What the table was before the view was opened.
-    shape: TableShape,
+    pub(crate) shape: TableShape,
     horizon: Option<Horizon>,
     /// Seconds by the server's clock, asked only where there is no horizon.
     opened_at: Option<u64>,
@@ -342,6 +342,11 @@ impl Snapshot for MysqlSnapshot {
 
     async fn blocks(&self, _table: &TableSchema) -> Result<Option<u64>> {
         Ok(None)
+    }
+
+    /// A view cannot be handed on, but anybody can open one for a chunk.
+    fn script(&self) -> Option<&dyn ReadScript> {
+        (!self.sessions.is_pinned()).then_some(self)
     }
 
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>> {

@@ -37,6 +37,7 @@ mod progress;
 mod publish;
 mod quarantine;
 mod read;
+mod read_script;
 mod rights;
 mod row;
 mod server;

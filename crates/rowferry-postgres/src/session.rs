@@ -34,7 +34,7 @@ type Driver = Connection<Tap<Socket>, Tap<Encrypted<Tap<Socket>>>>;
 pub(crate) struct Connector {
     config: Config,
     address: Address,
-    limits: TimeLimits,
+    pub(crate) limits: TimeLimits,
     tls: Tls,
     shown: String,
     drivers: Mutex<Vec<Task<()>>>,

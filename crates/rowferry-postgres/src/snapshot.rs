@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use rowferry_core::{
     Chunk, ChunkReader, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns, KeyProbe,
-    ReadSpec, Result, Snapshot, TableRef, TableSchema, TableShape, source_altered,
+    ReadScript, ReadSpec, Result, Snapshot, TableRef, TableSchema, TableShape, source_altered,
 };
 use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
@@ -42,24 +42,27 @@ use crate::{altered, sql};
 /// 140,000 rows a second, the speed of one slow core): the server cannot clean up behind it.
 const TABLE_VIEW_ROWS_MAX: u64 = 500_000_000;
 
+/// Starts the transaction of a reader.
+pub(crate) const BEGIN: &str = "begin isolation level repeatable read, read only";
+
 /// What all readers of a view share.
 pub(crate) struct View {
-    connector: Arc<Connector>,
-    table: TableRef,
+    pub(crate) connector: Arc<Connector>,
+    pub(crate) table: TableRef,
     /// The primary key, by which rows are named.
     key: Vec<String>,
     /// Locks the table against being altered, where it is one that can be locked.
-    lock: Option<String>,
+    pub(crate) lock: Option<String>,
     /// What the table was when the view was opened.
-    shape: TableShape,
+    pub(crate) shape: TableShape,
     /// Holds the exported snapshot; `None` = every chunk has a view of its own.
-    coordinator: Option<Coordinator>,
+    pub(crate) coordinator: Option<Coordinator>,
     idle: Mutex<Vec<Session>>,
 }
 
-struct Coordinator {
+pub(crate) struct Coordinator {
     session: Session,
-    snapshot_id: String,
+    pub(crate) snapshot_id: String,
 }
 
 /// A read view of one table.
@@ -87,11 +90,7 @@ impl PgSnapshot {
         };
         let attempt = || format!("could not open a read view of table {}", relation.table);
         let session = connector.open(Purpose::Read, None).await?;
-        session
-            .client
-            .batch_execute("begin isolation level repeatable read, read only")
-            .await
-            .map_err(failed(attempt()))?;
+        session.client.batch_execute(BEGIN).await.map_err(failed(attempt()))?;
         // Only tables can be locked; what lies below a view cannot be known from here.
         let lock = matches!(relation.kind, 'r' | 'p')
             .then(|| format!("lock table {} in access share mode", sql::table(&relation.table)));
@@ -172,7 +171,6 @@ impl View {
 
     /// A session inside the view, ready to read.
     pub(crate) async fn enter(&self) -> Result<Session> {
-        const BEGIN: &str = "begin isolation level repeatable read, read only";
         let attempt = || format!("could not enter the read view of table {}", self.table);
         let idle = self.take_idle();
         let Some(coordinator) = &self.coordinator else {
@@ -270,6 +268,10 @@ impl Snapshot for PgSnapshot {
 
     async fn blocks(&self, _table: &TableSchema) -> Result<Option<u64>> {
         Ok(self.blocks)
+    }
+
+    fn script(&self) -> Option<&dyn ReadScript> {
+        Some(&*self.view)
     }
 
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>> {

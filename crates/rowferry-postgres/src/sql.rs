@@ -59,6 +59,11 @@ pub(crate) fn with_suffix(name: &str, suffix: &str) -> String {
 pub(crate) fn copy_out(chunk: &Chunk, spec: &ReadSpec) -> String {
     let columns: Vec<String> =
         spec.columns.iter().map(|column| selected(column, spec.wire.is_some())).collect();
+    format!("copy ({}) to stdout (format binary)", select(chunk, spec, &columns))
+}
+
+/// The rows of a chunk as a query for these expressions.
+pub(crate) fn select(chunk: &Chunk, spec: &ReadSpec, columns: &[String]) -> String {
     let mut conditions = range_conditions(&chunk.range);
     if let Some(filter) = &spec.predicate {
         conditions.push(predicate(filter, &spec.columns));
@@ -71,7 +76,7 @@ pub(crate) fn copy_out(chunk: &Chunk, spec: &ReadSpec) -> String {
         | KeyRange::Blocks { .. } => String::new(),
     };
     format!(
-        "copy (select {} from {} as t{}{order}) to stdout (format binary)",
+        "select {} from {} as t{}{order}",
         columns.join(", "),
         table(&chunk.table),
         where_clause(&conditions),

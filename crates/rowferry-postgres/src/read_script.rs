@@ -1,0 +1,82 @@
+//! How a program of another make reads the chunks of a view.
+
+use async_trait::async_trait;
+use rowferry_core::{
+    Chunk, ConnectorError, KeyRange, KeyTuple, ReadScript, ReadSpec, Result, source_altered,
+};
+
+use crate::config::{Purpose, session_settings};
+use crate::error::failed;
+use crate::snapshot::{BEGIN, View};
+use crate::{altered, sql};
+
+/// The oldest version whose settings every version knows: the newer ones only add a limit on
+/// sessions that idle outside a transaction, which a session of one query never does.
+const PLAIN_VERSION: u32 = 0;
+
+#[async_trait]
+impl ReadScript for View {
+    fn before(&self) -> Vec<String> {
+        let settings = session_settings(Purpose::Read, PLAIN_VERSION, &self.connector.limits);
+        let mut statements: Vec<String> = settings.split("; ").map(str::to_owned).collect();
+        statements.push(BEGIN.to_owned());
+        match &self.coordinator {
+            Some(coordinator) => {
+                let id = sql::literal(&coordinator.snapshot_id);
+                statements.push(format!("set transaction snapshot {id}"));
+            }
+            // Before the view: a table that is rewritten between the two reads as empty.
+            None => statements.extend(self.lock.clone()),
+        }
+        statements
+    }
+
+    fn query(&self, chunk: &Chunk, spec: &ReadSpec, forms: &[String]) -> Result<String> {
+        if forms.len() != spec.columns.len() {
+            return Err(ConnectorError::bug("a read has not as many forms as columns"));
+        }
+        let name = |name: &str| format!("t.{}", sql::quote(name));
+        let columns: Vec<String> = spec
+            .columns
+            .iter()
+            .zip(forms)
+            .enumerate()
+            // Named by their places: two expressions may give themselves the same name.
+            .map(|(at, (column, form))| {
+                format!("{} as c{at}", form.replace("{}", &name(&column.name)))
+            })
+            .collect();
+        Ok(sql::select(chunk, spec, &columns))
+    }
+
+    async fn last_key(&self, chunk: &Chunk) -> Result<Option<KeyTuple>> {
+        let (Some(query), KeyRange::Span { key, .. }) =
+            (sql::last_key(&chunk.table, &chunk.range), &chunk.range)
+        else {
+            return Ok(None);
+        };
+        let session = self.enter().await?;
+        session.set_busy(true);
+        let row = session
+            .client
+            .query_typed_opt(&query, &[])
+            .await
+            .map_err(failed(format!("could not look up the last key of table {}", chunk.table)))?;
+        session.set_busy(false);
+        self.leave(session).await?;
+        row.as_ref().map_or(Ok(None), |row| sql::key_tuple(key, row))
+    }
+
+    async fn check_unaltered(&self) -> Result<()> {
+        // Nobody can alter a table that the coordinator holds.
+        if self.coordinator.is_some() {
+            return Ok(());
+        }
+        let session = self.connector.open(Purpose::Read, None).await?;
+        let now = altered::shape(&session.client, &self.table).await?;
+        match self.shape.change(&now) {
+            Some(change) => Err(source_altered(&self.table, &change)),
+            None => Ok(()),
+        }
+    }
+}
