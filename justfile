@@ -58,6 +58,10 @@ mutations:
 oracle *args:
     scripts/oracle {{args}}
 
+# ConnectorX's helper program: `just connectorx build [DIRECTORY]`, `just connectorx test`.
+connectorx *args:
+    scripts/connectorx {{args}}
+
 # The first row of six million within a second, in release.
 start-at-once:
     scripts/start-at-once

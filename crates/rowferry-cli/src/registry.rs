@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rowferry_core::{Endpoint, EndpointKind, Sink, Source};
+use rowferry_cx::{ConnectorxSource, Program};
 use rowferry_engine::JobEnds;
 use rowferry_mysql::{MysqlSink, MysqlSource};
 use rowferry_postgres::{PostgresSink, PostgresSource};
@@ -14,8 +15,11 @@ use crate::failure::{Failure, Result};
 
 /// Connects the reading end.
 pub(crate) async fn source(endpoint: &Endpoint, compute: &ComputePool) -> Result<Arc<dyn Source>> {
+    let pool = compute.clone();
+    // Looked for first: without it nothing needs to be connected.
+    let helper = endpoint.through_connectorx.then(Program::find).transpose()?;
     let compute = compute.clone();
-    Ok(match endpoint.kind {
+    let native: Arc<dyn Source> = match endpoint.kind {
         EndpointKind::Postgres => Arc::new(PostgresSource::connect(endpoint, compute).await?),
         EndpointKind::Mysql => Arc::new(MysqlSource::connect(endpoint, compute).await?),
         EndpointKind::Sqlite => Arc::new(SqliteSource::open(endpoint, compute).await?),
@@ -27,11 +31,22 @@ pub(crate) async fn source(endpoint: &Endpoint, compute: &ComputePool) -> Result
                 "Name a database or `generate:` as the source.",
             ));
         }
+    };
+    Ok(match helper {
+        Some(helper) => Arc::new(ConnectorxSource::new(native, endpoint, helper, pool)?),
+        None => native,
     })
 }
 
 /// Connects the writing end.
 pub(crate) async fn sink(endpoint: &Endpoint, compute: &ComputePool) -> Result<Arc<dyn Sink>> {
+    if endpoint.through_connectorx {
+        return Err(Failure::setup(
+            "not-a-target",
+            "ConnectorX can only be read from",
+            "Take `connectorx+` out of the URL of the target.",
+        ));
+    }
     let compute = compute.clone();
     Ok(match endpoint.kind {
         EndpointKind::Postgres => Arc::new(PostgresSink::connect(endpoint, compute).await?),

@@ -107,6 +107,9 @@ pub(crate) fn parse_for(
         spec.clone_into(&mut endpoint.generate);
         return Ok((endpoint, Vec::new()));
     }
+    if let Some(url) = text.strip_prefix("connectorx+") {
+        return through_connectorx(url, engine, env, base, plain);
+    }
     let (kind, parts) = dialect(text, engine)?;
     if engine.is_some_and(|engine| engine != kind) {
         return Err(ConfigError::new(
@@ -115,6 +118,27 @@ pub(crate) fn parse_for(
         ));
     }
     complete(kind, parts, env, base, plain)
+}
+
+/// A URL of a server whose rows ConnectorX is to read.
+fn through_connectorx(
+    url: &str,
+    engine: Option<EndpointKind>,
+    env: &dyn Env,
+    base: &Path,
+    plain: bool,
+) -> Result<(Endpoint, Vec<String>), ConfigError> {
+    const SCHEMES: [&str; 4] = ["postgres://", "postgresql://", "mysql://", "mariadb://"];
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(ConfigError::new(
+            "bad-endpoint",
+            "connectorx+ stands before no scheme that it is known for",
+        )
+        .with_next("Write connectorx+postgres://… or connectorx+mysql://…."));
+    }
+    let (mut endpoint, warnings) = parse_for(url, engine, env, base, plain)?;
+    endpoint.through_connectorx = true;
+    Ok((endpoint, warnings))
 }
 
 fn dialect(text: &str, engine: Option<EndpointKind>) -> Result<(EndpointKind, Parts), ConfigError> {

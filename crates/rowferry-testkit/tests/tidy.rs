@@ -7,11 +7,25 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on, tests left out. `rowferry-core` goes without saying.
-const EDGES: [(&str, &[&str]); 13] = [
-    ("cli", &["config", "engine", "ledger", "mysql", "postgres", "runtime", "sqlite", "synthetic"]),
+const EDGES: [(&str, &[&str]); 14] = [
+    (
+        "cli",
+        &[
+            "config",
+            "cx",
+            "engine",
+            "ledger",
+            "mysql",
+            "postgres",
+            "runtime",
+            "sqlite",
+            "synthetic",
+        ],
+    ),
     ("codec", &[]),
     ("config", &[]),
     ("core", &[]),
+    ("cx", &["runtime"]),
     ("engine", &["kernels", "runtime"]),
     ("kernels", &[]),
     ("ledger", &["runtime"]),

@@ -21,6 +21,8 @@ mod boundaries;
 mod canary;
 #[cfg(feature = "failpoints")]
 mod clocks;
+mod connectorx;
+mod connectorx_faults;
 mod crossing;
 mod cuts;
 mod directions;

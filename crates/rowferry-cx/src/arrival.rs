@@ -1,0 +1,148 @@
+//! From the arrays that arrive to those of the plan.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use arrow::array::{Array as _, AsArray as _, make_array};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Result, TableRef};
+
+use crate::error::USE_NATIVE;
+use crate::forms::{self, Form};
+
+/// The columns of a read, with what they are to become.
+pub(crate) struct Arrival {
+    table: TableRef,
+    columns: Vec<(Column, Form, CanonicalType)>,
+    schema: SchemaRef,
+}
+
+impl Arrival {
+    pub(crate) fn new(table: &TableRef, columns: &[Column]) -> Result<Self> {
+        let planned = columns.iter().map(|column| {
+            let form = forms::form(column)?;
+            Some((column.clone(), form, column.canonical.clone()?))
+        });
+        let planned: Option<Vec<_>> = planned.collect();
+        let columns =
+            planned.ok_or_else(|| ConnectorError::bug("a refused column was read after all"))?;
+        let fields: Vec<_> =
+            columns.iter().map(|(column, _, canonical)| canonical.field(&column.name)).collect();
+        Ok(Self { table: table.clone(), columns, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    /// The expressions to ask for.
+    pub(crate) fn expressions(&self) -> Vec<String> {
+        self.columns.iter().map(|(_, form, _)| form.expression.to_owned()).collect()
+    }
+
+    /// The batch as planned. Arrays are copied: those of one message share its memory, and each would
+    /// count the whole of it.
+    pub(crate) fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        if batch.num_columns() != self.columns.len() {
+            return Err(self.not_as_asked("another number of columns"));
+        }
+        let arrays: Result<Vec<ArrayRef>> = self
+            .columns
+            .iter()
+            .zip(batch.columns())
+            .map(|((column, form, canonical), array)| self.array(column, form, canonical, array))
+            .collect();
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays?)
+            .map_err(|error| ConnectorError::bug("columns do not make a batch").with_source(error))
+    }
+
+    fn array(
+        &self,
+        column: &Column,
+        form: &Form,
+        canonical: &CanonicalType,
+        array: &ArrayRef,
+    ) -> Result<ArrayRef> {
+        if *array.data_type() != form.arrives {
+            let words = format!(
+                "{} for column {:?} and not {}",
+                array.data_type(),
+                column.name,
+                form.arrives
+            );
+            return Err(self.not_as_asked(&words));
+        }
+        if form.within.as_ref().is_some_and(|range| !is_within(array, range)) {
+            return Err(self.unrepresentable(
+                column,
+                "a date or time that ConnectorX does not tell from another",
+            ));
+        }
+        if let CanonicalType::Enum { labels } = canonical
+            && !are_labels(array, labels)
+        {
+            return Err(self.unrepresentable(column, "a value that is none of the labels"));
+        }
+        converted(array, &canonical.arrow()).map_err(|error| {
+            self.unrepresentable(column, "a value beyond the column's type").with_source(error)
+        })
+    }
+
+    fn not_as_asked(&self, words: &str) -> ConnectorError {
+        let message = format!("could not read table {}: ConnectorX sent {words}", self.table);
+        ConnectorError::new(ErrorClass::Conflict, "not-as-asked", message).with_next(
+            "Run again if the table was altered meanwhile; else build the helper program anew.",
+        )
+    }
+
+    fn unrepresentable(&self, column: &Column, what: &str) -> ConnectorError {
+        let name = &column.name;
+        let message = format!("column {name:?} of table {} holds {what}", self.table);
+        ConnectorError::new(ErrorClass::Data, "unrepresentable", message)
+            .with_column(name)
+            .with_next(format!(
+                "{USE_NATIVE} takes it as it is. Or keep it as it is written: set under `casts` \
+                 `{name}: \"text\"`."
+            ))
+    }
+}
+
+fn converted(array: &ArrayRef, into: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
+    match (array.data_type(), into) {
+        (from, into) if from == into => copied(array),
+        // The same moments under another name of the zone.
+        (DataType::Timestamp(..), DataType::Timestamp(_, zone)) => {
+            let moments = array.as_primitive::<TimestampMicrosecondType>().clone();
+            let moments: ArrayRef = Arc::new(moments.with_timezone_opt(zone.clone()));
+            copied(&moments)
+        }
+        _ => {
+            let strict = CastOptions { safe: false, ..CastOptions::default() };
+            copied(&cast_with_options(array, into, &strict)?)
+        }
+    }
+}
+
+/// The array in memory of its own.
+fn copied(array: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
+    let data = array.to_data();
+    let mut copy = arrow::array::MutableArrayData::new(vec![&data], false, data.len());
+    copy.try_extend(0, 0, data.len())?;
+    Ok(make_array(copy.freeze()))
+}
+
+fn is_within(array: &ArrayRef, range: &RangeInclusive<i64>) -> bool {
+    if let Some(days) = array.as_primitive_opt::<Date32Type>() {
+        return days.iter().flatten().all(|day| range.contains(&day.into()));
+    }
+    array
+        .as_primitive_opt::<TimestampMicrosecondType>()
+        .is_some_and(|moments| moments.iter().flatten().all(|moment| range.contains(&moment)))
+}
+
+fn are_labels(array: &ArrayRef, labels: &[String]) -> bool {
+    let labels: HashSet<&str> = labels.iter().map(String::as_str).collect();
+    array
+        .as_string_opt::<i32>()
+        .is_some_and(|texts| texts.iter().flatten().all(|text| labels.contains(text)))
+}
