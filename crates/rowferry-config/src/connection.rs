@@ -30,12 +30,13 @@ pub(crate) const CONNECTION: Keys = Keys {
         "defaults_file",
         "path",
         "application",
+        "reader",
         "generate",
     ],
     later: &["credentials", "options", "ssh"],
 };
 /// What the two kinds of servers take.
-const POSTGRES: [&str; 17] = [
+const POSTGRES: [&str; 18] = [
     "type",
     "host",
     "port",
@@ -49,12 +50,13 @@ const POSTGRES: [&str; 17] = [
     "tls_cert",
     "tls_key",
     "application",
+    "reader",
     "channel_binding",
     "passfile",
     "service",
     "servicefile",
 ];
-const MYSQL: [&str; 14] = [
+const MYSQL: [&str; 15] = [
     "type",
     "host",
     "port",
@@ -68,6 +70,7 @@ const MYSQL: [&str; 14] = [
     "tls_cert",
     "tls_key",
     "application",
+    "reader",
     "defaults_file",
 ];
 /// Words for the engines.
@@ -170,6 +173,11 @@ pub(crate) fn from_parts(
     if let Some(node) = section.get("channel_binding") {
         parts.channel_binding = Some(doc.choice(node, &bindings)?);
     }
+    let readers = [("native", false), ("connectorx", true)];
+    let through_connectorx = match section.get("reader") {
+        Some(node) => doc.choice(node, &readers)?,
+        None => false,
+    };
     let mut plain = false;
     if let Some(node) = section.get("password") {
         let (secret, stands) = password(doc, node, &mut parts.warnings)?;
@@ -177,7 +185,7 @@ pub(crate) fn from_parts(
         plain = stands;
     }
     match complete(kind, parts, doc.env, doc.base, plain) {
-        Ok(endpoint) => Some(endpoint),
+        Ok((endpoint, warnings)) => Some((Endpoint { through_connectorx, ..endpoint }, warnings)),
         Err(error) => {
             doc.wrong(section.node, error);
             None

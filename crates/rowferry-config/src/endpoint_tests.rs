@@ -54,6 +54,10 @@ fn every_dialect_is_read() {
             "jdbc:mysql://localhost:3306/db?user=u&password=p&useSSL=false",
             "mysql://u@localhost:3306/db disable plain=1 other=0",
         ),
+        (
+            "connectorx+mariadb://u:p@h/db",
+            "connectorx+mysql://u@h:3306/db verify-full plain=1 other=0",
+        ),
         ("sqlite:data/a.db", "sqlite:/jobs/data/a.db disable plain=0 other=0"),
         ("sqlite:///abs/a%20b.db?mode=ro", "sqlite:/abs/a b.db disable plain=0 other=1"),
         ("Data Source=/x/y.db", "sqlite:/x/y.db disable plain=0 other=0"),
@@ -75,6 +79,14 @@ fn mistakes_are_explained_without_the_text() {
         (
             "postgres://u@h/d?connect_timeout=5",
             "not-supported-yet: not supported yet: connect_timeout in a connection string",
+        ),
+        (
+            "connectorx+sqlite:a.db",
+            "bad-endpoint: connectorx+ stands before no scheme that it is known for",
+        ),
+        (
+            "connectorx+env:DB",
+            "bad-endpoint: connectorx+ stands before no scheme that it is known for",
         ),
         ("postgres://u@h1,h2/d", "not-supported-yet: not supported yet: several hosts in one URL"),
         ("mysql://u@h", "bad-endpoint: the connection string names no database"),

@@ -248,6 +248,16 @@ fn limits_on_time_are_read_and_printed() {
 }
 
 #[test]
+fn the_reader_is_read_and_printed() {
+    let text = job("tables: [t]").replace("sqlite:a.db", "connectorx+postgres://u@h/d");
+    let job = read(&text).unwrap().jobs.remove(0);
+    assert!(job.source.through_connectorx && !job.target.through_connectorx);
+    let printed = print_config(&job);
+    assert!(printed.contains("reader: connectorx"), "{printed}");
+    assert_eq!(read(&printed).unwrap().jobs.remove(0).source, job.source);
+}
+
+#[test]
 fn mistakes_name_their_place_and_the_next_step() {
     let table = |rest: &str| job(&format!("tables:\n- source: t\n{}", rest.replace('|', "\n")));
     let mistakes = [

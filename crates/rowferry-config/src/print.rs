@@ -98,6 +98,9 @@ fn endpoint(out: &mut String, name: &str, end: &Endpoint) {
     writeln!(out, "  {name}:").unwrap_or_default();
     // Quoted, since a bare `null` is no text in YAML.
     line(out, 4, "type", &quote(end.kind.word()));
+    if end.through_connectorx {
+        line(out, 4, "reader", "connectorx");
+    }
     match end.kind {
         EndpointKind::Null => return,
         EndpointKind::Generate => return line(out, 4, "generate", &quote(&end.generate)),

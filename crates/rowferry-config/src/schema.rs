@@ -120,6 +120,8 @@ documented! {
         path: Option<String>,
         /// Name shown to the server.
         application: Option<String>,
+        /// native or connectorx: who reads the rows of a source.
+        reader: Option<String>,
         /// What a generate connection makes.
         generate: Option<String>,
     }

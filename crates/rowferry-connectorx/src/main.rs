@@ -21,15 +21,36 @@ use connectorx::prelude::{CXQuery, get_arrow, parse_source};
 
 use crate::request::Request;
 
+/// What a later attempt may survive, as rowferry's own exit code says it.
+const UNAVAILABLE: u8 = 69;
+/// What it will not.
+const DATA: u8 = 65;
+
 fn main() -> ExitCode {
     let words = last_words::of(|| run().map_err(|error| format!("{error:#}")));
     match words {
         None => ExitCode::SUCCESS,
         Some(words) => {
             eprintln!("{words}");
-            ExitCode::FAILURE
+            ExitCode::from(if is_passing(&words) { UNAVAILABLE } else { DATA })
         }
     }
+}
+
+/// Whether the words are of a server that cannot be reached, or was lost. There is nothing else to go
+/// by: ConnectorX wraps the errors of seven drivers, in its own copies of them.
+fn is_passing(words: &str) -> bool {
+    const SIGNS: [&str; 8] = [
+        "timed out waiting for connection",
+        "error connecting to server",
+        "error communicating with the server",
+        "connection closed",
+        "terminating connection",
+        "IoError",
+        "os error",
+        "Server disconnected",
+    ];
+    !words.contains("panicked") && SIGNS.iter().any(|sign| words.contains(sign))
 }
 
 fn run() -> Result<()> {

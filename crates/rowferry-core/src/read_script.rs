@@ -20,6 +20,7 @@ pub trait ReadScript: Send + Sync {
     /// for an empty span and for other ranges.
     async fn last_key(&self, chunk: &Chunk) -> Result<Option<KeyTuple>>;
 
-    /// Fails when the table is not the one of the view any more; to be asked when a read is over.
+    /// Fails when the view is gone, or the table is not that of the view any more; to be asked when a
+    /// read is over, or has failed.
     async fn check_unaltered(&self) -> Result<()>;
 }

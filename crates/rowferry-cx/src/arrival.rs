@@ -7,12 +7,17 @@ use std::sync::Arc;
 use arrow::array::{Array as _, AsArray as _, make_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
+use arrow::util::display::FormatOptions;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Result, TableRef};
 
 use crate::error::USE_NATIVE;
 use crate::forms::{self, Form};
+
+/// A value that does not go is an error and no NULL.
+const STRICT: CastOptions<'static> =
+    CastOptions { safe: false, format_options: FormatOptions::new() };
 
 /// The columns of a read, with what they are to become.
 pub(crate) struct Arrival {
@@ -63,7 +68,7 @@ impl Arrival {
         canonical: &CanonicalType,
         array: &ArrayRef,
     ) -> Result<ArrayRef> {
-        if *array.data_type() != form.arrives {
+        if !is_as_asked(array.data_type(), &form.arrives) {
             let words = format!(
                 "{} for column {:?} and not {}",
                 array.data_type(),
@@ -107,6 +112,14 @@ impl Arrival {
     }
 }
 
+/// Equal, or a narrower integer: MariaDB gives expressions the width of the numbers that it expects.
+fn is_as_asked(came: &DataType, asked: &DataType) -> bool {
+    let narrower = came.primitive_width() <= asked.primitive_width();
+    let signed = came.is_signed_integer() && asked.is_signed_integer();
+    let unsigned = came.is_unsigned_integer() && asked.is_unsigned_integer();
+    came == asked || (narrower && (signed || unsigned))
+}
+
 fn converted(array: &ArrayRef, into: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
     match (array.data_type(), into) {
         (from, into) if from == into => copied(array),
@@ -116,10 +129,10 @@ fn converted(array: &ArrayRef, into: &DataType) -> std::result::Result<ArrayRef,
             let moments: ArrayRef = Arc::new(moments.with_timezone_opt(zone.clone()));
             copied(&moments)
         }
-        _ => {
-            let strict = CastOptions { safe: false, ..CastOptions::default() };
-            copied(&cast_with_options(array, into, &strict)?)
+        (from, DataType::Duration(_) | DataType::Time64(_)) if *from != DataType::Int64 => {
+            converted(&cast_with_options(array, &DataType::Int64, &STRICT)?, into)
         }
+        _ => copied(&cast_with_options(array, into, &STRICT)?),
     }
 }
 

@@ -23,7 +23,7 @@ const DECIMAL_WHOLE_DIGITS: u8 = 18;
 pub(crate) struct Form {
     /// Expression in which `{}` stands for the column.
     pub(crate) expression: &'static str,
-    /// The Arrow type of what comes.
+    /// The Arrow type of what comes; a narrower integer will do.
     pub(crate) arrives: DataType,
     /// Values outside are not what the server holds, or cannot be told from others: days or
     /// microseconds since 1970.

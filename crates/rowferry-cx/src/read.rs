@@ -94,7 +94,12 @@ impl ChunkReader for ConnectorxReader {
         let answer = within(self.limits.progress, open.answer.call(Answer::next)).await;
         let came = answer
             .map_err(|_silent| self.silent())?
-            .map_err(thread_failed("could not read the answer of the helper"))??;
+            .map_err(thread_failed("could not read the answer of the helper"))?;
+        let came = match came {
+            Ok(came) => came,
+            // What our own connection says of the view explains more than ConnectorX's words.
+            Err(error) => return Err(self.check_unaltered().await.err().unwrap_or(error)),
+        };
         let Some(batch) = came else {
             self.check_unaltered().await?;
             self.complete = true;

@@ -68,9 +68,9 @@ impl ReadScript for View {
     }
 
     async fn check_unaltered(&self) -> Result<()> {
-        // Nobody can alter a table that the coordinator holds.
-        if self.coordinator.is_some() {
-            return Ok(());
+        if let Some(coordinator) = &self.coordinator {
+            // Nobody can alter a table that it holds.
+            return if coordinator.session.is_closed() { Err(self.lost()) } else { Ok(()) };
         }
         let session = self.connector.open(Purpose::Read, None).await?;
         let now = altered::shape(&session.client, &self.table).await?;

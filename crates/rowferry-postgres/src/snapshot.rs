@@ -61,7 +61,7 @@ pub(crate) struct View {
 }
 
 pub(crate) struct Coordinator {
-    session: Session,
+    pub(crate) session: Session,
     pub(crate) snapshot_id: String,
 }
 
@@ -230,7 +230,7 @@ impl View {
         idle.pop()
     }
 
-    fn lost(&self) -> ConnectorError {
+    pub(crate) fn lost(&self) -> ConnectorError {
         ConnectorError::new(
             ErrorClass::Transient,
             "snapshot-lost",

@@ -122,6 +122,35 @@ fn the_password_goes_by_stdin_alone() {
     }
 }
 
+/// Problems of the plan of `t`: column, slug, casts.
+fn problems(ends: &TwoEnds) -> Vec<(String, String, bool)> {
+    let mut command = ends.world.command(&["plan", "job.yaml", "--output", "json"]);
+    command.env("ROWFERRY_CONNECTORX", ends.world.path("helper"));
+    let planned = finish(command).json();
+    let problems = planned[0]["tables"][0]["problems"].as_array().cloned().unwrap_or_default();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let told = problems.iter().map(|problem| {
+        let by_text = problem["casts"].as_array().is_some_and(|casts| casts == &["text"]);
+        (text(&problem["column"]), text(&problem["code"]), by_text)
+    });
+    told.collect()
+}
+
+#[test]
+fn what_it_cannot_carry_is_refused_by_name() {
+    let Some(ends) = ends("") else { return };
+    ends.source.exec(
+        "alter table t add tags int[], add letter \"char\", add flags bit(3), add took interval",
+    );
+    ends.write_job("", &["t"]);
+    let refused = |column: &str| (column.to_owned(), "not-carried".to_owned(), true);
+    assert_eq!(problems(&ends), ["tags", "letter", "flags"].map(refused));
+    // An interval is carried; the target alone has no type for it.
+    let casts = "source: t, casts: { tags: text, letter: text, flags: text, took: text }";
+    ends.write_job("", &[&format!("{{ {casts} }}")]);
+    assert_eq!(problems(&ends), []);
+}
+
 #[test]
 fn connectorx_only_reads() {
     let Some(ends) = ends("") else { return };
