@@ -19,6 +19,10 @@ use crate::forms::{self, Form};
 const STRICT: CastOptions<'static> =
     CastOptions { safe: false, format_options: FormatOptions::new() };
 
+/// How the canonical types hold the zero date.
+const ZERO_DATE: i32 = i32::MIN + 1;
+const ZERO_MOMENT: i64 = i64::MIN + 1;
+
 /// The columns of a read, with what they are to become.
 pub(crate) struct Arrival {
     table: TableRef,
@@ -77,7 +81,7 @@ impl Arrival {
             );
             return Err(self.not_as_asked(&words));
         }
-        if form.within.as_ref().is_some_and(|range| !is_within(array, range)) {
+        if form.within.as_ref().is_some_and(|range| !is_within(array, range, form.zero)) {
             return Err(self.unrepresentable(
                 column,
                 "a date or time that ConnectorX does not tell from another",
@@ -88,7 +92,8 @@ impl Arrival {
         {
             return Err(self.unrepresentable(column, "a value that is none of the labels"));
         }
-        converted(array, &canonical.arrow()).map_err(|error| {
+        let named = form.zero.map(|zero| with_zero_dates(array, zero));
+        converted(named.as_ref().unwrap_or(array), &canonical.arrow()).map_err(|error| {
             self.unrepresentable(column, "a value beyond the column's type").with_source(error)
         })
     }
@@ -144,13 +149,28 @@ fn copied(array: &ArrayRef) -> std::result::Result<ArrayRef, ArrowError> {
     Ok(make_array(copy.freeze()))
 }
 
-fn is_within(array: &ArrayRef, range: &RangeInclusive<i64>) -> bool {
+/// Whether all dates or moments lie in `range`, but for what stands for the zero date.
+fn is_within(array: &ArrayRef, range: &RangeInclusive<i64>, zero: Option<i64>) -> bool {
+    let known = |value: i64| range.contains(&value) || Some(value) == zero;
     if let Some(days) = array.as_primitive_opt::<Date32Type>() {
-        return days.iter().flatten().all(|day| range.contains(&day.into()));
+        return days.iter().flatten().all(|day| known(day.into()));
     }
     array
         .as_primitive_opt::<TimestampMicrosecondType>()
-        .is_some_and(|moments| moments.iter().flatten().all(|moment| range.contains(&moment)))
+        .is_some_and(|moments| moments.iter().flatten().all(known))
+}
+
+/// Dates or wall clocks with the canonical zero date in the place of `zero`.
+fn with_zero_dates(array: &ArrayRef, zero: i64) -> ArrayRef {
+    if let Some(days) = array.as_primitive_opt::<Date32Type>() {
+        let named = |day: i32| if i64::from(day) == zero { ZERO_DATE } else { day };
+        return Arc::new(days.unary::<_, Date32Type>(named));
+    }
+    let Some(moments) = array.as_primitive_opt::<TimestampMicrosecondType>() else {
+        return Arc::clone(array);
+    };
+    let named = |moment| if moment == zero { ZERO_MOMENT } else { moment };
+    Arc::new(moments.unary::<_, TimestampMicrosecondType>(named))
 }
 
 fn are_labels(array: &ArrayRef, labels: &[String]) -> bool {
@@ -158,4 +178,24 @@ fn are_labels(array: &ArrayRef, labels: &[String]) -> bool {
     array
         .as_string_opt::<i32>()
         .is_some_and(|texts| texts.iter().flatten().all(|text| labels.contains(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Date32Array, TimestampMicrosecondArray};
+
+    use super::*;
+
+    #[test]
+    fn what_stands_for_the_zero_date_becomes_it() {
+        let days: ArrayRef = Arc::new(Date32Array::from(vec![Some(-9), None, Some(7)]));
+        assert!(is_within(&days, &(0..=9), Some(-9)) && !is_within(&days, &(0..=9), None));
+        let named = with_zero_dates(&days, -9);
+        let expected = Date32Array::from(vec![Some(ZERO_DATE), None, Some(7)]);
+        assert_eq!(named.as_primitive::<Date32Type>(), &expected);
+        let moments: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(-9), Some(7)]));
+        let expected = TimestampMicrosecondArray::from(vec![Some(ZERO_MOMENT), Some(7)]);
+        let named = with_zero_dates(&moments, -9);
+        assert_eq!(named.as_primitive::<TimestampMicrosecondType>(), &expected);
+    }
 }

@@ -28,11 +28,13 @@ pub(crate) struct Form {
     /// Values outside are not what the server holds, or cannot be told from others: days or
     /// microseconds since 1970.
     pub(crate) within: Option<RangeInclusive<i64>>,
+    /// What stands for the zero date, in the same unit.
+    pub(crate) zero: Option<i64>,
 }
 
 impl Form {
     pub(crate) const fn new(expression: &'static str, arrives: DataType) -> Self {
-        Self { expression, arrives, within: None }
+        Self { expression, arrives, within: None, zero: None }
     }
 
     /// As the column is.
@@ -42,6 +44,11 @@ impl Form {
 
     pub(crate) fn within(mut self, range: RangeInclusive<i64>) -> Self {
         self.within = Some(range);
+        self
+    }
+
+    pub(crate) const fn with_zero(mut self, zero: i64) -> Self {
+        self.zero = Some(zero);
         self
     }
 }

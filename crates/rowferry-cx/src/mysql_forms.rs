@@ -9,6 +9,17 @@ use crate::forms::{Form, base_word, decimal, fits_decimal, timestamp};
 const FIRST_DAY: i64 = -719_162;
 const DAY_MICROS: i64 = 86_400_000_000;
 
+/// 0000-01-01, which stands for the zero date: ConnectorX stops at that one.
+const ZERO_DAY: i64 = -719_528;
+/// It stops at days without a month or a day too, and does not say in which column; the 2nd of January
+/// stands for them and for all of the year 0, and [`FIRST_DAY`] keeps it out.
+const DATE: &str = "case when {} = 0 then date'0000-01-01' \
+     when {} < date'0001-01-01' or month({}) = 0 or day({}) = 0 then date'0000-01-02' else {} end";
+/// The same for wall clocks.
+const MOMENT: &str = "case when {} = 0 then timestamp'0000-01-01 00:00:00' \
+     when {} < timestamp'0001-01-01 00:00:00' or month({}) = 0 or day({}) = 0 \
+     then timestamp'0000-01-02 00:00:00' else {} end";
+
 const TEXT: &str = "cast({} as char)";
 /// Whole microseconds. ConnectorX stops at lengths below zero or beyond a day; MariaDB counts the
 /// fraction among the seconds, MySQL does not, and neither gives it a sign.
@@ -35,22 +46,26 @@ pub(crate) fn form(column: &Column, canonical: &CanonicalType) -> Option<Form> {
         C::Decimal { precision, scale } if fits_decimal(*precision, *scale) => {
             Some(Form::plain(decimal()))
         }
-        C::Decimal { .. } | C::DecimalText => text(),
+        C::Decimal { .. } | C::DecimalText | C::Json { .. } | C::Opaque { .. } => text(),
         C::Bits { .. } => Some(Form::new("cast({} + 0 as unsigned)", DataType::UInt64)),
         C::Text { .. } if is_characters(&word) => Some(Form::plain(DataType::Utf8)),
         // ConnectorX stops at places on earth, whatever is made of them.
         C::Text { .. } if !is_bytes(&word) => text(),
-        C::Json { .. } | C::Opaque { .. } => text(),
         // The empty text is a label and also how the server shows its error value.
         C::Enum { labels } if labels.iter().all(|label| !label.is_empty()) => {
             Some(Form::plain(DataType::Utf8))
         }
         C::Set { .. } => Some(Form::plain(DataType::Utf8)),
         C::Binary { .. } => Some(Form::plain(DataType::LargeBinary)),
-        // It stops at zero dates, and at days that their month does not have.
-        C::Date => Some(Form::plain(DataType::Date32).within(FIRST_DAY..=i64::MAX)),
+        // It stops at days that their month does not have.
+        C::Date => {
+            let date = Form::new(DATE, DataType::Date32);
+            Some(date.within(FIRST_DAY..=i64::MAX).with_zero(ZERO_DAY))
+        }
         C::Timestamp { .. } | C::Instant { .. } => {
-            Some(Form::plain(timestamp(None)).within(FIRST_DAY * DAY_MICROS..=i64::MAX))
+            let moment = Form::new(MOMENT, timestamp(None));
+            let within = FIRST_DAY * DAY_MICROS..=i64::MAX;
+            Some(moment.within(within).with_zero(ZERO_DAY * DAY_MICROS))
         }
         C::Duration { .. } => Some(Form::new(DURATION, DataType::Int64)),
         C::Uuid => {
