@@ -82,10 +82,12 @@ impl Arrival {
             return Err(self.not_as_asked(&words));
         }
         if form.within.as_ref().is_some_and(|range| !is_within(array, range, form.zero)) {
-            return Err(self.unrepresentable(
-                column,
-                "a date or time that ConnectorX does not tell from another",
-            ));
+            let what = "a date or time that ConnectorX does not tell from another";
+            return Err(if form.beyond_is_text {
+                self.unrepresentable(column, what)
+            } else {
+                self.not_carried(column, what)
+            });
         }
         if let CanonicalType::Enum { labels } = canonical
             && !are_labels(array, labels)
@@ -103,6 +105,15 @@ impl Arrival {
         ConnectorError::new(ErrorClass::Conflict, "not-as-asked", message).with_next(
             "Run again if the table was altered meanwhile; else build the helper program anew.",
         )
+    }
+
+    /// Ends the read: as text the column would not be what our own reader makes of it.
+    fn not_carried(&self, column: &Column, what: &str) -> ConnectorError {
+        let name = &column.name;
+        let message = format!("column {name:?} of table {} holds {what}", self.table);
+        ConnectorError::new(ErrorClass::Data, "not-carried", message)
+            .with_column(name)
+            .with_next(format!("{USE_NATIVE} takes it as it is."))
     }
 
     fn unrepresentable(&self, column: &Column, what: &str) -> ConnectorError {

@@ -28,13 +28,15 @@ pub(crate) struct Form {
     /// Values outside are not what the server holds, or cannot be told from others: days or
     /// microseconds since 1970.
     pub(crate) within: Option<RangeInclusive<i64>>,
+    /// Whether our own reader does not carry those either, so that the column may go on as text.
+    pub(crate) beyond_is_text: bool,
     /// What stands for the zero date, in the same unit.
     pub(crate) zero: Option<i64>,
 }
 
 impl Form {
     pub(crate) const fn new(expression: &'static str, arrives: DataType) -> Self {
-        Self { expression, arrives, within: None, zero: None }
+        Self { expression, arrives, within: None, beyond_is_text: false, zero: None }
     }
 
     /// As the column is.
@@ -44,6 +46,11 @@ impl Form {
 
     pub(crate) fn within(mut self, range: RangeInclusive<i64>) -> Self {
         self.within = Some(range);
+        self
+    }
+
+    pub(crate) const fn beyond_is_text(mut self) -> Self {
+        self.beyond_is_text = true;
         self
     }
 

@@ -60,12 +60,12 @@ pub(crate) fn form(column: &Column, canonical: &CanonicalType) -> Option<Form> {
         // It stops at days that their month does not have.
         C::Date => {
             let date = Form::new(DATE, DataType::Date32);
-            Some(date.within(FIRST_DAY..=i64::MAX).with_zero(ZERO_DAY))
+            Some(date.within(FIRST_DAY..=i64::MAX).beyond_is_text().with_zero(ZERO_DAY))
         }
         C::Timestamp { .. } | C::Instant { .. } => {
             let moment = Form::new(MOMENT, timestamp(None));
             let within = FIRST_DAY * DAY_MICROS..=i64::MAX;
-            Some(moment.within(within).with_zero(ZERO_DAY * DAY_MICROS))
+            Some(moment.within(within).beyond_is_text().with_zero(ZERO_DAY * DAY_MICROS))
         }
         C::Duration { .. } => Some(Form::new(DURATION, DataType::Int64)),
         C::Uuid => {

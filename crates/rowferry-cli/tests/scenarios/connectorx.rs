@@ -123,8 +123,8 @@ const POSTGRES_REFUSED: [&str; 16] = [
     "doubles", "ints", "moods", "nums", "stamps", "texts", "uuids",
 ];
 
-/// Days beyond the calendar of ConnectorX, and NaN.
-const POSTGRES_STOPPED: [&str; 3] = ["c_date", "c_timestamp", "num_12_2"];
+/// Days beyond the calendar of ConnectorX, infinity, and NaN.
+const POSTGRES_STOPPED: [&str; 4] = ["c_date", "c_timestamp", "c_timestamptz", "num_12_2"];
 
 #[test]
 fn types_of_postgres_into_sqlite() {
