@@ -18,14 +18,14 @@ from pathlib import Path
 
 import machine
 import peers
-from bars import BATCHES, DEFAULT
+from bars import BATCHES, DEFAULT, READ_BY_CONNECTORX
 from contestant import Case, Contestant
 from directions import DIRECTIONS, Direction
 from ends import ENDS, End
 from measure import run_once
 from pipe import Pipe
 from report import Results, Round
-from rowferry import Rowferry
+from rowferry import ReadByConnectorX, Rowferry
 from server import Failed, Unavailable, say
 from tables import TABLES, text_of
 
@@ -36,6 +36,7 @@ PROJECT = HERE.parents[1]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 bench/e2e", description=__doc__, epilog="""environment:
   ROWFERRY_BIN         release binary (default: target/release/rowferry)
+  ROWFERRY_CONNECTORX  helper program of connectorx+ URLs (scripts/connectorx build)
   ROWFERRY_BENCH_DATA  cache of data, servers and peers (default: bench/data; about 15 GB at scale 1)
 """, formatter_class=argparse.RawDescriptionHelpFormatter)
 
@@ -69,7 +70,7 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def contestants(given: argparse.Namespace, able: list[peers.Peer]) -> list[Contestant]:
+def contestants(given: argparse.Namespace, able: list[peers.Peer], results: Results) -> list[Contestant]:
     found: list[Contestant] = [] if given.no_pipes else [Pipe()]
     if given.pipes_only:
         return found
@@ -81,6 +82,12 @@ def contestants(given: argparse.Namespace, able: list[peers.Peer]) -> list[Conte
         if not os.access(program, os.X_OK):
             raise Unavailable(f"no {program}: cargo build --release -p rowferry-cli, or set ROWFERRY_BIN")
         found += [Rowferry(batches, program, given.args, batches=True), Rowferry(default, program, given.args)]
+    if "connectorx" in given.peers:
+        helper = Path(os.environ.get("ROWFERRY_CONNECTORX", "")).absolute()
+        if helper.is_file():
+            found.append(ReadByConnectorX(program, helper, given.args))
+        else:
+            results.skipped[READ_BY_CONNECTORX] = "no helper program: scripts/connectorx build, ROWFERRY_CONNECTORX"
     return found + able
 
 
@@ -164,7 +171,7 @@ def run(given: argparse.Namespace, data: Path) -> Results:
     directions = [DIRECTIONS[name] for name in given.only]
     wanted = [] if given.pipes_only else given.peers
     able, results.skipped = peers.ready(wanted, directions, data / "peers")
-    running = contestants(given, able)
+    running = contestants(given, able, results)
     results.versions |= {c.tool: c.version() for c in running if isinstance(c, (Rowferry, peers.Peer))}
     ends: dict[str, End] = {}
     try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BATCHES, DEFAULT = "rowferry through batches", "rowferry"
+# ConnectorX's reader, our sink.
+READ_BY_CONNECTORX = "rowferry read by connectorx"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-from bars import BARS, BATCHES, DEFAULT, Bar
+from bars import BARS, BATCHES, DEFAULT, READ_BY_CONNECTORX, Bar
 from compare import Verdict
 from measure import Measured
 
@@ -54,7 +54,7 @@ class Results:
 
     def wrong(self) -> list[str]:
         """What must not happen: the pipe or rowferry failed, or a copy of theirs is not equal."""
-        ours = ("pipe", BATCHES, DEFAULT)
+        ours = ("pipe", BATCHES, DEFAULT, READ_BY_CONNECTORX)
         return [f"{what}: {reason}" for what, reason in self.failed.items() if what.endswith(ours)] + [
             f"{r.direction} {r.table} {r.contestant}: {r.verdict}" for r in self.rounds
             if r.contestant in ours and r.verdict.equal == "no"]

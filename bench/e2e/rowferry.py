@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from bars import READ_BY_CONNECTORX
 from contestant import Case
 from server import run
+from tables import LINEITEM
 
 
 class Rowferry:
@@ -28,8 +30,11 @@ class Rowferry:
     def prepare(self, case: Case) -> None:
         """The target makes its own table."""
 
+    def source(self, case: Case) -> str:
+        return case.source.url("source")
+
     def command(self, case: Case) -> tuple[list[str], dict[str, str]]:
-        source = case.source.url("source")
+        source = self.source(case)
         target = case.target.url("target") if case.target else "null:"
         if self.batches:
             words = ["run", str(_job_file(case, source, target))]
@@ -45,6 +50,26 @@ class Rowferry:
 
     def version(self) -> str:
         return run([self.program, "--version"])
+
+
+class ReadByConnectorX(Rowferry):
+    """ConnectorX's reader before our sink: what another reader would make of the same copy. With lineitem only."""
+
+    directions = ("pg-pg", "mariadb-pg", "mysql-pg", "pg-null", "mariadb-null")
+
+    def __init__(self, program: Path, helper: Path, arguments: list[str]) -> None:
+        super().__init__(READ_BY_CONNECTORX, program, arguments)
+        self.helper = helper
+
+    def runs(self, case: Case) -> bool:
+        return case.direction.name in self.directions and case.table is LINEITEM
+
+    def source(self, case: Case) -> str:
+        return f"connectorx+{super().source(case)}"
+
+    def command(self, case: Case) -> tuple[list[str], dict[str, str]]:
+        words, environment = super().command(case)
+        return words, environment | {"ROWFERRY_CONNECTORX": str(self.helper)}
 
 
 def _job_file(case: Case, source: str, target: str) -> Path:
