@@ -96,7 +96,12 @@ impl Arrival {
         }
         let named = form.zero.map(|zero| with_zero_dates(array, zero));
         converted(named.as_ref().unwrap_or(array), &canonical.arrow()).map_err(|error| {
-            self.unrepresentable(column, "a value beyond the column's type").with_source(error)
+            let what = if matches!(canonical, CanonicalType::Decimal { .. }) {
+                "NaN, or a number beyond the column's type"
+            } else {
+                "a value beyond the column's type"
+            };
+            self.unrepresentable(column, what).with_source(error)
         })
     }
 
@@ -193,7 +198,7 @@ fn are_labels(array: &ArrayRef, labels: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Date32Array, TimestampMicrosecondArray};
+    use arrow_array::{Date32Array, Decimal128Array, TimestampMicrosecondArray};
 
     use super::*;
 
@@ -208,5 +213,24 @@ mod tests {
         let expected = TimestampMicrosecondArray::from(vec![Some(ZERO_MOMENT), Some(7)]);
         let named = with_zero_dates(&moments, -9);
         assert_eq!(named.as_primitive::<TimestampMicrosecondType>(), &expected);
+    }
+
+    #[test]
+    fn what_stands_for_nan_is_no_value_of_any_column() {
+        let came = |unscaled: i128| -> ArrayRef {
+            let numbers = Decimal128Array::from(vec![unscaled]);
+            Arc::new(numbers.with_data_type(forms::decimal()))
+        };
+        // The widest before the point, the widest of all, and an ordinary one.
+        for (precision, scale, greatest) in [
+            (18, 0_i8, 999_999_999_999_999_999 * 10_i128.pow(10)),
+            (28, 10, 10_i128.pow(28) - 1),
+            (12, 2, 999_999_999_999 * 10_i128.pow(8)),
+        ] {
+            assert!(forms::fits_decimal(precision, scale.cast_unsigned()));
+            let into = DataType::Decimal128(precision, scale);
+            assert!(converted(&came(greatest), &into).is_ok(), "{into}");
+            assert!(converted(&came(10_i128.pow(28)), &into).is_err(), "{into}");
+        }
     }
 }
