@@ -14,6 +14,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::flags::{Control, Limits, Output, ProgressWord, RunOutput, Shape, TableNames, Talk};
 use crate::units;
+use crate::verify_args::VerifyArgs;
 
 /// Moves tables between databases: exactly, chunk by chunk, resumable.
 #[derive(Debug, Parser)]
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Show types, statements and chunks before any row moves
     Plan(Box<PlanArgs>),
+    /// Compare the tables of two databases and say where they differ
+    Verify(Box<VerifyArgs>),
     /// Connect to both ends and say what is missing
     Check(CheckArgs),
     /// List the tables of a database
@@ -64,8 +67,6 @@ pub(crate) enum Command {
 /// Commands that are documented as coming, so that they are refused by name.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Later {
-    #[command(hide = true)]
-    Verify(Rest),
     #[command(hide = true)]
     Drift(Rest),
     #[command(hide = true)]

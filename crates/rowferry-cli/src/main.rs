@@ -35,6 +35,8 @@ mod signals;
 mod state_path;
 mod summary;
 mod units;
+mod verify_args;
+mod verify_view;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -268,6 +268,46 @@ impl CanonicalType {
         )
     }
 
+    /// Whether `order by` and `>` agree for this type on every server, so that it can bound a chunk.
+    pub const fn orders_rows(&self) -> bool {
+        match self {
+            Self::Int8
+            | Self::Int16
+            | Self::Int32
+            | Self::Int64
+            | Self::UInt8
+            | Self::UInt16
+            | Self::UInt32
+            | Self::UInt64
+            | Self::Decimal { .. }
+            | Self::DecimalText
+            | Self::Text { .. }
+            | Self::Binary { .. }
+            | Self::Date
+            | Self::Time { .. }
+            | Self::Timestamp { .. }
+            | Self::Instant { .. }
+            | Self::Uuid => true,
+            // Floats have NaN and two zeros; enums sort by index in one server and by text in its
+            // comparisons; the others have no order.
+            Self::Float32
+            | Self::Float64
+            | Self::Boolean
+            | Self::Duration { .. }
+            | Self::Json { .. }
+            | Self::Bits { .. }
+            | Self::Enum { .. }
+            | Self::Set { .. }
+            | Self::BitString { .. }
+            | Self::Interval
+            | Self::TimeTz
+            | Self::List { .. }
+            | Self::Geometry { .. }
+            | Self::Opaque { .. }
+            | Self::Variant => false,
+        }
+    }
+
     /// Short name for plans and messages: `int64`, `decimal(12,2)`, `timestamp(6)`.
     pub fn name(&self) -> String {
         let sized = |word: &str, size: Option<u32>| match size {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::NativeType;
+use crate::{CanonicalType, Column, NativeType};
 
 /// One component of a boundary, in the form in which its server rendered it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,6 +59,19 @@ pub struct KeyColumn {
     pub integer: bool,
     /// Collation with its version, for the fingerprint.
     pub collation: Option<String>,
+}
+
+impl KeyColumn {
+    /// `column` as a part of a key.
+    pub fn of(column: &Column) -> Self {
+        Self {
+            name: column.name.clone(),
+            native: column.native.clone(),
+            nullable: column.nullable,
+            integer: column.canonical.as_ref().is_some_and(CanonicalType::is_integer),
+            collation: column.collation.clone(),
+        }
+    }
 }
 
 /// Columns in whose order a table is cut.

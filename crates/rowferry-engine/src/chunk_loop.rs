@@ -20,10 +20,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::copy_chunk::{ChunkCopier, Copied, CopyError, Manner};
 use crate::lane::Lane;
-use crate::retry::Patience;
 use crate::tally::Tally;
-use crate::views::Views;
 use crate::{RunContext, TableFailure};
+use rowferry_runtime::Patience;
+use rowferry_runtime::Views;
 
 type Running = Pin<Box<dyn Future<Output = (Chunk, Result<Copied>)> + Send>>;
 

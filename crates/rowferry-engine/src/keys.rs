@@ -61,7 +61,7 @@ impl Draft<'_> {
         let mut columns = Vec::new();
         for name in &names {
             let column = self.source.column(name)?;
-            if !column.canonical.as_ref().is_some_and(orders_rows) {
+            if !column.canonical.as_ref().is_some_and(CanonicalType::orders_rows) {
                 if asked {
                     self.problem(
                         "key-type",
@@ -72,13 +72,7 @@ impl Draft<'_> {
                 }
                 return None;
             }
-            columns.push(KeyColumn {
-                name: column.name.clone(),
-                native: column.native.clone(),
-                nullable: column.nullable,
-                integer: column.canonical.as_ref().is_some_and(CanonicalType::is_integer),
-                collation: column.collation.clone(),
-            });
+            columns.push(KeyColumn::of(column));
         }
         Some(KeyColumns(columns))
     }
@@ -147,44 +141,4 @@ impl Draft<'_> {
 
 pub(crate) fn is_nullable(schema: &TableSchema, name: &str) -> bool {
     schema.column(name).is_none_or(|column| column.nullable)
-}
-
-/// Whether `order by` and `>` agree for this type on every server, so that it can bound a chunk.
-fn orders_rows(canonical: &CanonicalType) -> bool {
-    match canonical {
-        CanonicalType::Int8
-        | CanonicalType::Int16
-        | CanonicalType::Int32
-        | CanonicalType::Int64
-        | CanonicalType::UInt8
-        | CanonicalType::UInt16
-        | CanonicalType::UInt32
-        | CanonicalType::UInt64
-        | CanonicalType::Decimal { .. }
-        | CanonicalType::DecimalText
-        | CanonicalType::Text { .. }
-        | CanonicalType::Binary { .. }
-        | CanonicalType::Date
-        | CanonicalType::Time { .. }
-        | CanonicalType::Timestamp { .. }
-        | CanonicalType::Instant { .. }
-        | CanonicalType::Uuid => true,
-        // Floats have NaN and two zeros; enums sort by index in one server and by text in its
-        // comparisons; the others have no order.
-        CanonicalType::Float32
-        | CanonicalType::Float64
-        | CanonicalType::Boolean
-        | CanonicalType::Duration { .. }
-        | CanonicalType::Json { .. }
-        | CanonicalType::Bits { .. }
-        | CanonicalType::Enum { .. }
-        | CanonicalType::Set { .. }
-        | CanonicalType::BitString { .. }
-        | CanonicalType::Interval
-        | CanonicalType::TimeTz
-        | CanonicalType::List { .. }
-        | CanonicalType::Geometry { .. }
-        | CanonicalType::Opaque { .. }
-        | CanonicalType::Variant => false,
-    }
 }

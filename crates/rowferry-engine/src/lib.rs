@@ -30,7 +30,6 @@ mod persistence;
 mod planner;
 mod reading_turn;
 mod report;
-mod retry;
 mod row_limit;
 mod sieve;
 mod start;
@@ -38,7 +37,6 @@ mod table_run;
 mod tally;
 mod transform;
 mod values;
-mod views;
 mod watermark;
 
 pub use draft::PlannedColumn;

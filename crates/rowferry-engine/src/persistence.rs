@@ -9,8 +9,8 @@ use std::time::Duration;
 use rowferry_core::ErrorClass;
 use rowferry_runtime::{Backoff, CancellationToken, heartbeat, lease};
 
-use crate::retry::Patience;
 use crate::{RunContext, TableFailure};
+use rowferry_runtime::Patience;
 
 /// Attempts at one table.
 pub(crate) struct Persistence {

@@ -20,9 +20,9 @@ use crate::expand::TableTask;
 use crate::heartbeat::HeldLock;
 use crate::persistence::Persistence;
 use crate::planner::{plan_error, plan_table};
-use crate::retry::Patience;
 use crate::tally::Tally;
 use crate::{JobEnds, RunContext, TableFailure, TableReport, Watermark, grants};
+use rowferry_runtime::Patience;
 
 /// A plan made ahead is used that long; later the schema may have changed, so it is made anew.
 /// Guessed: longer than planning a whole job takes, shorter than a person's next statement.

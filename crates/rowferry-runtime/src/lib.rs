@@ -14,10 +14,12 @@ mod heap;
 mod lease;
 mod lock_tries;
 mod owner;
+mod patience;
 mod silence;
 mod socket;
 mod stopwatch;
 mod task;
+mod views;
 
 pub use backoff::{Backoff, Jitter};
 pub use budget::{ByteBudget, BytePermit};
@@ -28,11 +30,13 @@ pub use heap::give_back_large_blocks;
 pub use lease::{heartbeat, lease};
 pub use lock_tries::LockTries;
 pub use owner::{Owner, wait_for_owners};
+pub use patience::Patience;
 pub use silence::{Silent, within};
 pub use socket::{Address, Socket};
 pub use stopwatch::{Stage, Stopwatch};
 pub use task::{Task, spawn};
 pub use tokio_util::sync::CancellationToken;
+pub use views::Views;
 
 #[cfg(test)]
 mod tests;

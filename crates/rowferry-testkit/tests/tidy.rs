@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on, tests left out. `rowferry-core` goes without saying.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
@@ -20,6 +20,7 @@ const EDGES: [(&str, &[&str]); 14] = [
             "runtime",
             "sqlite",
             "synthetic",
+            "verify",
         ],
     ),
     ("codec", &[]),
@@ -35,6 +36,7 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("sqlite", &["codec", "runtime"]),
     ("synthetic", &["runtime"]),
     ("tls", &[]),
+    ("verify", &["kernels", "runtime"]),
 ];
 
 fn root() -> &'static Path {

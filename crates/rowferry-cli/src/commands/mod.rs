@@ -13,6 +13,7 @@ mod status;
 mod stream_view;
 mod tables;
 mod unlock;
+mod verify;
 mod worker;
 
 use crate::args::{Cli, Command, Later};
@@ -26,6 +27,7 @@ pub(crate) fn dispatch(cli: Cli) -> Ending {
         Command::Copy(args) => copy::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Verify(args) => verify::run(&args, cli.talk.verbose > 0),
         Command::Check(args) => told(check::run(&args), args.output.output),
         Command::Tables(args) => told(tables::run(&args), args.output.output),
         Command::Status(args) => told(status::run(&args), args.output.output),
@@ -50,7 +52,6 @@ fn told(result: Result<u8>, output: OutputFormat) -> Ending {
 
 const fn later_name(later: &Later) -> &'static str {
     match later {
-        Later::Verify(_) => "verify",
         Later::Drift(_) => "drift",
         Later::Repair(_) => "repair",
         Later::Sync(_) => "sync",

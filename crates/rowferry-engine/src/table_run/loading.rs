@@ -15,8 +15,8 @@ use crate::chunk_loop::ChunkLoop;
 use crate::copy_chunk::ChunkCopier;
 use crate::heartbeat::HeldLock;
 use crate::lane::Lane;
-use crate::views::Views;
 use crate::{TableFailure, Watermark, guard};
+use rowferry_runtime::Views;
 
 /// What one attempt at a run of the table works with.
 struct Attempt<'a> {

@@ -8,29 +8,29 @@ use tokio::time::Instant;
 
 /// Clock of failures without progress between them. Cloning shares it.
 #[derive(Clone, Debug)]
-pub(crate) struct Patience {
+pub struct Patience {
     failing_since: Arc<Mutex<Option<Instant>>>,
     limit: Duration,
 }
 
 impl Patience {
     /// Lasts for `limit` from the first failure on.
-    pub(crate) fn new(limit: Duration) -> Self {
+    pub fn new(limit: Duration) -> Self {
         Self { failing_since: Arc::default(), limit }
     }
 
     /// Something got done that need not be done again.
-    pub(crate) fn renew(&self) {
+    pub fn renew(&self) {
         *self.failing_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Whether another pause of this length is still worth it, after a failure.
-    pub(crate) fn allows(&self, pause: Duration) -> bool {
+    pub fn allows(&self, pause: Duration) -> bool {
         self.failing_for() + pause <= self.limit
     }
 
     /// Time since the first failure; the clock starts with the first call.
-    pub(crate) fn failing_for(&self) -> Duration {
+    pub fn failing_for(&self) -> Duration {
         let mut since = self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
         since.get_or_insert_with(Instant::now).elapsed()
     }

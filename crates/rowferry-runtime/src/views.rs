@@ -1,4 +1,4 @@
-//! The read view of a table, opened again when the source lost it.
+//! The read view of a table, opened again when its server lost it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use rowferry_core::{Consistency, Result, Snapshot, Source, TableSchema};
 use tokio::sync::Mutex;
 
 /// The current view of one table and how many were opened.
-pub(crate) struct Views {
+pub struct Views {
     source: Arc<dyn Source>,
     table: TableSchema,
     consistency: Consistency,
@@ -16,7 +16,7 @@ pub(crate) struct Views {
 
 impl Views {
     /// Opens the first view.
-    pub(crate) async fn open(
+    pub async fn open(
         source: Arc<dyn Source>,
         table: TableSchema,
         consistency: Consistency,
@@ -27,13 +27,13 @@ impl Views {
     }
 
     /// The view and its number.
-    pub(crate) async fn current(&self) -> (u64, Arc<dyn Snapshot>) {
+    pub async fn current(&self) -> (u64, Arc<dyn Snapshot>) {
         let current = self.current.lock().await;
         (current.0, Arc::clone(&current.1))
     }
 
     /// Opens a new view unless somebody else already replaced number `lost`.
-    pub(crate) async fn replace(&self, lost: u64) -> Result<(u64, Arc<dyn Snapshot>)> {
+    pub async fn replace(&self, lost: u64) -> Result<(u64, Arc<dyn Snapshot>)> {
         let mut current = self.current.lock().await;
         if current.0 == lost {
             let next = self.source.snapshot(&self.table, self.consistency, self.readers).await?;

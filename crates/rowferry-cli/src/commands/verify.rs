@@ -1,0 +1,247 @@
+//! `verify`: compares the tables of two databases, and says exactly where they differ.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rowferry_core::{Endpoint, EndpointKind, Job, TableRef};
+use rowferry_engine::{JobEnds, TableTask, expand};
+use rowferry_runtime::{ComputePool, Jitter};
+use rowferry_verify::{TablePair, VerifyContext, VerifyEnds, compare};
+
+use crate::block_on::block_on;
+use crate::ending::Ending;
+use crate::failure::{Failure, Result};
+use crate::flags::{Limits, Shape};
+use crate::verify_args::{Places, Reading, VerifyArgs};
+use crate::verify_view::{Printer, TableResult, VerifyReport};
+use crate::{context, job_file, out, registry, settle};
+
+/// Two databases and what of them is compared.
+struct Verification {
+    job: Job,
+    /// From a job file; else the tables stand in the command.
+    of_file: bool,
+}
+
+pub(super) fn run(args: &VerifyArgs, verbose: bool) -> Ending {
+    let output = args.output.output;
+    let verified = verifications(args)
+        .and_then(|jobs| block_on(verify_all(args, &jobs, Printer { output, verbose })));
+    match verified {
+        Ok(report) => report.ending(output),
+        Err(failure) => Ending::failed(&failure, output),
+    }
+}
+
+/// What is to be compared, from a job file or from the command.
+fn verifications(args: &VerifyArgs) -> Result<Vec<Verification>> {
+    let from_file = args.places == Places::default() && args.ends.len() < 2 && !edg_names_ends();
+    let mut found = if from_file { of_file(args)? } else { vec![of_command(args)?] };
+    for verification in &mut found {
+        let job = &mut verification.job;
+        settle::apply(job, &Shape::default(), &limits(&args.reading))?;
+    }
+    Ok(found)
+}
+
+fn limits(reading: &Reading) -> Limits {
+    Limits {
+        workers: reading.workers,
+        chunk_rows: reading.chunk_rows,
+        consistency: reading.consistency,
+        retry_for: reading.retry_for,
+        connect_timeout: reading.connect_timeout,
+        progress_timeout: reading.progress_timeout,
+        ..Limits::default()
+    }
+}
+
+fn of_file(args: &VerifyArgs) -> Result<Vec<Verification>> {
+    let file = job_file::load(args.ends.first().map(std::path::Path::new))?;
+    let jobs = settle::keep_jobs(file.jobs, &args.job)?;
+    let jobs = settle::keep_jobs_with(jobs, &settle::only(&args.tables)?)?;
+    Ok(jobs.into_iter().map(|job| Verification { job, of_file: true }).collect())
+}
+
+fn of_command(args: &VerifyArgs) -> Result<Verification> {
+    if !args.job.is_empty() {
+        return Err(Failure::usage(
+            "job-without-file",
+            "--job names a job of a file, but two databases are given",
+            "Give the job file alone, or leave --job out.",
+        ));
+    }
+    let place = |at: usize, flag: &Option<String>, word: &str| {
+        let given = args.ends.get(at).or(flag.as_ref()).cloned().or_else(|| edg(word, "URL"));
+        given.ok_or_else(|| {
+            let flag = word.to_lowercase();
+            Failure::usage(
+                "no-end",
+                format!("the {flag} is not named"),
+                format!("Name it as an argument, with --{flag}-url, or in EDG_{word}_URL."),
+            )
+        })
+    };
+    let source = place(0, &args.places.source_url, "SOURCE")?;
+    let target = place(1, &args.places.target_url, "TARGET")?;
+    let (job, _) = super::copy::job(
+        "verify",
+        (source.as_str(), target.as_str(), args.config.as_deref()),
+        &args.tables,
+        false,
+    )?;
+    check_driver("source", &job.source, args.places.source_driver.as_ref(), "SOURCE")?;
+    check_driver("target", &job.target, args.places.target_driver.as_ref(), "TARGET")?;
+    Ok(Verification { job, of_file: false })
+}
+
+/// A variable under which edg's users name an end.
+fn edg(word: &str, what: &str) -> Option<String> {
+    std::env::var(format!("EDG_{word}_{what}")).ok().filter(|value| !value.is_empty())
+}
+
+fn edg_names_ends() -> bool {
+    edg("SOURCE", "URL").is_some() && edg("TARGET", "URL").is_some()
+}
+
+/// Refuses a URL of another database than the driver that was named for it.
+fn check_driver(end: &str, endpoint: &Endpoint, flag: Option<&String>, word: &str) -> Result<()> {
+    const DRIVERS: [(&str, EndpointKind); 7] = [
+        ("pgx", EndpointKind::Postgres),
+        ("postgres", EndpointKind::Postgres),
+        ("postgresql", EndpointKind::Postgres),
+        ("mysql", EndpointKind::Mysql),
+        ("mariadb", EndpointKind::Mysql),
+        ("sqlite", EndpointKind::Sqlite),
+        ("sqlite3", EndpointKind::Sqlite),
+    ];
+    let Some(driver) = flag.cloned().or_else(|| edg(word, "DRIVER")) else { return Ok(()) };
+    match DRIVERS.iter().find(|(name, _)| *name == driver) {
+        None => Err(Failure::not_supported_yet(&format!("--{end}-driver {driver}"))),
+        Some((_, kind)) if *kind != endpoint.kind => Err(Failure::usage(
+            "wrong-driver",
+            format!("the {end} is {}, but its driver is {driver}", endpoint.kind.word()),
+            format!("Leave --{end}-driver out: the URL says it."),
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+async fn verify_all(
+    args: &VerifyArgs,
+    jobs: &[Verification],
+    printer: Printer,
+) -> Result<VerifyReport> {
+    let started = Instant::now();
+    if let Some(pause) = args.reading.wait {
+        tokio::time::sleep(pause).await;
+    }
+    let mut report = VerifyReport::new(args.equality.strict, args.equality.allow_empty);
+    let compute = ComputePool::new(context::cores())?;
+    for verification in jobs {
+        for warning in &verification.job.warnings {
+            out::talk(&format!("warning: {warning}"));
+        }
+        let context = verify_context(args, &verification.job, &compute);
+        let (ends, pairs) = pairs(args, verification, &compute).await?;
+        for pair in &pairs {
+            report.add(verify_table(pair, &ends, &context, printer, &report).await);
+        }
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    printer.closing(&report);
+    Ok(report)
+}
+
+fn verify_context(args: &VerifyArgs, job: &Job, compute: &ComputePool) -> VerifyContext {
+    let settings = &job.settings;
+    VerifyContext {
+        compute: compute.clone(),
+        jitter: Jitter::default(),
+        workers: rowferry_engine::RunContext::workers_for(settings, context::cores()),
+        retry_for: settings.retry_for,
+        chunk_rows: settings.chunk_rows,
+        chunk_bytes: settings.chunk_bytes,
+        batch_rows: args.reading.batch_size,
+        consistency: settings.consistency,
+        strict: args.equality.strict,
+    }
+}
+
+/// Connects to both ends, and names the tables to compare.
+async fn pairs(
+    args: &VerifyArgs,
+    verification: &Verification,
+    compute: &ComputePool,
+) -> Result<(VerifyEnds, Vec<TablePair>)> {
+    let job = &verification.job;
+    // Two connectors at once: on the heap, as they are too large for the stacks of those who wait.
+    let source = Box::pin(registry::source(&job.source, compute));
+    let target = Box::pin(registry::source(&job.target, compute));
+    let (source, target) = tokio::join!(source, target);
+    let ends = VerifyEnds { source: source?, target: target? };
+    let named = |table: &TableRef| named_pair(args, table);
+    if !verification.of_file {
+        let pairs = job.tables.iter().map(|table| TablePair {
+            target: table.target.clone().unwrap_or_else(|| table.source.clone()),
+            ..named(&table.source)
+        });
+        return Ok((ends, pairs.collect()));
+    }
+    let sink = Box::pin(registry::sink(&job.target, compute)).await?;
+    let copied = JobEnds::new(Arc::clone(&ends.source), sink);
+    let only = settle::only(&args.tables)?;
+    let tasks = expand(job, &copied, &only)
+        .await
+        .map_err(|error| Failure::from(error).in_job(&job.name))?;
+    let pairs = tasks.into_iter().map(|task| of_task(task, named)).collect();
+    Ok((ends, pairs))
+}
+
+fn named_pair(args: &VerifyArgs, table: &TableRef) -> TablePair {
+    TablePair {
+        source: table.clone(),
+        key: args.equality.order_by.clone(),
+        ignore: args.equality.ignore_columns.clone(),
+        ..TablePair::default()
+    }
+}
+
+/// The tables of a job's task, with the columns that it copies.
+fn of_task(task: TableTask, named: impl Fn(&TableRef) -> TablePair) -> TablePair {
+    let mut pair = TablePair { target: task.target, ..named(&task.source) };
+    if pair.key.is_empty() {
+        pair.key = task.entry.key;
+    }
+    pair.include = task.entry.include;
+    pair.ignore.extend(task.entry.exclude);
+    pair.rename = task.entry.rename;
+    pair.predicate = task.entry.predicate;
+    pair
+}
+
+async fn verify_table(
+    pair: &TablePair,
+    ends: &VerifyEnds,
+    context: &VerifyContext,
+    printer: Printer,
+    report: &VerifyReport,
+) -> TableResult {
+    let name = pair.source.to_string();
+    let started = Instant::now();
+    let mut found =
+        |difference: &rowferry_verify::Difference| printer.difference(&name, difference);
+    let verdict = compare(pair, ends, context, &mut found).await;
+    let result = TableResult {
+        source: name.clone(),
+        target: pair.target.to_string(),
+        seconds: started.elapsed().as_secs_f64(),
+        outcome: verdict.map_err(|error| {
+            let mut failure = Failure::from(error);
+            failure.report.table = name;
+            failure
+        }),
+    };
+    printer.table(&result, report);
+    result
+}

@@ -1,0 +1,126 @@
+//! How the columns of both sides are read and brought into one form at the moment.
+//!
+//! A reader that meets a value its column's type cannot hold says so. The column is then read wider on
+//! that side, which may change the form of both; folds of different lanes are never compared.
+
+use rowferry_core::{Column, ConnectorError, Predicate, ReadSpec, Result};
+use rowferry_kernels::{Comparable, EqualForm, FormedColumn};
+
+use crate::comparison::{Comparison, Pair};
+use crate::equality::equality;
+use crate::side::Both;
+use crate::{RuleUsed, Side, VerifyContext};
+
+/// Bytes of a payload at most: as of a copy, 2 MiB keep its columns in the cache.
+const PAYLOAD_BYTES: u64 = 2 << 20;
+
+/// Slug of a reader's error about a value beyond its column's type.
+pub(crate) const UNREPRESENTABLE: &str = "unrepresentable";
+
+/// One way to read both sides.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// 0 for the first; each wider column adds 1.
+    pub(crate) number: u64,
+    pub(crate) columns: Vec<Pair>,
+    pub(crate) key: Vec<usize>,
+    pub(crate) specs: Both<ReadSpec>,
+    pub(crate) rules: Vec<RuleUsed>,
+    formed: Both<Vec<FormedColumn>>,
+    strict: bool,
+}
+
+impl Lane {
+    pub(crate) fn first(
+        comparison: &Comparison,
+        predicate: Option<&Predicate>,
+        context: &VerifyContext,
+    ) -> Self {
+        let spec = |predicate: Option<&Predicate>| ReadSpec {
+            columns: Vec::new(),
+            predicate: predicate.cloned(),
+            wire: None,
+            batch_bytes: PAYLOAD_BYTES,
+            batch_rows: context.batch_rows.max(1),
+            ordered: false,
+        };
+        let specs = Both { source: spec(predicate), target: spec(None) };
+        Self::new(0, comparison.columns.clone(), comparison.key.clone(), specs, context.strict)
+    }
+
+    fn new(
+        number: u64,
+        columns: Vec<Pair>,
+        key: Vec<usize>,
+        mut specs: Both<ReadSpec>,
+        strict: bool,
+    ) -> Self {
+        specs.source.columns = columns.iter().map(|pair| pair.source.clone()).collect();
+        specs.target.columns = columns.iter().map(|pair| pair.target.clone()).collect();
+        let mut formed = Both::<Vec<FormedColumn>>::default();
+        let mut rules = Vec::new();
+        for pair in &columns {
+            // Columns without a meaning were refused when the tables were compared by name.
+            let (Some(source), Some(target)) = (&pair.source.canonical, &pair.target.canonical)
+            else {
+                continue;
+            };
+            let equality = equality(source, target, strict);
+            let name = &pair.source.name;
+            rules.extend(equality.rule.map(|rule| RuleUsed { column: name.clone(), rule }));
+            formed.source.push((name.clone(), source.clone(), equality.source));
+            formed.target.push((name.clone(), target.clone(), equality.target));
+        }
+        Self { number, columns, key, specs, rules, formed, strict }
+    }
+
+    /// The lane in which `column` of `side` is read wider; `None` when there is no wider type.
+    pub(crate) fn widened(&self, side: Side, column: &str) -> Option<Self> {
+        let mut columns = self.columns.clone();
+        let of = |pair: &Pair| match side {
+            Side::Source => pair.source.name == column,
+            Side::Target => pair.target.name == column,
+        };
+        let pair = columns.iter_mut().find(|pair| of(pair))?;
+        let column: &mut Column = match side {
+            Side::Source => &mut pair.source,
+            Side::Target => &mut pair.target,
+        };
+        column.canonical = Some(column.canonical.as_ref()?.demoted()?);
+        let (key, specs) = (self.key.clone(), self.specs.clone());
+        Some(Self::new(self.number + 1, columns, key, specs, self.strict))
+    }
+
+    /// Rows of `side` in the form in which they are compared.
+    pub(crate) fn comparable(
+        &self,
+        side: Side,
+        batch: &arrow_array::RecordBatch,
+    ) -> Result<Comparable> {
+        // Any two different numbers: a value without a form equals nothing of the other side.
+        let salt = match side {
+            Side::Source => 1,
+            Side::Target => 2,
+        };
+        Comparable::new(batch, self.formed.of(side), salt).map_err(kernel_failed)
+    }
+
+    /// What the values of a column mean as they are read.
+    pub(crate) fn meaning(&self, side: Side, place: usize) -> Option<&FormedColumn> {
+        self.formed.of(side).get(place)
+    }
+
+    /// Whether rows can be put into the order of their keys: a single integer.
+    pub(crate) fn integer_key(&self) -> Option<usize> {
+        let [place] = self.key.as_slice() else { return None };
+        let (_, meaning, form) = self.meaning(Side::Source, *place)?;
+        (meaning.is_integer() && *form == EqualForm::AsItIs).then_some(*place)
+    }
+}
+
+/// A kernel's refusal: the forms are ours, so it is our mistake.
+pub(crate) fn kernel_failed(
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> ConnectorError {
+    ConnectorError::bug(format!("could not compare rows: {error}")).with_source(error)
+}

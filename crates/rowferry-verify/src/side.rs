@@ -1,0 +1,47 @@
+//! Which of the two databases is meant.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// One of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// Where the rows came from.
+    Source,
+    /// Where they should be.
+    Target,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        })
+    }
+}
+
+/// One value for each side.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Both<T> {
+    pub(crate) source: T,
+    pub(crate) target: T,
+}
+
+impl<T> Both<T> {
+    pub(crate) const fn of(&self, side: Side) -> &T {
+        match side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        }
+    }
+
+    pub(crate) const fn of_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Source => &mut self.source,
+            Side::Target => &mut self.target,
+        }
+    }
+}

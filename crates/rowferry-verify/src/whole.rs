@@ -1,0 +1,100 @@
+//! Comparing two tables that have no order in common: keys of texts under any collation, keys that
+//! one server sorts by its own rules, no key at all.
+//!
+//! Each side is cut in its own order, or by blocks, and read once into one large set of buckets. Rows
+//! of buckets that differ are found by a second read of both sides.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use rowferry_core::{ConnectorError, Result};
+use rowferry_kernels::Fold;
+use rowferry_runtime::spawn;
+
+use crate::collect::Collect;
+use crate::cutting::Cutting;
+use crate::lane::Lane;
+use crate::resolve;
+use crate::side::Both;
+use crate::table::{Found, Table, Trouble};
+use crate::{Side, TableVerdict};
+
+/// Buckets of a table: two megabytes of sums. Of six million rows a hundred share one.
+const BUCKETS: usize = 1 << 16;
+
+/// Compares both tables.
+pub(crate) async fn compare(
+    table: &Arc<Table>,
+    verdict: &mut TableVerdict,
+    found: &mut Found<'_>,
+) -> Result<()> {
+    let (folds, lane) = loop {
+        let lane = table.lane();
+        match both(table, &lane, &Fold::new(BUCKETS)).await {
+            Ok(folds) => break (folds, lane),
+            Err(Trouble::Widened) => {}
+            Err(Trouble::Failed(error)) => return Err(error),
+        }
+    };
+    verdict.rows_source = folds.source.rows();
+    verdict.rows_target = folds.target.rows();
+    let differing = folds.source.differing(&folds.target);
+    drop(folds);
+    for wanted in resolve::groups(table, &differing, BUCKETS) {
+        let rows = match both(table, &lane, &wanted).await {
+            Ok(rows) => rows,
+            Err(Trouble::Failed(error)) => return Err(error),
+            Err(Trouble::Widened) => return Err(resolve::changed(table)),
+        };
+        resolve::tell(&resolve::differences(table, &lane, rows).await?, verdict, found);
+    }
+    Ok(())
+}
+
+async fn both<C: Collect>(
+    table: &Arc<Table>,
+    lane: &Arc<Lane>,
+    start: &C,
+) -> Result<Both<C>, Trouble> {
+    let (source, target) = tokio::join!(
+        collect(table, Side::Source, lane, start),
+        collect(table, Side::Target, lane, start)
+    );
+    Ok(Both { source: source?, target: target? })
+}
+
+/// Reads all chunks of one side, `workers` at once.
+async fn collect<C: Collect>(
+    table: &Arc<Table>,
+    side: Side,
+    lane: &Arc<Lane>,
+    start: &C,
+) -> Result<C, Trouble> {
+    let cut_by = table.comparison.cuts.of(side).as_ref();
+    let mut cutting = Cutting::new(table, side, cut_by).await?;
+    let mut running = FuturesUnordered::new();
+    let mut sum = start.clone();
+    let mut exhausted = false;
+    loop {
+        while !exhausted && running.len() < table.context.workers.max(1) {
+            let Some(chunk) = cutting.next().await? else {
+                exhausted = true;
+                break;
+            };
+            let (table, lane, start) = (Arc::clone(table), Arc::clone(lane), start.clone());
+            let task =
+                spawn("read chunk", async move { table.read(side, &chunk, &lane, &start).await });
+            running.push(task.join());
+        }
+        match running.next().await {
+            None => return Ok(sum),
+            Some(Ok(collected)) => sum.merge(collected?),
+            Some(Err(panic)) => {
+                return Err(ConnectorError::bug("reading a chunk failed")
+                    .with_source(panic)
+                    .into());
+            }
+        }
+    }
+}
