@@ -15,4 +15,6 @@ mod stopping;
 #[cfg(test)]
 mod values;
 #[cfg(test)]
+mod verifying;
+#[cfg(test)]
 mod world;

@@ -96,6 +96,7 @@ fn each_row_once(from: Engine, to: Engine) {
     let report = ends.run_job(&["--run-key", "k"]).expect(0).json();
     assert_eq!(report["totals"]["duplicates"], 0);
     compare("append");
+    ends.world.run(&["verify", "job.yaml", "--verbose"]).expect(0);
     let receipts = "select s.target_table, count(*) from _rowferry_stream s \
          join _rowferry_chunk c on c.stream_id = s.stream_id group by s.target_table";
     let receipts = ends.target.query(receipts);
@@ -114,8 +115,15 @@ fn each_row_once(from: Engine, to: Engine) {
     let lines: Vec<String> = merged.iter().map(|kind| kind.line("upsert", to)).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     ends.write_job(&settings, &lines);
+    let report = ends.world.run(&["verify", "job.yaml", "--output", "json"]).expect(1).json();
+    for table in report["tables"].as_array().unwrap() {
+        assert_eq!(table["rows_mismatched"], rows / 2, "{table}");
+        assert_eq!(table["missing"], 0, "{table}");
+        assert_eq!(table["extra"], 0, "{table}");
+    }
     ends.run_job(&["--restart"]).expect(0);
     compare("upsert");
+    ends.world.run(&["verify", "job.yaml", "--verbose"]).expect(0);
 }
 
 every_direction! { each_row_once:

@@ -84,6 +84,8 @@ mod two_ends;
 mod types_page;
 mod unique_conflicts;
 mod unlock;
+mod verified;
+mod verified_values;
 mod wire_fuzz;
 
 #[path = "../world.rs"]

@@ -1,0 +1,265 @@
+//! `verify` as its users call it, between SQLite files: no server is needed.
+
+use crate::world::{World, finish};
+
+const SHOP: &str = "create table users (id integer primary key, email text, created_at text);
+    insert into users values (41, 'a@example.com', 'x'), (42, 'old@example.com', 'x');
+    create table orders (id integer primary key, amount decimal_text(9,2));
+    insert into orders values (98, '364.80'), (99, '1.00');";
+
+const LAKE: &str = "create table users (id integer primary key, email text, created_at text);
+    insert into users values (41, 'a@example.com', 'y'), (42, 'new@example.com', 'y');
+    create table orders (id integer primary key, amount decimal_text(9,1));
+    insert into orders values (98, '364.8'), (100, '2.0');";
+
+fn shop_and_lake() -> World {
+    let world = World::new();
+    world.sql("shop.db", SHOP);
+    world.sql("lake.db", LAKE);
+    world
+}
+
+const BOTH: [&str; 7] = [
+    "verify",
+    "sqlite:shop.db",
+    "sqlite:lake.db",
+    "--tables",
+    "users,orders",
+    "--ignore-columns",
+    "created_at",
+];
+
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+#[test]
+fn lines_are_those_of_the_document() {
+    let world = shop_and_lake();
+    let told = world.run(&BOTH).expect(1);
+    let summary = [
+        "WARN table has mismatches table=users mismatches=1",
+        "WARN table has mismatches table=orders mismatches=2",
+        "ERRO verification failed: 3 mismatches",
+    ];
+    assert_eq!(lines(&told.stdout), summary);
+
+    let told = world.run(&[&BOTH[..], &["--order-by", "id", "--verbose"]].concat()).expect(1);
+    let [users, orders, failed] = summary;
+    let expected = [
+        "MISMATCH table=users id=42 column=email source=\"old@example.com\" target=\"new@example.com\"",
+        users,
+        "MISSING table=orders id=99 side=target",
+        "EXTRA table=orders id=100 side=target",
+        "INFO column compared by a rule table=orders column=amount rule=numbers",
+        orders,
+        failed,
+    ];
+    assert_eq!(lines(&told.stdout), expected);
+
+    world.sql("lake.db", "update users set email = 'old@example.com' where id = 42");
+    world.sql("lake.db", "update orders set id = 99, amount = '1.0' where id = 100");
+    let told = world.run(&BOTH).expect(0);
+    let expected = [
+        "INFO table verified table=users rows=2",
+        "INFO table verified table=orders rows=2",
+        "INFO all tables verified",
+    ];
+    assert_eq!(lines(&told.stdout), expected);
+}
+
+#[test]
+fn ends_are_named_as_the_document_names_them() {
+    let world = shop_and_lake();
+    let flags = [
+        "verify",
+        "--source-driver",
+        "sqlite",
+        "--source-url",
+        "sqlite:shop.db",
+        "--target-url",
+        "sqlite:shop.db",
+        "--tables",
+        "users",
+    ];
+    world.run(&flags).expect(0);
+    let mut command = world.command(&["verify", "--tables", "users", "--batch-size", "1"]);
+    command.env("EDG_SOURCE_URL", "sqlite:shop.db").env("EDG_SOURCE_DRIVER", "sqlite3");
+    command.env("EDG_TARGET_URL", "sqlite:lake.db");
+    let told = finish(command).expect(1);
+    // Both columns of one row, and one of the other.
+    assert!(told.stdout.contains("mismatches=3"), "{}", told.stdout);
+    let refused = world.run(&[&flags[..], &["--target-driver", "mongodb"]].concat()).expect(78);
+    assert_eq!(refused.slugs(), ["not-supported-yet"]);
+    let refused = world.run(&[&flags[..], &["--target-driver", "pgx"]].concat()).expect(2);
+    assert_eq!(refused.slugs(), ["wrong-driver"]);
+}
+
+#[test]
+fn strict_takes_no_rule_and_no_lost_column() {
+    let world = shop_and_lake();
+    world
+        .sql("lake.db", "delete from orders; insert into orders values (98, '364.8'), (99, '1.0')");
+    let orders = ["verify", "sqlite:shop.db", "sqlite:lake.db", "--tables", "orders"];
+    world.run(&orders).expect(0);
+    let strict = [&orders[..], &["--strict", "--verbose"]].concat();
+    let told = world.run(&strict).expect(1);
+    let first = "MISMATCH table=orders id=98 column=amount source=\"364.80\" target=\"364.8\"";
+    assert_eq!(lines(&told.stdout).first(), Some(&first));
+
+    world.sql(
+        "lake.db",
+        "drop table orders; create table orders (id integer primary key);
+        insert into orders values (98), (99)",
+    );
+    let told = world.run(&orders).expect(0);
+    let warning = "WARN column on one side only table=orders column=amount side=source";
+    assert_eq!(lines(&told.stdout).first(), Some(&warning));
+    world.run(&strict).expect(1);
+}
+
+#[test]
+fn empty_tables_are_a_failure_unless_allowed() {
+    let world = World::new();
+    world.sql("a.db", "create table t (id integer primary key)");
+    let both = ["verify", "sqlite:a.db", "sqlite:a.db", "--tables", "t"];
+    let told = world.run(&both).expect(1);
+    assert!(told.stdout.contains("WARN table has no rows on either side table=t"));
+    assert!(told.stdout.contains("--allow-empty"), "{}", told.stdout);
+    world.run(&[&both[..], &["--allow-empty"]].concat()).expect(0);
+}
+
+#[test]
+fn rows_without_a_key_are_counted() {
+    let world = World::new();
+    world.sql(
+        "a.db",
+        "create table t (a integer, b text);
+        insert into t values (1, 'x'), (1, 'x'), (1, 'x'), (null, null)",
+    );
+    world.sql(
+        "b.db",
+        "create table t (a integer, b text);
+        insert into t values (null, null), (1, 'x'), (2, 'y z')",
+    );
+    let told = world
+        .run(&["verify", "sqlite:a.db", "sqlite:b.db", "--tables", "t", "--verbose"])
+        .expect(1);
+    let expected = [
+        "MISSING table=t a=1 b=x side=target",
+        "MISSING table=t a=1 b=x side=target",
+        "EXTRA table=t a=2 b=\"y z\" side=target",
+        "WARN table has mismatches table=t mismatches=3",
+        "ERRO verification failed: 3 mismatches",
+    ];
+    assert_eq!(lines(&told.stdout), expected);
+}
+
+#[test]
+fn keys_that_are_not_unique_or_null_lose_no_row() {
+    let world = World::new();
+    let rows = "create table t (k integer, v text);
+        insert into t values (1, 'a'), (1, 'b'), (null, 'c'), (9007199254740993, 'd')";
+    world.sql("a.db", rows);
+    world.sql("b.db", rows);
+    let both = ["verify", "sqlite:a.db", "sqlite:b.db", "--tables", "t", "--order-by", "k"];
+    world.run(&both).expect(0);
+    // 2^53 + 1 is another number than 2^53, and a tie is not a twin.
+    world.sql(
+        "b.db",
+        "update t set k = 9007199254740992 where v = 'd';
+        update t set v = 'B' where v = 'b'; delete from t where k is null",
+    );
+    let told = world.run(&[&both[..], &["--verbose"]].concat()).expect(1);
+    let mut found = lines(&told.stdout);
+    found.sort_unstable();
+    let expected = [
+        "ERRO verification failed: 4 mismatches",
+        "EXTRA table=t k=9007199254740992 side=target",
+        "MISMATCH table=t k=1 column=v source=\"b\" target=\"B\"",
+        "MISSING table=t k=9007199254740993 side=target",
+        "MISSING table=t k=NULL side=target",
+        "WARN table has mismatches table=t mismatches=4",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_not_there_is_an_error_and_never_a_difference() {
+    let world = shop_and_lake();
+    let ends = ["verify", "sqlite:shop.db", "sqlite:lake.db"];
+    for (words, code, slug) in [
+        (&["--tables", "nowhere"][..], 78, "unknown-table"),
+        (&["--tables", "users", "--order-by", "ident"], 78, "unknown-column"),
+        (&["--tables", "users", "--ignore-columns", "nothing"], 78, "unknown-column"),
+        (
+            &["--tables", "users", "--ignore-columns", "id", "--order-by", "id"],
+            78,
+            "key-not-compared",
+        ),
+        (&["--tables", "users", "--job", "shop"], 2, "job-without-file"),
+        (&[], 2, "no-table"),
+    ] {
+        let told = world.run(&[&ends[..], words].concat()).expect(code);
+        assert_eq!(told.slugs(), [slug], "{words:?}");
+        assert!(!told.stdout.contains("mismatches="), "{}", told.stdout);
+    }
+    let told =
+        world.run(&["verify", "sqlite:shop.db", "sqlite:gone.db", "--tables", "users"]).expect(69);
+    assert!(!told.stdout.contains("EXTRA"), "{}", told.stdout);
+}
+
+#[test]
+fn json_is_one_last_line() {
+    let world = shop_and_lake();
+    let told = world.run(&[&BOTH[..], &["--output", "json", "--verbose"]].concat()).expect(1);
+    let report = told.json();
+    assert_eq!(report["status"], "different");
+    assert_eq!(report["differences"], 3);
+    assert_eq!(report["tables"][1]["rules"][0]["rule"], "numbers");
+    assert_eq!(report["tables"][0]["key"][0], "id");
+    let first: serde_json::Value =
+        serde_json::from_str(told.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(first["kind"], "mismatch");
+    assert_eq!(first["key"]["id"], "42");
+    assert_eq!(first["cells"][0]["target"], "new@example.com");
+    // Without being asked for, no value is said.
+    let told = world.run(&[&BOTH[..], &["--output", "json"]].concat()).expect(1);
+    assert_eq!(told.stdout.lines().count(), 1);
+    assert!(!told.stdout.contains("example.com"), "{}", told.stdout);
+}
+
+#[test]
+fn a_job_is_verified_with_its_names_and_filters() {
+    let world = World::new();
+    world.orders("shop.db", 900);
+    world.write(
+        "rowferry.yaml",
+        "version: 1
+connections:
+  shop: sqlite:shop.db
+  lake: sqlite:lake.db
+jobs:
+  - name: shop
+    source: shop
+    target: lake
+    tables:
+      - source: orders
+        target: dim_orders
+        rename: { note: remark }
+        exclude: [paid_at]
+        filters: [\"id > 100\"]
+",
+    );
+    world.run(&["run"]).expect(0);
+    let told = world.run(&["verify", "--job", "shop"]).expect(0);
+    let expected = ["INFO table verified table=orders rows=800", "INFO all tables verified"];
+    assert_eq!(lines(&told.stdout), expected);
+    world.sql("lake.db", "update dim_orders set remark = 'other' where id = 501");
+    let told = world.run(&["verify", "rowferry.yaml", "--verbose"]).expect(1);
+    assert!(
+        told.stdout.contains("MISMATCH table=orders id=501 column=note source=\"note 501\""),
+        "{}",
+        told.stdout
+    );
+}
