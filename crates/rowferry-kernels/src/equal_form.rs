@@ -32,6 +32,8 @@ pub enum EqualForm {
     Number,
     /// Texts that are UUIDs in any spelling get the usual one.
     Uuid,
+    /// Network addresses lose a mask that covers all of them.
+    Address,
     /// JSON becomes one text for each value; lists become JSON. Anything else is left alone.
     Json,
 }
@@ -48,7 +50,7 @@ impl EqualForm {
         match self {
             Self::AsItIs => from.clone(),
             Self::Meaning(to) => to.clone(),
-            Self::WithoutPadding | Self::Uuid | Self::Json => TEXT,
+            Self::WithoutPadding | Self::Uuid | Self::Address | Self::Json => TEXT,
             Self::Number => match from {
                 C::Float32 | C::Float64 => C::DecimalText,
                 C::Decimal { .. } | C::DecimalText => from.clone(),
@@ -79,6 +81,10 @@ impl EqualForm {
                 _ => convert(array, from, &self.meaning(from)),
             },
             Self::Uuid => texts(array, from, append_uuid),
+            Self::Address => texts(array, from, |text, out| {
+                let whole = if text.contains(':') { "/128" } else { "/32" };
+                out.push_str(text.strip_suffix(whole).unwrap_or(text));
+            }),
             Self::Json => {
                 let json = C::Json { flavor: rowferry_core::JsonFlavor::Text };
                 let listed = matches!(from, C::List { .. });
@@ -183,6 +189,18 @@ mod tests {
             check(&EqualForm::Uuid, spelled, USUAL);
         }
         check(&EqualForm::Uuid, "not one", "not one");
+    }
+
+    #[test]
+    fn masks_of_whole_addresses_are_taken_away() {
+        for (text, expected) in [
+            ("10.0.0.1/32", "10.0.0.1"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("::1/128", "::1"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            check(&EqualForm::Address, text, expected);
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub enum EqualityRule {
     Utf8,
     /// A UUID is the same in any spelling and as bytes.
     Uuid,
+    /// A network address with a mask of all its bits is the address.
+    Address,
     /// An instant is the wall clock of UTC.
     Utc,
     /// A date is its midnight.
@@ -46,6 +48,7 @@ impl EqualityRule {
             Self::Padding => "padding",
             Self::Utf8 => "utf8",
             Self::Uuid => "uuid",
+            Self::Address => "address",
             Self::Utc => "utc",
             Self::Midnight => "midnight",
             Self::Durations => "durations",
@@ -151,6 +154,10 @@ pub fn equality(source: &C, target: &C, strict: bool) -> Equality {
     }
 }
 
+fn is_address(meaning: &C) -> bool {
+    matches!(meaning, C::Opaque { type_name, .. } if type_name == "inet")
+}
+
 fn of_one_kind(source: &C, target: &C) -> Option<Equality> {
     let kinds = kind(source);
     if kinds != kind(target) {
@@ -182,7 +189,9 @@ fn of_one_kind(source: &C, target: &C) -> Option<Equality> {
         }
         Kind::Chars => {
             let padded = |meaning: &C| matches!(meaning, C::Text { fixed: true, .. });
-            if padded(source) || padded(target) {
+            if source != target && (is_address(source) || is_address(target)) {
+                Equality::both(EqualForm::Address, EqualityRule::Address)
+            } else if padded(source) || padded(target) {
                 Equality::both(EqualForm::WithoutPadding, EqualityRule::Padding)
             } else {
                 Equality::as_it_is(None)
