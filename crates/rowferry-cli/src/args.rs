@@ -14,7 +14,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::flags::{Control, Limits, Output, ProgressWord, RunOutput, Shape, TableNames, Talk};
 use crate::units;
-use crate::verify_args::VerifyArgs;
+use crate::verify_args::{RepairCommand, VerifyCommand};
 
 /// Moves tables between databases: exactly, chunk by chunk, resumable.
 #[derive(Debug, Parser)]
@@ -43,7 +43,9 @@ pub(crate) enum Command {
     /// Show types, statements and chunks before any row moves
     Plan(Box<PlanArgs>),
     /// Compare the tables of two databases and say where they differ
-    Verify(Box<VerifyArgs>),
+    Verify(Box<VerifyCommand>),
+    /// Say or run the statements that make the rows of a target those of its source
+    Repair(Box<RepairCommand>),
     /// Connect to both ends and say what is missing
     Check(CheckArgs),
     /// List the tables of a database
@@ -69,8 +71,6 @@ pub(crate) enum Command {
 pub(crate) enum Later {
     #[command(hide = true)]
     Drift(Rest),
-    #[command(hide = true)]
-    Repair(Rest),
     #[command(hide = true)]
     Sync(Rest),
     #[command(hide = true)]

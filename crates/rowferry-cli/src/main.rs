@@ -27,6 +27,7 @@ mod plan_view;
 mod process_cost;
 mod progress;
 mod registry;
+mod repairs;
 mod report_error;
 mod same_table;
 mod session;

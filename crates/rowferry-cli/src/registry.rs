@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rowferry_core::{Endpoint, EndpointKind, Sink, Source};
+use rowferry_core::{Endpoint, EndpointKind, Mender, Sink, Source};
 use rowferry_cx::{ConnectorxSource, Program};
 use rowferry_engine::JobEnds;
 use rowferry_mysql::{MysqlSink, MysqlSource};
@@ -40,13 +40,7 @@ pub(crate) async fn source(endpoint: &Endpoint, compute: &ComputePool) -> Result
 
 /// Connects the writing end.
 pub(crate) async fn sink(endpoint: &Endpoint, compute: &ComputePool) -> Result<Arc<dyn Sink>> {
-    if endpoint.through_connectorx {
-        return Err(Failure::setup(
-            "not-a-target",
-            "ConnectorX can only be read from",
-            "Take `connectorx+` out of the URL of the target.",
-        ));
-    }
+    check_target(endpoint)?;
     let compute = compute.clone();
     Ok(match endpoint.kind {
         EndpointKind::Postgres => Arc::new(PostgresSink::connect(endpoint, compute).await?),
@@ -61,6 +55,36 @@ pub(crate) async fn sink(endpoint: &Endpoint, compute: &ComputePool) -> Result<A
             ));
         }
     })
+}
+
+/// Connects the end whose rows are put right.
+pub(crate) async fn mender(endpoint: &Endpoint, compute: &ComputePool) -> Result<Arc<dyn Mender>> {
+    check_target(endpoint)?;
+    let compute = compute.clone();
+    Ok(match endpoint.kind {
+        EndpointKind::Postgres => Arc::new(PostgresSink::connect(endpoint, compute).await?),
+        EndpointKind::Mysql => Arc::new(MysqlSink::connect(endpoint, compute).await?),
+        EndpointKind::Sqlite => Arc::new(SqliteSink::open(endpoint, compute).await?),
+        EndpointKind::Null | EndpointKind::Generate => {
+            return Err(Failure::setup(
+                "not-a-target",
+                format!("{endpoint} has no rows to repair"),
+                "Name a database as the target.",
+            ));
+        }
+    })
+}
+
+/// Refuses an end that no rows can go to.
+fn check_target(endpoint: &Endpoint) -> Result<()> {
+    if endpoint.through_connectorx {
+        return Err(Failure::setup(
+            "not-a-target",
+            "ConnectorX can only be read from",
+            "Take `connectorx+` out of the URL of the target.",
+        ));
+    }
+    Ok(())
 }
 
 /// Connects both ends at once.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::flags::{ConsistencyWord, Output, TableNames};
 use crate::units;
@@ -12,6 +12,48 @@ use crate::units;
 #[command(after_help = "Examples:\n  \
     rowferry verify postgres://app@db1/shop mysql://app@db2/shop --tables users,orders=sales\n  \
     rowferry verify jobs.yaml --job shop --verbose")]
+pub(crate) struct VerifyCommand {
+    #[command(flatten)]
+    pub(crate) verify: VerifyArgs,
+    /// Put the target right: print the statements, or run them
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Repair")]
+    pub(crate) repair: Option<RepairWord>,
+    #[command(flatten)]
+    pub(crate) undo: Undo,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowferry repair postgres://app@db1/shop mysql://app@db2/shop --tables orders\n  \
+    rowferry repair jobs.yaml --job shop --apply --undo undo.sql")]
+pub(crate) struct RepairCommand {
+    #[command(flatten)]
+    pub(crate) verify: VerifyArgs,
+    /// Run the statements instead of printing them
+    #[arg(long, help_heading = "Repair")]
+    pub(crate) apply: bool,
+    #[command(flatten)]
+    pub(crate) undo: Undo,
+}
+
+/// Where the statements go that undo a repair.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Repair")]
+pub(crate) struct Undo {
+    /// New file with the statements that undo what is applied
+    #[arg(long = "undo", value_name = "FILE", default_value = "rowferry-undo.sql")]
+    pub(crate) file: PathBuf,
+}
+
+/// What is done about differences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RepairWord {
+    Sql,
+    Apply,
+}
+
+/// What is compared, and how.
+#[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     /// A job file, or a source and a target as `copy` takes them
     #[arg(num_args = 0..=2, value_names = ["FILE | SOURCE", "TARGET"])]

@@ -26,6 +26,8 @@ pub(crate) struct TableResult {
     pub(crate) source: String,
     pub(crate) target: String,
     pub(crate) seconds: f64,
+    /// Rows of the target that were put right.
+    pub(crate) repaired: u64,
     pub(crate) outcome: Result<TableVerdict, Failure>,
 }
 
@@ -54,6 +56,7 @@ struct TableLine<'a> {
     target: &'a str,
     status: &'static str,
     seconds: f64,
+    repaired: u64,
     #[serde(flatten)]
     verdict: Option<&'a TableVerdict>,
     error: Option<&'a ErrorReport>,
@@ -72,6 +75,7 @@ impl VerifyReport {
     fn status(&self, table: &TableResult) -> &'static str {
         match &table.outcome {
             Err(_) => "failed",
+            Ok(_) if table.repaired > 0 => "repaired",
             Ok(verdict) if verdict.differences() > 0 => "different",
             Ok(verdict) if self.strict && !verdict.one_sided.is_empty() => "different",
             Ok(verdict) if verdict.is_empty() && !self.allow_empty => "empty",
@@ -80,8 +84,8 @@ impl VerifyReport {
     }
 
     fn differences(&self) -> u64 {
-        let verdicts = self.tables.iter().filter_map(|table| table.outcome.as_ref().ok());
-        verdicts.map(TableVerdict::differences).sum()
+        let open = self.tables.iter().filter(|table| table.repaired == 0);
+        open.filter_map(|table| table.outcome.as_ref().ok()).map(TableVerdict::differences).sum()
     }
 
     fn count(&self, status: &str) -> usize {
@@ -94,7 +98,7 @@ impl VerifyReport {
         let failed = self.tables.iter().find_map(|table| table.outcome.as_ref().err());
         match failed {
             Some(failure) => failure.exit_code,
-            None if self.count("equal") == self.tables.len() => exit::OK,
+            None if self.count("equal") + self.count("repaired") == self.tables.len() => exit::OK,
             None => exit::NEGATIVE,
         }
     }
@@ -126,6 +130,7 @@ impl VerifyReport {
             target: &table.target,
             status: self.status(table),
             seconds: table.seconds,
+            repaired: table.repaired,
             verdict: table.outcome.as_ref().ok(),
             error: table.outcome.as_ref().err().map(|failure| &*failure.report),
         }
@@ -138,6 +143,8 @@ pub(crate) struct Printer {
     pub(crate) output: OutputFormat,
     /// Say which rows differ.
     pub(crate) verbose: bool,
+    /// What is printed is a script of SQL, and everything else in it a comment.
+    pub(crate) script: bool,
 }
 
 impl Printer {
@@ -147,8 +154,29 @@ impl Printer {
             return;
         }
         match self.output {
-            OutputFormat::Text => out::result(&lines(table, difference)),
+            OutputFormat::Text => self.say(&lines(table, difference)),
             OutputFormat::Json => out::result(&json_line(table, difference)),
+        }
+    }
+
+    fn say(self, text: &str) {
+        if self.script {
+            let lines: Vec<String> = text.lines().map(|line| format!("-- {line}")).collect();
+            out::result(&lines.join("\n"));
+        } else {
+            out::result(text);
+        }
+    }
+
+    /// The statements that put a table right.
+    pub(crate) fn script(self, statements: &[String]) {
+        match self.output {
+            OutputFormat::Text => statements.iter().for_each(|statement| out::result(statement)),
+            OutputFormat::Json => {
+                for statement in statements {
+                    out::result(&json!({ "kind": "statement", "sql": statement }).to_string());
+                }
+            }
         }
     }
 
@@ -161,20 +189,24 @@ impl Printer {
         let (Ok(verdict), OutputFormat::Text) = (&table.outcome, self.output) else { return };
         for alone in &verdict.one_sided {
             let (column, side) = (word(&alone.column), alone.side);
-            out::result(&format!(
+            self.say(&format!(
                 "WARN column on one side only table={name} column={column} side={side}"
             ));
         }
         if self.verbose {
             for used in &verdict.rules {
                 let (column, rule) = (word(&used.column), used.rule.word());
-                out::result(&format!(
+                self.say(&format!(
                     "INFO column compared by a rule table={name} column={column} rule={rule}"
                 ));
             }
         }
         let rows = verdict.rows_source;
-        out::result(&match report.status(table) {
+        self.say(&match report.status(table) {
+            "repaired" => {
+                let rows = table.repaired;
+                format!("INFO table repaired table={name} rows={rows}")
+            }
             "empty" => format!("WARN table has no rows on either side table={name}"),
             "different" => {
                 let mismatches = verdict.differences();
@@ -203,7 +235,7 @@ impl Printer {
         if failed > 0 {
             reasons.push(format!("{failed} could not be compared"));
         }
-        out::result(&if reasons.is_empty() {
+        self.say(&if reasons.is_empty() {
             "INFO all tables verified".to_owned()
         } else {
             format!("ERRO verification failed: {}", reasons.join(", "))

@@ -262,3 +262,59 @@ jobs:
         told.stdout
     );
 }
+
+#[test]
+fn a_repair_is_a_script_until_it_is_applied() {
+    let world = shop_and_lake();
+    let ends = ["repair", "sqlite:shop.db", "sqlite:lake.db", "--tables", "users,orders"];
+    let told = world.run(&ends).expect(1);
+    let expected = [
+        "update \"users\" set \"created_at\" = 'x' where \"id\" = 41;",
+        "update \"users\" set \"email\" = 'old@example.com', \"created_at\" = 'x' where \"id\" = 42;",
+        "-- WARN table has mismatches table=users mismatches=3",
+        "delete from \"orders\" where \"id\" = 100;",
+        "insert into \"orders\" (\"id\", \"amount\") values (99, '1.0');",
+        "-- WARN table has mismatches table=orders mismatches=2",
+        "-- ERRO verification failed: 5 mismatches",
+    ];
+    assert_eq!(lines(&told.stdout), expected);
+    assert!(!world.path("rowferry-undo.sql").exists());
+
+    let apply = [&ends[..], &["--apply"]].concat();
+    let told = world.run(&apply).expect(0);
+    let expected = [
+        "INFO table repaired table=users rows=2",
+        "INFO table repaired table=orders rows=2",
+        "INFO all tables verified",
+    ];
+    assert_eq!(lines(&told.stdout), expected);
+    world
+        .run(&["verify", "sqlite:shop.db", "sqlite:lake.db", "--tables", "users,orders"])
+        .expect(0);
+    assert_eq!(world.value("lake.db", "select email from users where id = 42"), "old@example.com");
+
+    // What undoes the first repair is not written over by a second one.
+    world.sql("shop.db", "update users set email = 'third' where id = 42");
+    let told = world.run(&apply).expect(74);
+    assert_eq!(told.slugs(), ["undo-file"]);
+    assert_eq!(world.value("lake.db", "select email from users where id = 42"), "old@example.com");
+
+    world.sql("lake.db", &std::fs::read_to_string(world.path("rowferry-undo.sql")).unwrap());
+    let orders = "select group_concat(id || ':' || amount) from (select * from orders order by id)";
+    assert_eq!(world.value("lake.db", orders), "98:364.8,100:2.0");
+    assert_eq!(world.value("lake.db", "select email from users where id = 42"), "new@example.com");
+}
+
+#[test]
+fn a_repair_that_cannot_be_undone_is_refused() {
+    let world = shop_and_lake();
+    world.sql("lake.db", "alter table orders add column note text");
+    let ends = ["repair", "sqlite:shop.db", "sqlite:lake.db", "--apply", "--tables"];
+    let told = world.run(&[&ends[..], &["orders"]].concat()).expect(78);
+    assert_eq!(told.slugs(), ["columns-not-compared"]);
+    world.sql("shop.db", "create table plain (a integer); insert into plain values (1)");
+    world.sql("lake.db", "create table plain (a integer); insert into plain values (2)");
+    let told = world.run(&[&ends[..], &["plain"]].concat()).expect(78);
+    assert_eq!(told.slugs(), ["key-needed"]);
+    assert!(!world.path("rowferry-undo.sql").exists());
+}

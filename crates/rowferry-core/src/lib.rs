@@ -25,6 +25,7 @@ mod holder;
 mod job;
 mod key_range;
 mod limits;
+mod mend;
 mod nearest;
 mod plan;
 mod predicate;
@@ -53,6 +54,7 @@ pub use holder::{Holder, HolderRole};
 pub use job::{Guard, Job, OnBadRow, PublishWhen, Settings, TableJob};
 pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
 pub use limits::ValueLimits;
+pub use mend::{Mend, MendCell, MendWords, Mender};
 pub use nearest::nearest;
 pub use plan::{
     ColumnPlan, Consistency, Duplicates, LoadInto, Mode, PlanProblem, ReplaceMode, TablePlan,

@@ -26,6 +26,7 @@ mod holder;
 mod holders;
 mod link;
 mod lock;
+mod mend;
 mod merge;
 mod plan;
 mod prepare;

@@ -92,6 +92,10 @@ impl std::fmt::Debug for MysqlSink {
 }
 
 impl MysqlSink {
+    pub(crate) fn server(&self) -> &Server {
+        &self.state.server
+    }
+
     /// Connects once, to learn which fork and version the server is.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ mod holders;
 mod known;
 mod lock;
 mod meaning;
+mod mend;
 mod objects;
 mod oids;
 mod prepare;

@@ -29,6 +29,10 @@ pub struct PostgresSink {
 }
 
 impl PostgresSink {
+    pub(crate) const fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Connects to `endpoint`. Rows are encoded on `compute`.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod iso;
 mod journal;
 mod load;
 mod lock;
+mod mend;
 mod objects;
 mod observe;
 mod period;

@@ -31,6 +31,10 @@ pub struct SqliteSink {
 }
 
 impl SqliteSink {
+    pub(crate) const fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Opens the file of `endpoint` for writing, or makes it.
     ///
     /// Batches become cells on `compute`; one thread owns the connection and takes them.

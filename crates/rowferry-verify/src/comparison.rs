@@ -24,6 +24,8 @@ pub(crate) struct Comparison {
     pub(crate) key: Vec<usize>,
     pub(crate) has_key: bool,
     pub(crate) one_sided: Vec<OneSided>,
+    /// Columns of the target that were left out, as asked.
+    pub(crate) ignored: Vec<String>,
     /// The key as each side has it, where both servers put it into the same order.
     pub(crate) ranges: Option<Both<KeyColumns>>,
     /// The columns by which each side is cut where there is no common order.
@@ -46,7 +48,13 @@ impl Comparison {
         let key = key.unwrap_or_else(|| (0..columns.len()).collect());
         let ranges = if has_key { common_order(&columns, &key) } else { None };
         let cuts = Both { source: cut_by(&tables.source), target: cut_by(&tables.target) };
-        Ok(Self { tables, columns, key, has_key, one_sided, ranges, cuts })
+        let one_sided_of_target = |name: &String| {
+            one_sided.iter().any(|alone| alone.side == Side::Target && alone.column == *name)
+        };
+        let compared = |name: &String| columns.iter().any(|pair| pair.target.name == *name);
+        let names = tables.target.columns.iter().map(|column| column.name.clone());
+        let ignored = names.filter(|name| !compared(name) && !one_sided_of_target(name)).collect();
+        Ok(Self { tables, columns, key, has_key, one_sided, ignored, ranges, cuts })
     }
 }
 

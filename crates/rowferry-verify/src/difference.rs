@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, RecordBatch, cast::AsArray};
-use rowferry_core::CanonicalType;
+use rowferry_core::{CanonicalType, TableRef};
 use rowferry_kernels::EqualForm;
 use serde::Serialize;
 
@@ -49,6 +49,11 @@ impl Difference {
     pub fn key(&self) -> Vec<(&str, Option<String>)> {
         let side = if self.source.is_some() { Side::Source } else { Side::Target };
         self.lane.key.iter().map(|place| (self.column(*place), self.text(side, *place))).collect()
+    }
+
+    /// The target table, as its server resolved it.
+    pub fn target(&self) -> &TableRef {
+        &self.lane.target
     }
 
     /// Name of a column, by its place, as the source has it.

@@ -3,7 +3,7 @@
 //! A reader that meets a value its column's type cannot hold says so. The column is then read wider on
 //! that side, which may change the form of both; folds of different lanes are never compared.
 
-use rowferry_core::{Column, ConnectorError, Predicate, ReadSpec, Result};
+use rowferry_core::{Column, ConnectorError, Predicate, ReadSpec, Result, TableRef};
 use rowferry_kernels::{Comparable, EqualForm, FormedColumn};
 
 use crate::comparison::{Comparison, Pair};
@@ -26,6 +26,8 @@ pub(crate) struct Lane {
     pub(crate) key: Vec<usize>,
     pub(crate) specs: Both<ReadSpec>,
     pub(crate) rules: Vec<RuleUsed>,
+    /// The target table, as its server resolved it.
+    pub(crate) target: TableRef,
     formed: Both<Vec<FormedColumn>>,
     strict: bool,
 }
@@ -45,11 +47,13 @@ impl Lane {
             ordered: false,
         };
         let specs = Both { source: spec(predicate), target: spec(None) };
-        Self::new(0, comparison.columns.clone(), comparison.key.clone(), specs, context.strict)
+        let (columns, key) = (comparison.columns.clone(), comparison.key.clone());
+        let target = comparison.tables.target.table.clone();
+        Self::new((0, target), columns, key, specs, context.strict)
     }
 
     fn new(
-        number: u64,
+        (number, target): (u64, TableRef),
         columns: Vec<Pair>,
         key: Vec<usize>,
         mut specs: Both<ReadSpec>,
@@ -71,7 +75,7 @@ impl Lane {
             formed.source.push((name.clone(), source.clone(), equality.source));
             formed.target.push((name.clone(), target.clone(), equality.target));
         }
-        Self { number, columns, key, specs, rules, formed, strict }
+        Self { number, columns, key, specs, rules, target, formed, strict }
     }
 
     /// The lane in which `column` of `side` is read wider; `None` when there is no wider type.
@@ -88,7 +92,8 @@ impl Lane {
         };
         column.canonical = Some(column.canonical.as_ref()?.demoted()?);
         let (key, specs) = (self.key.clone(), self.specs.clone());
-        Some(Self::new(self.number + 1, columns, key, specs, self.strict))
+        let named = (self.number + 1, self.target.clone());
+        Some(Self::new(named, columns, key, specs, self.strict))
     }
 
     /// Rows of `side` in the form in which they are compared.

@@ -20,6 +20,7 @@ mod difference;
 mod equality;
 mod lane;
 mod leaf;
+mod mending;
 mod range;
 mod resolve;
 mod side;
@@ -29,7 +30,8 @@ mod whole;
 
 pub use asked::{TablePair, VerifyContext, VerifyEnds};
 pub use difference::{Difference, DifferenceKind, RowRef};
-pub use equality::{EqualityRule, equality};
+pub use equality::{Equality, EqualityRule, equality};
+pub use mending::Mending;
 pub use side::Side;
 pub use table::{Found, compare};
 pub use verdict::{OneSided, RuleUsed, TableVerdict};

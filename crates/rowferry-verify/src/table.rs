@@ -45,6 +45,7 @@ pub async fn compare(
     let mut verdict = TableVerdict {
         columns: comparison.columns.len(),
         one_sided: comparison.one_sided.clone(),
+        ignored: comparison.ignored.clone(),
         ..TableVerdict::default()
     };
     if comparison.has_key {

@@ -41,6 +41,8 @@ pub struct TableVerdict {
     pub columns: usize,
     /// The key's columns; empty: the tables have none and were compared as multisets.
     pub key: Vec<String>,
+    /// Columns of the target that were left out, as asked.
+    pub ignored: Vec<String>,
     /// Columns of one side.
     pub one_sided: Vec<OneSided>,
     /// Rules that decided about equality.

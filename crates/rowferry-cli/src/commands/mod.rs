@@ -28,6 +28,7 @@ pub(crate) fn dispatch(cli: Cli) -> Ending {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args, cli.talk.verbose > 0),
+        Command::Repair(args) => verify::repair(&args, cli.talk.verbose > 0),
         Command::Check(args) => told(check::run(&args), args.output.output),
         Command::Tables(args) => told(tables::run(&args), args.output.output),
         Command::Status(args) => told(status::run(&args), args.output.output),
@@ -53,7 +54,6 @@ fn told(result: Result<u8>, output: OutputFormat) -> Ending {
 const fn later_name(later: &Later) -> &'static str {
     match later {
         Later::Drift(_) => "drift",
-        Later::Repair(_) => "repair",
         Later::Sync(_) => "sync",
         Later::Man(_) => "man",
     }

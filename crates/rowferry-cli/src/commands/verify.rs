@@ -1,18 +1,20 @@
 //! `verify`: compares the tables of two databases, and says exactly where they differ.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use rowferry_core::{Endpoint, EndpointKind, Job, TableRef};
 use rowferry_engine::{JobEnds, TableTask, expand};
 use rowferry_runtime::{ComputePool, Jitter};
-use rowferry_verify::{TablePair, VerifyContext, VerifyEnds, compare};
+use rowferry_verify::{Difference, TablePair, TableVerdict, VerifyContext, VerifyEnds, compare};
 
 use crate::block_on::block_on;
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
 use crate::flags::{Limits, Shape};
-use crate::verify_args::{Places, Reading, VerifyArgs};
+use crate::repairs::{Repairs, UndoFile};
+use crate::verify_args::{Places, Reading, RepairCommand, RepairWord, VerifyArgs, VerifyCommand};
 use crate::verify_view::{Printer, TableResult, VerifyReport};
 use crate::{context, job_file, out, registry, settle};
 
@@ -23,10 +25,30 @@ struct Verification {
     of_file: bool,
 }
 
-pub(super) fn run(args: &VerifyArgs, verbose: bool) -> Ending {
+/// What is asked for, beside what is compared.
+struct Asked<'a> {
+    args: &'a VerifyArgs,
+    repair: Option<RepairWord>,
+    undo: &'a Path,
+    printer: Printer,
+}
+
+pub(super) fn run(command: &VerifyCommand, verbose: bool) -> Ending {
+    carry_out(&command.verify, command.repair, &command.undo.file, verbose)
+}
+
+/// `repair`: the same, and the statements are printed unless they are to be run.
+pub(super) fn repair(command: &RepairCommand, verbose: bool) -> Ending {
+    let how = if command.apply { RepairWord::Apply } else { RepairWord::Sql };
+    carry_out(&command.verify, Some(how), &command.undo.file, verbose)
+}
+
+fn carry_out(args: &VerifyArgs, repair: Option<RepairWord>, undo: &Path, verbose: bool) -> Ending {
     let output = args.output.output;
-    let verified = verifications(args)
-        .and_then(|jobs| block_on(verify_all(args, &jobs, Printer { output, verbose })));
+    let script = repair == Some(RepairWord::Sql);
+    let asked = Asked { args, repair, undo, printer: Printer { output, verbose, script } };
+    let verified =
+        verifications(args).and_then(|jobs| block_on(Box::pin(verify_all(&asked, &jobs))));
     match verified {
         Ok(report) => report.ending(output),
         Err(failure) => Ending::failed(&failure, output),
@@ -127,16 +149,14 @@ fn check_driver(end: &str, endpoint: &Endpoint, flag: Option<&String>, word: &st
     }
 }
 
-async fn verify_all(
-    args: &VerifyArgs,
-    jobs: &[Verification],
-    printer: Printer,
-) -> Result<VerifyReport> {
+async fn verify_all(asked: &Asked<'_>, jobs: &[Verification]) -> Result<VerifyReport> {
+    let Asked { args, printer, .. } = asked;
     let started = Instant::now();
     if let Some(pause) = args.reading.wait {
         tokio::time::sleep(pause).await;
     }
     let mut report = VerifyReport::new(args.equality.strict, args.equality.allow_empty);
+    let mut undo = UndoFile::at(asked.undo);
     let compute = ComputePool::new(context::cores())?;
     for verification in jobs {
         for warning in &verification.job.warnings {
@@ -144,8 +164,15 @@ async fn verify_all(
         }
         let context = verify_context(args, &verification.job, &compute);
         let (ends, pairs) = pairs(args, verification, &compute).await?;
+        let mender = match asked.repair {
+            Some(_) => Some(Box::pin(registry::mender(&verification.job.target, &compute)).await?),
+            None => None,
+        };
         for pair in &pairs {
-            report.add(verify_table(pair, &ends, &context, printer, &report).await);
+            let repairs = mender.as_ref().map(|mender| Repairs::new(Arc::clone(mender)));
+            let table = verify_table(asked, pair, (&ends, &context), repairs, &mut undo).await;
+            printer.table(&table, &report);
+            report.add(table);
         }
     }
     report.seconds = started.elapsed().as_secs_f64();
@@ -221,27 +248,56 @@ fn of_task(task: TableTask, named: impl Fn(&TableRef) -> TablePair) -> TablePair
 }
 
 async fn verify_table(
+    asked: &Asked<'_>,
     pair: &TablePair,
-    ends: &VerifyEnds,
-    context: &VerifyContext,
-    printer: Printer,
-    report: &VerifyReport,
+    (ends, context): (&VerifyEnds, &VerifyContext),
+    mut repairs: Option<Repairs>,
+    undo: &mut UndoFile,
 ) -> TableResult {
     let name = pair.source.to_string();
     let started = Instant::now();
-    let mut found =
-        |difference: &rowferry_verify::Difference| printer.difference(&name, difference);
-    let verdict = compare(pair, ends, context, &mut found).await;
-    let result = TableResult {
-        source: name.clone(),
+    let mut found = |difference: &Difference| {
+        asked.printer.difference(&name, difference);
+        if let Some(repairs) = &mut repairs {
+            repairs.take(difference);
+        }
+    };
+    let verdict = compare(pair, ends, context, &mut found).await.map_err(Failure::from);
+    let repaired = match (&verdict, &mut repairs) {
+        (Ok(verdict), Some(repairs)) => carry_on(asked, repairs, verdict, undo).await,
+        _ => Ok(0),
+    };
+    let outcome = verdict.and_then(|verdict| repaired.map(|repaired| (verdict, repaired)));
+    let (verdict, repaired) = match outcome {
+        Ok((verdict, repaired)) => (Ok(verdict), repaired),
+        Err(mut failure) => {
+            failure.report.table.clone_from(&name);
+            (Err(failure), 0)
+        }
+    };
+    TableResult {
+        source: name,
         target: pair.target.to_string(),
         seconds: started.elapsed().as_secs_f64(),
-        outcome: verdict.map_err(|error| {
-            let mut failure = Failure::from(error);
-            failure.report.table = name;
-            failure
-        }),
-    };
-    printer.table(&result, report);
-    result
+        repaired,
+        outcome: verdict,
+    }
+}
+
+/// Prints or runs what puts the table right; rows that were.
+async fn carry_on(
+    asked: &Asked<'_>,
+    repairs: &mut Repairs,
+    verdict: &TableVerdict,
+    undo: &mut UndoFile,
+) -> Result<u64> {
+    repairs.check(verdict)?;
+    match asked.repair {
+        Some(RepairWord::Apply) => Ok(repairs.apply(undo).await? as u64),
+        Some(RepairWord::Sql) => {
+            asked.printer.script(&repairs.script());
+            Ok(0)
+        }
+        None => Ok(0),
+    }
 }

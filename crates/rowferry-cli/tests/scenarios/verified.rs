@@ -4,7 +4,8 @@
 use rowferry_testkit::Engine;
 use serde_json::Value as Json;
 
-use crate::mixed::{TABLES, fill, number};
+use crate::dump::{assert_same, dump};
+use crate::mixed::{COLUMNS, TABLES, fill, number};
 use crate::two_ends::TwoEnds;
 use crate::world::Told;
 
@@ -79,6 +80,30 @@ fn differences_are_found(from: Engine, to: Engine) {
 
     let told = verify(&ends, &["--table", "t_bigint"]).expect(1);
     assert_eq!(told.stdout.lines().collect::<Vec<_>>(), expected[8..]);
+    are_repaired(&ends);
+}
+
+/// Exactly the rows that differ are written; afterwards both sides are equal. The undo brings the
+/// differences back.
+fn are_repaired(ends: &TwoEnds) {
+    const KEYED: [&str; 4] = ["t_bigint", "t_text", "t_uuid", "t_composite"];
+    let keyed = KEYED.join(",");
+    let repair = ["--table", &keyed, "--repair", "apply", "--undo", "undo.sql", "--output", "json"];
+    let report = verify(ends, &repair).expect(0).json();
+    for name in KEYED {
+        assert_eq!(table(&report, name)["repaired"], 8, "{name}: {report}");
+    }
+    let told = verify(ends, &["--table", &keyed, "--verbose"]);
+    assert_eq!(told.code, 0, "{}\n{}", told.stdout, told.stderr);
+    let columns = &COLUMNS;
+    for name in KEYED {
+        assert_same(name, &dump(&ends.source, name, columns), &dump(&ends.target, name, columns));
+    }
+    ends.target.exec(&std::fs::read_to_string(ends.world.path("undo.sql")).unwrap());
+    let report = verify(ends, &["--table", &keyed, "--output", "json"]).expect(1).json();
+    for name in KEYED {
+        assert_eq!(counts(table(&report, name)), [3, 2, 3], "{name}: {report}");
+    }
 }
 
 every_direction!(differences_are_found);

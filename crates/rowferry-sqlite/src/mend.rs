@@ -1,0 +1,84 @@
+//! Single rows put right. A literal has the storage class that its column is read in.
+
+use async_trait::async_trait;
+use rowferry_core::{
+    CanonicalType as C, Column, Mend, MendCell, MendWords, Mender, Result, TableRef,
+};
+
+use crate::error::{failed, setup};
+use crate::sink::SqliteSink;
+use crate::sql;
+
+struct Words;
+
+impl MendWords for Words {
+    fn quote(&self, name: &str) -> String {
+        sql::quote(name)
+    }
+
+    fn literal(&self, column: &Column, value: &str) -> Result<String> {
+        let refused = || {
+            let message = format!(
+                "values of column {:?} of type {} cannot be written one by one",
+                column.name, column.native.declared
+            );
+            setup("no-literal", message).with_next("Copy the table again, or leave the column out.")
+        };
+        Ok(match &column.canonical {
+            Some(C::Boolean) => if value == "true" { "1" } else { "0" }.to_owned(),
+            Some(C::Int8 | C::Int16 | C::Int32 | C::Int64 | C::UInt8 | C::UInt16 | C::UInt32) => {
+                value.to_owned()
+            }
+            Some(C::Float32 | C::Float64) => match value {
+                "Infinity" => "9e999".to_owned(),
+                "-Infinity" => "-9e999".to_owned(),
+                "NaN" => return Err(refused()),
+                // A whole number of a float column is a float too.
+                value if value.contains(['.', 'e']) => value.to_owned(),
+                value => format!("{value}.0"),
+            },
+            Some(C::Binary { .. }) => match value.strip_prefix("\\x") {
+                Some(digits) => format!("x'{digits}'"),
+                None => return Err(refused()),
+            },
+            Some(C::Bits { .. }) => {
+                u64::from_str_radix(value, 2).map_err(|_foreign| refused())?.to_string()
+            }
+            Some(C::Variant | C::Geometry { .. } | C::List { .. }) | None => return Err(refused()),
+            // A literal ends at U+0000.
+            Some(_) if value.contains('\0') => {
+                let digits = value.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+                format!("cast(x'{digits}' as text)")
+            }
+            Some(_) => sql::literal(value),
+        })
+    }
+
+    fn before_values(&self, _row: &[MendCell]) -> &'static str {
+        ""
+    }
+}
+
+#[async_trait]
+impl Mender for SqliteSink {
+    fn statement(&self, table: &TableRef, mend: &Mend) -> Result<String> {
+        mend.statement(&sql::quote(&table.name), &Words)
+    }
+
+    async fn apply(&self, table: &TableRef, statements: &[String]) -> Result<()> {
+        let (table, statements) = (table.clone(), statements.to_vec());
+        self.database()
+            .change("could not commit a repair", move |writing| {
+                for statement in &statements {
+                    let changed = writing.connection.execute(statement, []).map_err(|error| {
+                        failed(format!("could not repair table {table}"), error)
+                    })?;
+                    if changed != 1 {
+                        return Err(Mend::moved(&table, changed as u64));
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+}
