@@ -14,7 +14,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::flags::{Control, Limits, Output, ProgressWord, RunOutput, Shape, TableNames, Talk};
 use crate::units;
-use crate::verify_args::{RepairCommand, VerifyCommand};
+use crate::verify_args::{RepairCommand, SyncCommand, VerifyCommand};
 
 /// Moves tables between databases: exactly, chunk by chunk, resumable.
 #[derive(Debug, Parser)]
@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Verify(Box<VerifyCommand>),
     /// Say or run the statements that make the rows of a target those of its source
     Repair(Box<RepairCommand>),
+    /// Compare two databases under the name that edg's users know
+    Sync(SyncCommand),
     /// Connect to both ends and say what is missing
     Check(CheckArgs),
     /// List the tables of a database
@@ -71,8 +73,6 @@ pub(crate) enum Command {
 pub(crate) enum Later {
     #[command(hide = true)]
     Drift(Rest),
-    #[command(hide = true)]
-    Sync(Rest),
     #[command(hide = true)]
     Man(Rest),
 }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
+use crate::args::Rest;
 use crate::flags::{ConsistencyWord, Output, TableNames};
 use crate::units;
 
@@ -34,6 +35,24 @@ pub(crate) struct RepairCommand {
     pub(crate) apply: bool,
     #[command(flatten)]
     pub(crate) undo: Undo,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rowferry sync verify --source-url env:SHOP_URL --target-url env:LAKE_URL --tables users,orders")]
+pub(crate) struct SyncCommand {
+    #[command(subcommand)]
+    pub(crate) action: SyncAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SyncAction {
+    /// The same as `rowferry verify`
+    Verify(Box<VerifyCommand>),
+    #[command(hide = true)]
+    Run(Rest),
+    #[command(hide = true)]
+    Down(Rest),
 }
 
 /// Where the statements go that undo a repair.
@@ -116,9 +135,12 @@ pub(crate) struct Equality {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Speed")]
 pub(crate) struct Reading {
-    /// Wait this long before the first read
+    /// Wait this long before the first read; with --live until rows that differ must be equal
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub(crate) wait: Option<Duration>,
+    /// The tables are written meanwhile: look again at rows that differ
+    #[arg(long)]
+    pub(crate) live: bool,
     /// Rows compared at once
     #[arg(long, value_name = "ROWS", value_parser = units::count, default_value = "10000")]
     pub(crate) batch_size: u64,

@@ -70,7 +70,7 @@ const ON_THE_COMMAND_LINE: [Mistake; 21] = [
     ),
     (
         "a command that comes later",
-        "verify sqlite:a.db sqlite:b.db --tables orders",
+        "drift sqlite:a.db sqlite:b.db --tables orders",
         78,
         "not-supported-yet",
     ),

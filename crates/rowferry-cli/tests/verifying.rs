@@ -1,6 +1,6 @@
 //! `verify` as its users call it, between SQLite files: no server is needed.
 
-use crate::world::{World, finish};
+use crate::world::{World, finish, wait};
 
 const SHOP: &str = "create table users (id integer primary key, email text, created_at text);
     insert into users values (41, 'a@example.com', 'x'), (42, 'old@example.com', 'x');
@@ -317,4 +317,70 @@ fn a_repair_that_cannot_be_undone_is_refused() {
     let told = world.run(&[&ends[..], &["plain"]].concat()).expect(78);
     assert_eq!(told.slugs(), ["key-needed"]);
     assert!(!world.path("rowferry-undo.sql").exists());
+}
+
+#[test]
+fn rows_that_arrive_late_are_waited_for() {
+    let world = World::new();
+    let table = "create table t (id integer primary key, v text);
+        insert into t values (1, 'a'), (2, 'b')";
+    world.sql("a.db", table);
+    world.sql("b.db", table);
+    world.sql("a.db", "insert into t values (3, 'c')");
+    world.sql("b.db", "update t set v = 'old' where id = 2");
+    let live = [
+        "sync",
+        "verify",
+        "--source-url",
+        "sqlite:a.db",
+        "--target-url",
+        "sqlite:b.db",
+        "--tables",
+        "t",
+        "--live",
+        "--wait",
+        "30s",
+    ];
+    let started = world.start(&live);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    world.sql("b.db", "insert into t values (3, 'c'); update t set v = 'b' where id = 2");
+    let told = wait(started).expect(0);
+    assert_eq!(lines(&told.stdout).last(), Some(&"INFO all tables verified"));
+
+    world.sql("b.db", "update t set v = 'old' where id = 2");
+    let short = [&live[..9], &["--live", "--wait", "1s", "--verbose"]].concat();
+    let told = world.run(&short).expect(1);
+    let first = "MISMATCH table=t id=2 column=v source=\"b\" target=\"old\"";
+    assert_eq!(lines(&told.stdout).first(), Some(&first));
+}
+
+#[test]
+fn what_is_not_there_yet_of_sync_is_said() {
+    let world = World::new();
+    for action in ["run", "down"] {
+        let told = world.run(&["sync", action, "--rng-seed", "42"]).expect(78);
+        assert_eq!(told.slugs(), ["not-supported-yet"]);
+    }
+}
+
+#[test]
+fn a_table_that_is_far_larger_on_one_side_is_cut_there() {
+    let world = World::new();
+    world.orders("a.db", 0);
+    world.orders("b.db", 5_000);
+    world.sql(
+        "a.db",
+        "insert into orders select 2500, 'customer 75', 2500 / 7.0, null, \
+        '2026-01-01 00:00:00', x'00ff'",
+    );
+    for (source, target, word) in [("a", "b", "EXTRA"), ("b", "a", "MISSING")] {
+        let (source, target) = (format!("sqlite:{source}.db"), format!("sqlite:{target}.db"));
+        let verify = ["verify", &source, &target, "--tables", "orders", "--chunk-rows", "100"];
+        let told = world.run(&[&verify[..], &["--verbose"]].concat()).expect(1);
+        let found: Vec<&str> = told.stdout.lines().filter(|line| line.starts_with(word)).collect();
+        assert_eq!(found.len(), 4_999, "{word}");
+        assert_eq!(found[0], format!("{word} table=orders id=1 side=target"));
+        let summary = "WARN table has mismatches table=orders mismatches=4999";
+        assert!(told.stdout.contains(summary), "{}", found.len());
+    }
 }

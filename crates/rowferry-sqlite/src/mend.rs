@@ -1,5 +1,7 @@
 //! Single rows put right. A literal has the storage class that its column is read in.
 
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
 use rowferry_core::{
     CanonicalType as C, Column, Mend, MendCell, MendWords, Mender, Result, TableRef,
@@ -47,8 +49,12 @@ impl MendWords for Words {
             Some(C::Variant | C::Geometry { .. } | C::List { .. }) | None => return Err(refused()),
             // A literal ends at U+0000.
             Some(_) if value.contains('\0') => {
-                let digits = value.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-                format!("cast(x'{digits}' as text)")
+                let mut literal = "cast(x'".to_owned();
+                for byte in value.bytes() {
+                    // Writing into a String cannot fail.
+                    write!(literal, "{byte:02x}").unwrap_or_default();
+                }
+                literal + "' as text)"
             }
             Some(_) => sql::literal(value),
         })

@@ -54,6 +54,8 @@ pub struct VerifyContext {
     pub batch_rows: u64,
     /// How far one read view reaches.
     pub consistency: Consistency,
+    /// Tables that are written meanwhile: how long a difference may take to go away.
+    pub settle_for: Option<Duration>,
     /// Compare values by their text instead of by the rules of equality.
     pub strict: bool,
 }

@@ -23,6 +23,7 @@ mod leaf;
 mod mending;
 mod range;
 mod resolve;
+mod settle;
 mod side;
 mod table;
 mod verdict;

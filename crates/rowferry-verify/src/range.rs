@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 use crate::collect::Collect;
 use crate::cutting::Cutting;
 use crate::lane::Lane;
-use crate::resolve::{self, Differences};
+use crate::resolve::{self, Group, Resolved};
 use crate::side::Both;
-use crate::table::{Found, Table, Trouble};
-use crate::{Side, TableVerdict, whole};
+use crate::table::{Table, Tally, Trouble};
+use crate::{Side, whole};
 
 /// Buckets of a range. Guessed: of a hundred thousand rows four hundred share one, so that few rows are
 /// held for one that differs, and the sums stay in the cache.
@@ -32,21 +32,17 @@ const CHUNKS_MAX: u64 = 4;
 /// One range on its way: its differences, and then its rows.
 struct Running {
     chunk: Chunk,
-    differences: mpsc::Receiver<Differences>,
+    differences: mpsc::Receiver<Resolved>,
     task: Task<Result<Both<u64>>>,
 }
 
 /// Compares both tables, `workers` ranges at once, and tells of their differences in key order.
-pub(crate) async fn compare(
-    table: &Arc<Table>,
-    verdict: &mut TableVerdict,
-    found: &mut Found<'_>,
-) -> Result<()> {
+pub(crate) async fn compare(table: &Arc<Table>, tally: &mut Tally<'_>) -> Result<()> {
     let ranges = table.comparison.ranges.as_ref();
     let ranges = ranges.ok_or_else(|| ConnectorError::bug("no order in common to cut by"))?;
     let mut cutting = Cutting::new(table, Side::Source, Some(&ranges.source)).await?;
     if !cutting.is_by_key() {
-        return whole::compare(table, verdict, found).await;
+        return whole::compare(table, tally).await;
     }
     let mut running: VecDeque<Running> = VecDeque::new();
     let mut exhausted = false;
@@ -58,16 +54,16 @@ pub(crate) async fn compare(
             }
         }
         let Some(mut front) = running.pop_front() else { return Ok(()) };
-        while let Some(differences) = front.differences.recv().await {
-            resolve::tell(&differences, verdict, found);
+        while let Some(resolved) = front.differences.recv().await {
+            tally.take(resolved);
         }
         let ended = front.task.join().await;
         let rows = ended.map_err(|panic| {
             ConnectorError::bug("comparing a range failed").with_source(panic)
         })??;
         cutting.observe(&front.chunk, rows.source);
-        verdict.rows_source += rows.source;
-        verdict.rows_target += rows.target;
+        tally.verdict.rows_source += rows.source;
+        tally.verdict.rows_target += rows.target;
     }
 }
 
@@ -83,7 +79,7 @@ fn start(table: &Arc<Table>, chunk: Chunk) -> Running {
 fn compare_range<'a>(
     table: &'a Arc<Table>,
     range: KeyRange,
-    sender: &'a mpsc::Sender<Differences>,
+    sender: &'a mpsc::Sender<Resolved>,
 ) -> Pin<Box<dyn Future<Output = Result<Both<u64>>> + Send + 'a>> {
     Box::pin(async move {
         let (folds, lane) = fold(table, &range).await?;
@@ -107,14 +103,10 @@ fn compare_range<'a>(
             }
         }
         for wanted in resolve::groups(table, &differing, BUCKETS) {
-            let rows = match both(table, &range, &lane, &wanted).await {
-                Ok(rows) => rows,
-                Err(Trouble::Failed(error)) => return Err(error),
-                Err(Trouble::Widened) => return Err(resolve::changed(table)),
-            };
-            let differences = resolve::differences(table, &lane, rows).await?;
+            let group = Group { range: Some(range.clone()), wanted, lane: Arc::clone(&lane) };
+            let differences = resolve::resolve(table, &group).await?;
             // Nobody listens any more when another range has failed.
-            if sender.send(differences).await.is_err() {
+            if sender.send((group, differences)).await.is_err() {
                 break;
             }
         }
@@ -135,7 +127,7 @@ async fn fold(table: &Arc<Table>, range: &KeyRange) -> Result<(Both<Fold>, Arc<L
 }
 
 /// Reads a range on both sides at once.
-async fn both<C: Collect>(
+pub(crate) async fn both<C: Collect>(
     table: &Arc<Table>,
     range: &KeyRange,
     lane: &Arc<Lane>,

@@ -2,17 +2,26 @@
 
 use std::sync::Arc;
 
-use rowferry_core::{ConnectorError, ErrorClass, Result};
+use rowferry_core::{ConnectorError, ErrorClass, KeyRange, Result};
 use rowferry_runtime::Stage;
 
 use crate::collect::Rows;
 use crate::lane::{Lane, kernel_failed};
 use crate::side::Both;
-use crate::table::{Found, Table};
-use crate::{Difference, TableVerdict, leaf};
+use crate::table::{Table, Trouble};
+use crate::{Difference, leaf, range, whole};
 
-/// Rows that differ, of one read.
-pub(crate) type Differences = Vec<Difference>;
+/// Where rows that differ stand, and how they are found again.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// The range of the key in common; `None` = the whole table.
+    pub(crate) range: Option<KeyRange>,
+    pub(crate) wanted: Rows,
+    pub(crate) lane: Arc<Lane>,
+}
+
+/// A group, and the rows of it that differ.
+pub(crate) type Resolved = (Group, Vec<Difference>);
 
 /// Bytes of the rows that are held at once, of both sides. Four ranges of them stay below a third of
 /// the 200 MB that a comparison may take.
@@ -44,28 +53,26 @@ fn mark(wanted: &mut [bool], bucket: usize) {
     }
 }
 
-/// Compares rows of both sides.
-pub(crate) async fn differences(
-    table: &Table,
-    lane: &Arc<Lane>,
-    rows: Both<Rows>,
-) -> Result<Differences> {
+/// Reads the rows of a group on both sides and compares them.
+pub(crate) async fn resolve(table: &Arc<Table>, group: &Group) -> Result<Vec<Difference>> {
+    let Group { range, wanted, lane } = group;
+    let read = match range {
+        Some(range) => range::both(table, range, lane, wanted).await,
+        None => whole::both(table, lane, wanted).await,
+    };
+    let rows = match read {
+        Ok(rows) => rows,
+        Err(Trouble::Failed(error)) => return Err(error),
+        Err(Trouble::Widened) => return Err(changed(table)),
+    };
     let lane = Arc::clone(lane);
     let rows = Both { source: rows.source.batches, target: rows.target.batches };
     let work = table.context.compute.run(Stage::Transform, move || leaf::differences(&lane, &rows));
     work.await.map_err(kernel_failed)?
 }
 
-/// Counts differences and hands them on.
-pub(crate) fn tell(differences: &Differences, verdict: &mut TableVerdict, found: &mut Found<'_>) {
-    for difference in differences {
-        verdict.count(difference.kind, difference.cells.len());
-        found(difference);
-    }
-}
-
 /// A second read met a value that the first one did not.
-pub(crate) fn changed(table: &Table) -> ConnectorError {
+fn changed(table: &Table) -> ConnectorError {
     let message =
         format!("table {} was changed while it was compared", table.comparison.tables.source.table);
     ConnectorError::new(ErrorClass::Transient, "changed-while-read", message)

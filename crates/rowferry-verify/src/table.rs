@@ -9,8 +9,12 @@ use rowferry_runtime::{Patience, Stage, Views};
 use crate::collect::Collect;
 use crate::comparison::Comparison;
 use crate::lane::{Lane, UNREPRESENTABLE, kernel_failed};
+use crate::resolve::Resolved;
+use crate::settle::Unsettled;
 use crate::side::Both;
-use crate::{Difference, Side, TablePair, TableVerdict, VerifyContext, VerifyEnds, range, whole};
+use crate::{
+    Difference, Side, TablePair, TableVerdict, VerifyContext, VerifyEnds, range, settle, whole,
+};
 
 /// Who is told of each difference, in the order of the table.
 pub type Found<'a> = dyn FnMut(&Difference) + Send + 'a;
@@ -61,13 +65,45 @@ pub async fn compare(
         rows_seen: AtomicU64::new(0),
         bytes_seen: AtomicU64::new(0),
     });
+    let mut tally = Tally { verdict: &mut verdict, found, unsettled: None };
+    tally.unsettled = context.settle_for.map(|_| Unsettled::default());
     if table.comparison.ranges.is_some() {
-        range::compare(&table, &mut verdict, found).await?;
+        range::compare(&table, &mut tally).await?;
     } else {
-        whole::compare(&table, &mut verdict, found).await?;
+        whole::compare(&table, &mut tally).await?;
+    }
+    if let Some(patience) = context.settle_for {
+        settle::settle(&table, &mut tally, patience).await?;
     }
     verdict.rules.clone_from(&table.lane().rules);
     Ok(verdict)
+}
+
+/// What is found, counted and handed on.
+pub(crate) struct Tally<'a> {
+    pub(crate) verdict: &'a mut TableVerdict,
+    pub(crate) found: &'a mut Found<'a>,
+    /// Differences that may still go away; `None`: none is waited for.
+    pub(crate) unsettled: Option<Unsettled>,
+}
+
+impl Tally<'_> {
+    /// Takes the differences of a group: tells of them, or looks at them again later.
+    pub(crate) fn take(&mut self, resolved: Resolved) {
+        let told = match &mut self.unsettled {
+            Some(unsettled) => unsettled.hold(resolved),
+            None => resolved.1,
+        };
+        self.tell(&told);
+    }
+
+    /// Counts differences and hands them on.
+    pub(crate) fn tell(&mut self, differences: &[Difference]) {
+        for difference in differences {
+            self.verdict.count(difference.kind, difference.cells.len());
+            (self.found)(difference);
+        }
+    }
 }
 
 /// Why a stretch was not compared.

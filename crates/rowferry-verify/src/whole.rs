@@ -12,23 +12,19 @@ use rowferry_core::{ConnectorError, Result};
 use rowferry_kernels::Fold;
 use rowferry_runtime::spawn;
 
+use crate::Side;
 use crate::collect::Collect;
 use crate::cutting::Cutting;
 use crate::lane::Lane;
-use crate::resolve;
+use crate::resolve::{self, Group};
 use crate::side::Both;
-use crate::table::{Found, Table, Trouble};
-use crate::{Side, TableVerdict};
+use crate::table::{Table, Tally, Trouble};
 
 /// Buckets of a table: two megabytes of sums. Of six million rows a hundred share one.
 const BUCKETS: usize = 1 << 16;
 
 /// Compares both tables.
-pub(crate) async fn compare(
-    table: &Arc<Table>,
-    verdict: &mut TableVerdict,
-    found: &mut Found<'_>,
-) -> Result<()> {
+pub(crate) async fn compare(table: &Arc<Table>, tally: &mut Tally<'_>) -> Result<()> {
     let (folds, lane) = loop {
         let lane = table.lane();
         match both(table, &lane, &Fold::new(BUCKETS)).await {
@@ -37,22 +33,20 @@ pub(crate) async fn compare(
             Err(Trouble::Failed(error)) => return Err(error),
         }
     };
-    verdict.rows_source = folds.source.rows();
-    verdict.rows_target = folds.target.rows();
+    tally.verdict.rows_source = folds.source.rows();
+    tally.verdict.rows_target = folds.target.rows();
     let differing = folds.source.differing(&folds.target);
     drop(folds);
     for wanted in resolve::groups(table, &differing, BUCKETS) {
-        let rows = match both(table, &lane, &wanted).await {
-            Ok(rows) => rows,
-            Err(Trouble::Failed(error)) => return Err(error),
-            Err(Trouble::Widened) => return Err(resolve::changed(table)),
-        };
-        resolve::tell(&resolve::differences(table, &lane, rows).await?, verdict, found);
+        let group = Group { range: None, wanted, lane: Arc::clone(&lane) };
+        let differences = resolve::resolve(table, &group).await?;
+        tally.take((group, differences));
     }
     Ok(())
 }
 
-async fn both<C: Collect>(
+/// Reads both tables at once.
+pub(crate) async fn both<C: Collect>(
     table: &Arc<Table>,
     lane: &Arc<Lane>,
     start: &C,

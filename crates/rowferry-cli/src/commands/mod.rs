@@ -20,6 +20,7 @@ use crate::args::{Cli, Command, Later};
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
 use crate::flags::OutputFormat;
+use crate::verify_args::SyncAction;
 
 /// Runs the command that was asked for.
 pub(crate) fn dispatch(cli: Cli) -> Ending {
@@ -29,6 +30,11 @@ pub(crate) fn dispatch(cli: Cli) -> Ending {
         Command::Plan(args) => plan::run(&args),
         Command::Verify(args) => verify::run(&args, cli.talk.verbose > 0),
         Command::Repair(args) => verify::repair(&args, cli.talk.verbose > 0),
+        Command::Sync(args) => match args.action {
+            SyncAction::Verify(args) => verify::run(&args, cli.talk.verbose > 0),
+            SyncAction::Run(_) => later("sync run"),
+            SyncAction::Down(_) => later("sync down"),
+        },
         Command::Check(args) => told(check::run(&args), args.output.output),
         Command::Tables(args) => told(tables::run(&args), args.output.output),
         Command::Status(args) => told(status::run(&args), args.output.output),
@@ -37,10 +43,13 @@ pub(crate) fn dispatch(cli: Cli) -> Ending {
         Command::Bench(args) => bench::run(&args),
         Command::Config(args) => told(config::run(&args.action), OutputFormat::Text),
         Command::Completions(args) => completions::run(&args),
-        Command::Later(later) => {
-            told(Err(Failure::not_supported_yet(later_name(&later))), OutputFormat::Text)
-        }
+        Command::Later(command) => later(later_name(&command)),
     }
+}
+
+/// Refuses a command that is not there yet.
+fn later(name: &str) -> Ending {
+    told(Err(Failure::not_supported_yet(name)), OutputFormat::Text)
 }
 
 /// The ending of a command that does not move rows.
@@ -54,7 +63,6 @@ fn told(result: Result<u8>, output: OutputFormat) -> Ending {
 const fn later_name(later: &Later) -> &'static str {
     match later {
         Later::Drift(_) => "drift",
-        Later::Sync(_) => "sync",
         Later::Man(_) => "man",
     }
 }

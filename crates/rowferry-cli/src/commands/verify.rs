@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rowferry_core::{Endpoint, EndpointKind, Job, TableRef};
 use rowferry_engine::{JobEnds, TableTask, expand};
@@ -17,6 +17,9 @@ use crate::repairs::{Repairs, UndoFile};
 use crate::verify_args::{Places, Reading, RepairCommand, RepairWord, VerifyArgs, VerifyCommand};
 use crate::verify_view::{Printer, TableResult, VerifyReport};
 use crate::{context, job_file, out, registry, settle};
+
+/// How long rows of live tables may differ. Guessed: replication that is further behind is looked into.
+const SETTLE_FOR: Duration = Duration::from_secs(10);
 
 /// Two databases and what of them is compared.
 struct Verification {
@@ -152,7 +155,7 @@ fn check_driver(end: &str, endpoint: &Endpoint, flag: Option<&String>, word: &st
 async fn verify_all(asked: &Asked<'_>, jobs: &[Verification]) -> Result<VerifyReport> {
     let Asked { args, printer, .. } = asked;
     let started = Instant::now();
-    if let Some(pause) = args.reading.wait {
+    if let Some(pause) = args.reading.wait.filter(|_| !args.reading.live) {
         tokio::time::sleep(pause).await;
     }
     let mut report = VerifyReport::new(args.equality.strict, args.equality.allow_empty);
@@ -191,6 +194,7 @@ fn verify_context(args: &VerifyArgs, job: &Job, compute: &ComputePool) -> Verify
         chunk_bytes: settings.chunk_bytes,
         batch_rows: args.reading.batch_size,
         consistency: settings.consistency,
+        settle_for: args.reading.live.then(|| args.reading.wait.unwrap_or(SETTLE_FOR)),
         strict: args.equality.strict,
     }
 }
