@@ -37,6 +37,7 @@ mod state_path;
 mod summary;
 mod units;
 mod verify_args;
+mod verify_page;
 mod verify_view;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -90,6 +90,9 @@ pub(crate) struct VerifyArgs {
     pub(crate) reading: Reading,
     #[command(flatten)]
     pub(crate) output: Output,
+    /// Write the report as one page of HTML
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) report: Option<PathBuf>,
     /// File whose connections may be named
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) config: Option<PathBuf>,

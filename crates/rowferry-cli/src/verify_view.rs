@@ -28,6 +28,8 @@ pub(crate) struct TableResult {
     pub(crate) seconds: f64,
     /// Rows of the target that were put right.
     pub(crate) repaired: u64,
+    /// The first rows that differ, for the page.
+    pub(crate) lines: Vec<String>,
     pub(crate) outcome: Result<TableVerdict, Failure>,
 }
 
@@ -72,7 +74,7 @@ impl VerifyReport {
     }
 
     /// `equal`, or why not.
-    fn status(&self, table: &TableResult) -> &'static str {
+    pub(crate) fn status(&self, table: &TableResult) -> &'static str {
         match &table.outcome {
             Err(_) => "failed",
             Ok(_) if table.repaired > 0 => "repaired",
@@ -83,9 +85,23 @@ impl VerifyReport {
         }
     }
 
-    fn differences(&self) -> u64 {
+    /// Cells and rows that differ and were not put right.
+    pub(crate) fn differences(&self) -> u64 {
         let open = self.tables.iter().filter(|table| table.repaired == 0);
         open.filter_map(|table| table.outcome.as_ref().ok()).map(TableVerdict::differences).sum()
+    }
+
+    pub(crate) fn tables(&self) -> &[TableResult] {
+        &self.tables
+    }
+
+    /// The answer in one word.
+    pub(crate) fn status_word(&self) -> &'static str {
+        match self.exit_code() {
+            exit::OK => "equal",
+            exit::NEGATIVE => "different",
+            _ => "failed",
+        }
     }
 
     fn count(&self, status: &str) -> usize {
@@ -108,11 +124,7 @@ impl VerifyReport {
         let code = self.exit_code();
         let line = ReportLine {
             version: 1,
-            status: match code {
-                exit::OK => "equal",
-                exit::NEGATIVE => "different",
-                _ => "failed",
-            },
+            status: self.status_word(),
             exit_code: code,
             seconds: self.seconds,
             differences: self.differences(),
@@ -244,7 +256,7 @@ impl Printer {
 }
 
 /// The line of a row, or a line for each cell that differs.
-fn lines(table: &str, difference: &Difference) -> String {
+pub(crate) fn lines(table: &str, difference: &Difference) -> String {
     let key: Vec<String> = difference
         .key()
         .into_iter()

@@ -44,7 +44,11 @@ fn lines_are_those_of_the_document() {
     ];
     assert_eq!(lines(&told.stdout), summary);
 
-    let told = world.run(&[&BOTH[..], &["--order-by", "id", "--verbose"]].concat()).expect(1);
+    let words = ["--order-by", "id", "--verbose", "--report", "page.html"];
+    let told = world.run(&[&BOTH[..], &words].concat()).expect(1);
+    let page = std::fs::read_to_string(world.path("page.html")).unwrap();
+    assert!(page.contains("target=&quot;new@example.com&quot;"), "{page}");
+    assert!(page.contains("column amount: rule numbers"), "{page}");
     let [users, orders, failed] = summary;
     let expected = [
         "MISMATCH table=users id=42 column=email source=\"old@example.com\" target=\"new@example.com\"",

@@ -15,7 +15,8 @@ use crate::failure::{Failure, Result};
 use crate::flags::{Limits, Shape};
 use crate::repairs::{Repairs, UndoFile};
 use crate::verify_args::{Places, Reading, RepairCommand, RepairWord, VerifyArgs, VerifyCommand};
-use crate::verify_view::{Printer, TableResult, VerifyReport};
+use crate::verify_page::{LINES_MAX, page};
+use crate::verify_view::{Printer, TableResult, VerifyReport, lines};
 use crate::{context, job_file, out, registry, settle};
 
 /// How long rows of live tables may differ. Guessed: replication that is further behind is looked into.
@@ -180,6 +181,14 @@ async fn verify_all(asked: &Asked<'_>, jobs: &[Verification]) -> Result<VerifyRe
     }
     report.seconds = started.elapsed().as_secs_f64();
     printer.closing(&report);
+    if let Some(path) = &args.report {
+        std::fs::write(path, rowferry_core::redact(&page(&report)).as_bytes()).map_err(
+            |error| {
+                let message = format!("could not write the report {}: {error}", path.display());
+                Failure::local("report-file", message, "Name another file with --report.")
+            },
+        )?;
+    }
     Ok(report)
 }
 
@@ -260,8 +269,13 @@ async fn verify_table(
 ) -> TableResult {
     let name = pair.source.to_string();
     let started = Instant::now();
+    let mut shown: Vec<String> = Vec::new();
+    let keeps = asked.args.report.is_some() && asked.printer.verbose;
     let mut found = |difference: &Difference| {
         asked.printer.difference(&name, difference);
+        if keeps && shown.len() < LINES_MAX {
+            shown.push(lines(&name, difference));
+        }
         if let Some(repairs) = &mut repairs {
             repairs.take(difference);
         }
@@ -284,6 +298,7 @@ async fn verify_table(
         target: pair.target.to_string(),
         seconds: started.elapsed().as_secs_f64(),
         repaired,
+        lines: shown,
         outcome: verdict,
     }
 }
