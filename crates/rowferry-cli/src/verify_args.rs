@@ -39,7 +39,8 @@ pub(crate) struct RepairCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    rowferry sync verify --source-url env:SHOP_URL --target-url env:LAKE_URL --tables users,orders")]
+    rowferry sync verify --source-url env:SHOP_URL --target-url env:LAKE_URL --tables users\n  \
+    rowferry sync verify env:SHOP_URL env:LAKE_URL --tables users,orders --wait 5s")]
 pub(crate) struct SyncCommand {
     #[command(subcommand)]
     pub(crate) action: SyncAction,

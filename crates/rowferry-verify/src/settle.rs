@@ -1,8 +1,9 @@
 //! Tables that are written while they are compared: a difference counts when it does not go away.
 //!
 //! A row that replication has not brought over yet looks like a missing one. So rows that differ are
-//! held back by their keys and looked at again, in new read views, until they are equal once or the
-//! time is over. Rows that begin to differ only then were equal before and are not looked at.
+//! held back by their keys and looked at again until they are equal once or the time is over. Rows that
+//! begin to differ only then were equal before and are not looked at. Each read has a view of its own: a
+//! view of the whole table would show what was there before, and keep the writers of a SQLite file out.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,9 +12,9 @@ use std::time::Duration;
 use rowferry_core::Result;
 use tokio::time::Instant;
 
+use crate::Difference;
 use crate::resolve::{Group, Resolved, resolve};
 use crate::table::{Table, Tally};
-use crate::{Difference, Side};
 
 /// Pause between two looks. Guessed: most rows are behind by less.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -60,11 +61,6 @@ pub(crate) async fn settle(
         let left = until.saturating_duration_since(Instant::now());
         tokio::time::sleep(PAUSE.min(left)).await;
         let last = Instant::now() >= until;
-        for side in [Side::Source, Side::Target] {
-            let views = table.views.of(side);
-            let (number, _) = views.current().await;
-            views.replace(number).await?;
-        }
         let mut open = Vec::new();
         for (group, mut keys) in groups {
             let mut differences = resolve(table, &group).await?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rowferry_core::{Chunk, ConnectorError, KeyRange, Payload, Result, Snapshot};
+use rowferry_core::{Chunk, ConnectorError, Consistency, KeyRange, Payload, Result, Snapshot};
 use rowferry_runtime::{Patience, Stage, Views};
 
 use crate::collect::Collect;
@@ -39,8 +39,11 @@ pub async fn compare(
         tokio::join!(ends.source.describe(&asked.source), ends.target.describe(&asked.target));
     let comparison = Comparison::new(asked, source?, target?)?;
     let lane = Lane::first(&comparison, asked.predicate.as_ref(), context);
+    // Whoever waits for rows must not hold the view in which they are not there.
+    let consistency =
+        if context.settle_for.is_some() { Consistency::Chunk } else { context.consistency };
     let open = |source: &Arc<dyn rowferry_core::Source>, table: &rowferry_core::TableSchema| {
-        Views::open(Arc::clone(source), table.clone(), context.consistency, context.workers)
+        Views::open(Arc::clone(source), table.clone(), consistency, context.workers)
     };
     let (source, target) = tokio::join!(
         open(&ends.source, &comparison.tables.source),
