@@ -180,7 +180,7 @@ fn keys(table: &TableSchema) -> impl Iterator<Item = &Key> {
 }
 
 /// The key on both sides, where both servers order it alike: integers always; between two databases
-/// of one engine also other types, but texts only under the same collation.
+/// of one engine also other types, but texts only under the same collation that is one everywhere.
 fn common_order(columns: &[Pair], key: &[usize]) -> Option<Both<KeyColumns>> {
     let mut order = Both { source: Vec::new(), target: Vec::new() };
     for place in key {
@@ -208,7 +208,9 @@ fn ordered_alike(pair: &Pair, left: &CanonicalType, right: &CanonicalType) -> bo
     }
     match left {
         CanonicalType::Text { .. } => {
-            pair.source.collation.is_some() && pair.source.collation == pair.target.collation
+            let collation = pair.source.collation.as_deref();
+            collation.is_some_and(orders_everywhere)
+                && collation == pair.target.collation.as_deref()
         }
         CanonicalType::Decimal { .. }
         | CanonicalType::Binary { .. }
@@ -220,6 +222,15 @@ fn ordered_alike(pair: &Pair, left: &CanonicalType, right: &CanonicalType) -> bo
     }
 }
 
+/// Whether a collation's name alone says how it orders: by bytes, or in a version that is named. Two
+/// servers whose C libraries are of different years order `en_US.UTF-8` differently.
+fn orders_everywhere(collation: &str) -> bool {
+    matches!(collation, "C" | "POSIX" | "binary")
+        || collation.starts_with("C.")
+        || collation.ends_with("_bin")
+        || collation.contains('@')
+}
+
 /// The columns by which a table is cut in its own order: a key whose type has one.
 fn cut_by(table: &TableSchema) -> Option<KeyColumns> {
     let column = |name: &String| {
@@ -227,4 +238,20 @@ fn cut_by(table: &TableSchema) -> Option<KeyColumns> {
         column.canonical.as_ref()?.orders_rows().then(|| KeyColumn::of(column))
     };
     table.keys.iter().find_map(|key| key.columns.iter().map(column).collect()).map(KeyColumns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::orders_everywhere;
+
+    #[test]
+    fn a_collation_without_its_version_orders_here_only() {
+        for name in ["C", "C.UTF-8", "POSIX", "utf8mb4_bin", "en_US.UTF-8@2.36", "de-x-icu@153.120"]
+        {
+            assert!(orders_everywhere(name), "{name}");
+        }
+        for name in ["en_US.UTF-8", "utf8mb4_general_ci", "NOCASE", ""] {
+            assert!(!orders_everywhere(name), "{name}");
+        }
+    }
 }
