@@ -48,7 +48,9 @@ pub trait MendWords {
     fn literal(&self, column: &Column, value: &str) -> Result<String>;
 
     /// What stands between the columns and the values of an insert.
-    fn before_values(&self, row: &[MendCell]) -> &'static str;
+    fn before_values(&self, _row: &[MendCell]) -> &'static str {
+        ""
+    }
 }
 
 impl Mend {
@@ -60,6 +62,16 @@ impl Mend {
         );
         ConnectorError::new(ErrorClass::Conflict, "row-moved", message)
             .with_next("Compare again when nobody writes the target, by a key that is unique.")
+    }
+
+    /// The error of a column whose values no literal can say.
+    pub fn no_literal(column: &Column) -> ConnectorError {
+        let message = format!(
+            "values of column {:?} of type {} cannot be written one by one",
+            column.name, column.native.declared
+        );
+        ConnectorError::new(ErrorClass::Setup, "no-literal", message)
+            .with_next("Copy the table again, or leave the column out.")
     }
 
     /// The statement that does it to `table`, which is written as the dialect does.

@@ -1,10 +1,7 @@
 //! Single rows put right. Literals are of the kind that their column compares without converting it.
 
 use async_trait::async_trait;
-use rowferry_core::{
-    CanonicalType as C, Column, ConnectorError, ErrorClass, Mend, MendCell, MendWords, Mender,
-    Result, TableRef,
-};
+use rowferry_core::{CanonicalType as C, Column, Mend, MendWords, Mender, Result, TableRef};
 
 use crate::config::{self, Purpose};
 use crate::error;
@@ -57,19 +54,8 @@ impl MendWords for Words {
                 None => format!("x'{}'", sql::hex(value.as_bytes())),
             },
             Some(C::Bits { .. }) => format!("b'{value}'"),
-            Some(_) | None => {
-                let message = format!(
-                    "values of column {:?} of type {} cannot be written one by one",
-                    column.name, column.native.declared
-                );
-                return Err(ConnectorError::new(ErrorClass::Setup, "no-literal", message)
-                    .with_next("Copy the table again, or leave the column out."));
-            }
+            Some(_) | None => return Err(Mend::no_literal(column)),
         })
-    }
-
-    fn before_values(&self, _row: &[MendCell]) -> &'static str {
-        ""
     }
 }
 

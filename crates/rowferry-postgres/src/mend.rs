@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use rowferry_core::{
-    CanonicalType, Column, ConnectorError, ErrorClass, Identity, Mend, MendCell, MendWords, Mender,
-    Result, TableRef,
+    CanonicalType, Column, Identity, Mend, MendCell, MendWords, Mender, Result, TableRef,
 };
 
 use crate::PostgresSink;
@@ -21,12 +20,7 @@ impl MendWords for Words {
     fn literal(&self, column: &Column, value: &str) -> Result<String> {
         // The text form of a list is JSON, which is no array here.
         if matches!(column.canonical, Some(CanonicalType::List { .. }) | None) {
-            let message = format!(
-                "values of column {:?} of type {} cannot be written one by one",
-                column.name, column.native.declared
-            );
-            return Err(ConnectorError::new(ErrorClass::Setup, "no-literal", message)
-                .with_next("Copy the table again, or leave the column out."));
+            return Err(Mend::no_literal(column));
         }
         Ok(sql::literal(value))
     }

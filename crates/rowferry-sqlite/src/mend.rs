@@ -3,11 +3,9 @@
 use std::fmt::Write as _;
 
 use async_trait::async_trait;
-use rowferry_core::{
-    CanonicalType as C, Column, Mend, MendCell, MendWords, Mender, Result, TableRef,
-};
+use rowferry_core::{CanonicalType as C, Column, Mend, MendWords, Mender, Result, TableRef};
 
-use crate::error::{failed, setup};
+use crate::error::failed;
 use crate::sink::SqliteSink;
 use crate::sql;
 
@@ -19,13 +17,7 @@ impl MendWords for Words {
     }
 
     fn literal(&self, column: &Column, value: &str) -> Result<String> {
-        let refused = || {
-            let message = format!(
-                "values of column {:?} of type {} cannot be written one by one",
-                column.name, column.native.declared
-            );
-            setup("no-literal", message).with_next("Copy the table again, or leave the column out.")
-        };
+        let refused = || Mend::no_literal(column);
         Ok(match &column.canonical {
             Some(C::Boolean) => if value == "true" { "1" } else { "0" }.to_owned(),
             Some(C::Int8 | C::Int16 | C::Int32 | C::Int64 | C::UInt8 | C::UInt16 | C::UInt32) => {
@@ -58,10 +50,6 @@ impl MendWords for Words {
             }
             Some(_) => sql::literal(value),
         })
-    }
-
-    fn before_values(&self, _row: &[MendCell]) -> &'static str {
-        ""
     }
 }
 
