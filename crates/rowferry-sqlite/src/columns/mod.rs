@@ -14,7 +14,9 @@ use arrow_array::types::{
     Decimal256Type, DurationMicrosecondType, Float32Type, Float64Type, Int8Type, Int16Type,
     Int32Type, Int64Type, Time64MicrosecondType, UInt8Type, UInt16Type, UInt32Type,
 };
-use arrow_array::{Array, BinaryArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    Array, BinaryArray, FixedSizeBinaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow_buffer::NullBuffer;
 use arrow_schema::DataType;
 use rowferry_codec::digits;
@@ -26,7 +28,7 @@ use crate::error::setup;
 use crate::fit::{Binding, binding};
 use crate::{decimal, iso, period, wire};
 use numbers::{Number, decimals, integers, large_integers, numbers, reals, within};
-use text::{MadeText, clocks, dates, text, timestamps};
+use text::{clocks, dates, slow_text, text, timestamps};
 
 /// A batch as cells.
 pub(crate) struct Columns {
@@ -99,14 +101,12 @@ struct Column {
 
 enum Cells {
     Integers(Int64Array),
-    Reals(Vec<f64>),
+    Reals(Float64Array),
     /// Where integers and doubles stand beside each other.
     Numbers(Vec<Number>),
-    Characters(StringArray),
-    Made(MadeText),
+    Text(BinaryArray),
     Bytes(BinaryArray),
     Sixteen(FixedSizeBinaryArray),
-    BigEndian(Vec<[u8; 8]>),
     Variants(BinaryArray),
 }
 
@@ -130,9 +130,8 @@ impl Column {
         }
         match &self.cells {
             Cells::Integers(array) => ValueRef::Integer(array.value(row)),
-            Cells::Characters(array) => ValueRef::Text(array.value(row).as_bytes()),
-            Cells::Made(text) => ValueRef::Text(text.get(row)),
-            Cells::Reals(values) => values.get(row).map_or(ValueRef::Null, |v| ValueRef::Real(*v)),
+            Cells::Text(array) => ValueRef::Text(array.value(row)),
+            Cells::Reals(array) => ValueRef::Real(array.value(row)),
             Cells::Numbers(values) => match values.get(row) {
                 Some(Number::Integer(value)) => ValueRef::Integer(*value),
                 Some(Number::Real(value)) => ValueRef::Real(*value),
@@ -140,9 +139,6 @@ impl Column {
             },
             Cells::Bytes(array) => ValueRef::Blob(array.value(row)),
             Cells::Sixteen(array) => ValueRef::Blob(array.value(row)),
-            Cells::BigEndian(values) => {
-                values.get(row).map_or(ValueRef::Null, |v| ValueRef::Blob(v))
-            }
             // Looked at when the column was made.
             Cells::Variants(array) => {
                 wire::cell_of_variant(array.value(row)).unwrap_or(ValueRef::Null)
@@ -168,12 +164,9 @@ fn cells(array: &dyn Array, meaning: &CanonicalType, binding: Binding) -> Option
         DataType::UInt64 => large_integers(array.as_primitive_opt()?, binding),
         DataType::Float32 => {
             let array = array.as_primitive_opt::<Float32Type>()?;
-            reals(array, array.values().iter().map(|value| f64::from(*value)).collect())
+            reals(array.unary(f64::from))
         }
-        DataType::Float64 => {
-            let array = array.as_primitive_opt::<Float64Type>()?;
-            reals(array, array.values().to_vec())
-        }
+        DataType::Float64 => reals(array.as_primitive_opt::<Float64Type>()?.clone()),
         DataType::Decimal128(_, scale) => {
             decimals(array.as_primitive_opt()?, u8::try_from(*scale).ok()?, binding)
         }
@@ -241,7 +234,7 @@ fn characters(array: &StringArray, meaning: &CanonicalType, binding: Binding) ->
         (_, Binding::JsonText) => check(array, |row| json(array.value(row)))?,
         _ => {}
     }
-    Ok(Cells::Characters(array.clone()))
+    Ok(Cells::Text(array.clone().into()))
 }
 
 /// Text into a column that says it holds JSON.
@@ -293,16 +286,9 @@ fn sixteen(array: &FixedSizeBinaryArray, binding: Binding) -> Made {
             digits::uuid(array.value(row), pen);
             Ok(())
         }),
-        Binding::Period => {
-            let mut scratch = String::new();
-            text(array, |row, pen| {
-                scratch.clear();
-                period::write(&mut scratch, array.value(row))
-                    .ok_or("an interval of another length")?;
-                pen.bytes(scratch.as_bytes());
-                Ok(())
-            })
-        }
+        Binding::Period => slow_text(array, |row, text| {
+            period::write(text, array.value(row)).ok_or("an interval of another length")
+        }),
         _ => Ok(Cells::Sixteen(array.clone())),
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, UInt64Type};
-use arrow_array::{Array, Int64Array, PrimitiveArray};
+use arrow_array::{Array, BinaryArray, Float64Array, Int64Array, PrimitiveArray};
 use rowferry_codec::digits;
 
 use super::text::text;
@@ -43,7 +43,8 @@ pub(super) fn large_integers(array: &PrimitiveArray<UInt64Type>, binding: Bindin
             Ok(())
         }),
         Binding::BigEndian => {
-            Ok(Cells::BigEndian(array.values().iter().map(|value| value.to_be_bytes()).collect()))
+            let bytes = array.values().iter().map(|value| value.to_be_bytes());
+            Ok(Cells::Bytes(BinaryArray::from_iter_values(bytes)))
         }
         _ => {
             let mut values = vec![0; array.len()];
@@ -60,10 +61,11 @@ pub(super) fn large_integers(array: &PrimitiveArray<UInt64Type>, binding: Bindin
 }
 
 /// SQLite would store a NaN as NULL.
-pub(super) fn reals(array: &dyn Array, values: Vec<f64>) -> Made {
-    let is_nan = |row| values.get(row).is_some_and(|value: &f64| value.is_nan());
-    check(array, |row| if is_nan(row) { Err("NaN, which SQLite stores as NULL") } else { Ok(()) })?;
-    Ok(Cells::Reals(values))
+pub(super) fn reals(array: Float64Array) -> Made {
+    check(&array, |row| {
+        if array.value(row).is_nan() { Err("NaN, which SQLite stores as NULL") } else { Ok(()) }
+    })?;
+    Ok(Cells::Reals(array))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other ways of binding are as one here")]

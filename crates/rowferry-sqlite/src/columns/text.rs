@@ -2,7 +2,8 @@
 //! its own in SQLite.
 
 use arrow_array::types::{ArrowPrimitiveType, Date32Type, TimestampMicrosecondType};
-use arrow_array::{Array, PrimitiveArray};
+use arrow_array::{Array, BinaryArray, PrimitiveArray};
+use arrow_buffer::OffsetBuffer;
 use rowferry_codec::digits;
 use rowferry_codec::pen::Pen;
 
@@ -10,44 +11,34 @@ use super::{Cells, Made, Words};
 use crate::fit::Binding;
 use crate::iso;
 
-/// Text that was written for each row, one behind the other.
-pub(super) struct MadeText {
-    bytes: Vec<u8>,
-    /// Where each row's text ends.
-    ends: Vec<usize>,
-}
-
-impl MadeText {
-    pub(super) fn get(&self, row: usize) -> &[u8] {
-        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
-        let end = self.ends.get(row).copied().unwrap_or(0);
-        self.bytes.get(start.unwrap_or(0)..end).unwrap_or_default()
-    }
-}
-
 /// Writes the text of each row that is not null.
 pub(super) fn text(
     array: &dyn Array,
     mut write: impl FnMut(usize, &mut Pen<'_>) -> Result<(), Words>,
 ) -> Made {
-    let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(array.len()));
+    let (mut bytes, mut lengths) = (Vec::new(), Vec::with_capacity(array.len()));
     let mut pen = Pen::new(&mut bytes);
     for row in 0..array.len() {
+        let start = pen.position();
         if array.is_valid(row) {
             write(row, &mut pen).map_err(|words| (row, words))?;
         }
-        ends.push(pen.position());
+        lengths.push(pen.position() - start);
     }
     pen.finish();
-    Ok(Cells::Made(MadeText { bytes, ends }))
+    let places = OffsetBuffer::from_lengths(lengths);
+    Ok(Cells::Text(BinaryArray::new(places, bytes.into(), None)))
 }
 
 /// As [`text`], where a row's text is made in a string first.
-pub(super) fn slow_text(array: &dyn Array, mut write: impl FnMut(usize, &mut String)) -> Made {
+pub(super) fn slow_text(
+    array: &dyn Array,
+    mut write: impl FnMut(usize, &mut String) -> Result<(), Words>,
+) -> Made {
     let mut scratch = String::new();
     text(array, |row, pen| {
         scratch.clear();
-        write(row, &mut scratch);
+        write(row, &mut scratch)?;
         pen.bytes(scratch.as_bytes());
         Ok(())
     })
@@ -79,7 +70,10 @@ pub(super) fn clocks<T: ArrowPrimitiveType<Native = i64>>(
     write: impl Fn(&mut String, i64, u8),
 ) -> Made {
     let digits = fraction_digits(binding);
-    slow_text(array, |row, text| write(text, array.value(row), digits))
+    slow_text(array, |row, text| {
+        write(text, array.value(row), digits);
+        Ok(())
+    })
 }
 
 pub(super) fn timestamps(
