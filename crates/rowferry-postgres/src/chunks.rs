@@ -12,16 +12,25 @@ use crate::sql;
 
 /// Walks the index of a key on a connection of its own.
 pub(crate) struct PgKeyProbe {
-    session: Session,
+    /// `None` after an error: a session that failed is never used again.
+    session: Option<Session>,
     table: TableRef,
     key: KeyColumns,
-    // The view's coordinator must live as long as its probe.
-    _view: Arc<View>,
+    view: Arc<View>,
 }
 
 impl PgKeyProbe {
     pub(crate) fn new(session: Session, table: TableRef, key: KeyColumns, view: Arc<View>) -> Self {
-        Self { session, table, key, _view: view }
+        Self { session: Some(session), table, key, view }
+    }
+}
+
+impl Drop for PgKeyProbe {
+    /// The last look-up done, its session reads chunks.
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            self.view.give_back(session);
+        }
     }
 }
 
@@ -34,14 +43,14 @@ impl KeyProbe for PgKeyProbe {
         rows: u64,
     ) -> Result<Option<KeyTuple>> {
         let query = sql::nth_key(&self.table, &self.key, after, upto, rows);
-        self.session.set_busy(true);
-        let row = self
-            .session
-            .client
-            .query_typed_opt(&query, &[])
-            .await
-            .map_err(failed(format!("could not look up keys of table {}", self.table)))?;
-        self.session.set_busy(false);
+        let attempt = || format!("could not look up keys of table {}", self.table);
+        let Some(session) = self.session.take() else {
+            return Err(self.view.lost());
+        };
+        session.set_busy(true);
+        let row = session.client.query_typed_opt(&query, &[]).await.map_err(failed(attempt()))?;
+        session.set_busy(false);
+        self.session = Some(session);
         match row {
             None => Ok(None),
             Some(row) => sql::key_tuple(&self.key, &row)?.map(Some).ok_or_else(|| {

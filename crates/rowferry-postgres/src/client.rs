@@ -22,6 +22,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{CopyInSink, CopyOutStream, Error, Statement};
 
 use crate::config::Purpose;
+use crate::repeated::{Next, Repeated};
 use crate::row::Row;
 use crate::session::Connector;
 use crate::tap::{Limits, Rows};
@@ -63,6 +64,9 @@ pub(crate) struct Client {
     inner: tokio_postgres::Client,
     watch: Watch,
     rows: Rows,
+    /// Of a session that may prepare what it is asked again and again. Not where chunks are written:
+    /// there, statements are sent together, and preparing one would change their order.
+    repeated: Option<Repeated>,
     /// Of a session whose statements may take as long as the server works on them.
     server: Option<(Arc<Connector>, i32)>,
 }
@@ -95,9 +99,15 @@ impl Watch {
 
 impl Client {
     /// A client whose connection leaves the rows of a copy in `rows`.
-    pub(crate) fn new(inner: tokio_postgres::Client, limit: Duration, rows: Rows) -> Self {
+    pub(crate) fn new(
+        inner: tokio_postgres::Client,
+        limit: Duration,
+        rows: Rows,
+        purpose: Purpose,
+    ) -> Self {
         let watch = Watch { limit, lost: Arc::default() };
-        Self { inner, watch, rows, server: None }
+        let repeated = (purpose != Purpose::Chunk).then(Repeated::default);
+        Self { inner, watch, rows, repeated, server: None }
     }
 
     /// From now on, a silent server is asked whether it still works for its process `pid`.
@@ -132,7 +142,10 @@ impl Client {
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, CallError> {
-        let rows = self.within(self.inner.query_typed(query, values)).await?;
+        let rows = match self.prepared(query, values).await? {
+            Some(statement) => self.within(self.inner.query(&statement, &untyped(values))).await?,
+            None => self.within(self.inner.query_typed(query, values)).await?,
+        };
         Ok(rows.into_iter().map(Row::from).collect())
     }
 
@@ -141,7 +154,13 @@ impl Client {
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Row, CallError> {
-        self.within(self.inner.query_typed_one(query, values)).await.map(Row::from)
+        let row = match self.prepared(query, values).await? {
+            Some(statement) => {
+                self.within(self.inner.query_one(&statement, &untyped(values))).await?
+            }
+            None => self.within(self.inner.query_typed_one(query, values)).await?,
+        };
+        Ok(Row::from(row))
     }
 
     pub(crate) async fn query_typed_opt(
@@ -149,8 +168,32 @@ impl Client {
         query: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Option<Row>, CallError> {
-        let row = self.within(self.inner.query_typed_opt(query, values)).await?;
+        let row = match self.prepared(query, values).await? {
+            Some(statement) => {
+                self.within(self.inner.query_opt(&statement, &untyped(values))).await?
+            }
+            None => self.within(self.inner.query_typed_opt(query, values)).await?,
+        };
         Ok(row.map(Row::from))
+    }
+
+    /// The statement that `query` was prepared as, where it has come often enough.
+    async fn prepared(
+        &self,
+        query: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Option<Statement>, CallError> {
+        let Some(repeated) = &self.repeated else { return Ok(None) };
+        match repeated.next(query) {
+            Next::Once => Ok(None),
+            Next::Run(statement) => Ok(Some(statement)),
+            Next::Prepare => {
+                let types: Vec<Type> = values.iter().map(|(_, r#type)| r#type.clone()).collect();
+                let statement = self.within(self.inner.prepare_typed(query, &types)).await?;
+                repeated.keep(query, statement.clone());
+                Ok(Some(statement))
+            }
+        }
     }
 
     pub(crate) async fn prepare(&self, query: &str) -> Result<Statement, CallError> {
@@ -214,6 +257,10 @@ impl Client {
             answer.is_ok_and(|row| row.get(0).unwrap_or(false))
         })
     }
+}
+
+fn untyped<'a>(values: &[(&'a (dyn ToSql + Sync), Type)]) -> Vec<&'a (dyn ToSql + Sync)> {
+    values.iter().map(|(value, _)| *value).collect()
 }
 
 /// A COPY into a table.

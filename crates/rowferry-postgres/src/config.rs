@@ -8,7 +8,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding as Binding, SslMode};
 
 /// What a session is for; decides its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
     /// Reads tables.
     Read,

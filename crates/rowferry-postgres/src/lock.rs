@@ -11,8 +11,8 @@
 //! session of the stream (they carry the stream in their application name) and then raises the
 //! epoch, which every commit of a chunk checks under a shared lock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,8 +27,9 @@ use crate::blockers;
 use crate::config::Purpose;
 use crate::error::failed;
 use crate::finish::Finish;
+use crate::pool::{Place, SessionPool};
 use crate::progress::{FORMAT_VERSION, Progress, fenced};
-use crate::session::{Connector, Session};
+use crate::session::Session;
 use crate::write::WriterPool;
 use crate::{prepare, publish, sql};
 
@@ -46,15 +47,16 @@ pub(crate) fn session_name(stream_id: &str, epoch: i64) -> String {
     format!("rowferry:{stream_id}:{epoch}")
 }
 
-/// The hold on one stream. Dropping it closes the lock session.
+/// The hold on one stream. Dropping it lets go of the lock.
 pub(crate) struct PgStreamLock {
-    connector: Arc<Connector>,
+    pool: Arc<SessionPool>,
     writers: Arc<WriterPool>,
     spec: StreamSpec,
     /// The target with its schema.
     target: TableRef,
     progress: Progress,
-    holder: Arc<Session>,
+    /// `None` only while it is dropped.
+    holder: Option<Arc<Session>>,
     alive: Arc<AtomicBool>,
     /// `None` after an error: a session that failed is never used again.
     work: Option<Session>,
@@ -66,24 +68,24 @@ pub(crate) struct PgStreamLock {
 
 impl PgStreamLock {
     pub(crate) async fn take(
-        connector: &Arc<Connector>,
+        pool: &Arc<SessionPool>,
         writers: &Arc<WriterPool>,
         spec: &StreamSpec,
         target: TableRef,
         progress: Progress,
     ) -> Result<Self> {
         let name = format!("rowferry:{}:lock", spec.stream_id);
-        let holder = Arc::new(connector.open(Purpose::Lock, Some(&name)).await?);
+        let holder = Arc::new(pool.take(Purpose::Lock, Some(&name)).await?);
         take_locks(&holder, spec, &target).await?;
         let alive = Arc::new(AtomicBool::new(true));
-        let heart = spawn("postgres heartbeat", beat(Arc::clone(&holder), Arc::clone(&alive)));
+        let heart = spawn("postgres heartbeat", beat(Arc::downgrade(&holder), Arc::clone(&alive)));
         Ok(Self {
-            connector: Arc::clone(connector),
+            pool: Arc::clone(pool),
             writers: Arc::clone(writers),
             spec: spec.clone(),
             target,
             progress,
-            holder,
+            holder: Some(holder),
             alive,
             work: None,
             seen: SeenState::default(),
@@ -98,7 +100,7 @@ impl PgStreamLock {
             return Ok(session);
         }
         let name = session_name(&self.spec.stream_id, 0);
-        self.connector.open(Purpose::Write, Some(&name)).await
+        self.pool.take(Purpose::Write, Some(&name)).await
     }
 
     async fn other_stream(&self, session: &Session) -> Result<()> {
@@ -242,7 +244,7 @@ impl PgStreamLock {
         if tries.again().await {
             return Ok(());
         }
-        let session = self.connector.open(Purpose::Read, None).await;
+        let session = self.pool.take(Purpose::Read, None).await;
         let [stream, chunk] = &self.progress.tables();
         let tables = [&[&self.target, stream, chunk], tables].concat();
         Err(blockers::named(error, session, &tables).await)
@@ -279,8 +281,15 @@ impl PgStreamLock {
     }
 
     fn check_alive(&self) -> Result<()> {
-        if self.alive.load(Ordering::Relaxed) && !self.holder.is_closed() {
-            return Ok(());
+        self.holder().map(drop)
+    }
+
+    /// The session that holds the lock, if it still does.
+    fn holder(&self) -> Result<&Arc<Session>> {
+        if self.alive.load(Ordering::Relaxed)
+            && let Some(holder) = self.holder.as_ref().filter(|holder| !holder.is_closed())
+        {
+            return Ok(holder);
         }
         Err(ConnectorError::new(
             ErrorClass::Transient,
@@ -293,6 +302,11 @@ impl PgStreamLock {
 impl Drop for PgStreamLock {
     fn drop(&mut self) {
         self.writers.retire(&self.spec.stream_id);
+        // While its heart beats the session is shared, and is closed instead.
+        let holder = self.holder.take().and_then(Arc::into_inner);
+        for session in holder.into_iter().chain(self.work.take()) {
+            self.pool.give_back(session, Place::Outside);
+        }
     }
 }
 
@@ -345,9 +359,10 @@ fn still_held(stream_id: &str) -> String {
 }
 
 /// Keeps the lock session from idling out, also while index builds take their time.
-async fn beat(holder: Arc<Session>, alive: Arc<AtomicBool>) {
+async fn beat(holder: Weak<Session>, alive: Arc<AtomicBool>) {
     loop {
         tokio::time::sleep(heartbeat()).await;
+        let Some(holder) = holder.upgrade() else { return };
         let answer =
             tokio::time::timeout(heartbeat(), holder.client.batch_execute("select 1")).await;
         if !matches!(answer, Ok(Ok(()))) {
@@ -442,9 +457,8 @@ impl StreamLock for PgStreamLock {
     }
 
     async fn heartbeat(&mut self) -> Result<()> {
-        self.check_alive()?;
-        let answer =
-            tokio::time::timeout(heartbeat(), self.holder.client.batch_execute("select 1"));
+        let holder = self.holder()?;
+        let answer = tokio::time::timeout(heartbeat(), holder.client.batch_execute("select 1"));
         match answer.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {

@@ -17,7 +17,7 @@ const PLAIN_VERSION: u32 = 0;
 #[async_trait]
 impl ReadScript for View {
     fn before(&self) -> Vec<String> {
-        let settings = session_settings(Purpose::Read, PLAIN_VERSION, &self.connector.limits);
+        let settings = session_settings(Purpose::Read, PLAIN_VERSION, &self.pool.connector.limits);
         let mut statements: Vec<String> = settings.split("; ").map(str::to_owned).collect();
         statements.push(BEGIN.to_owned());
         match &self.coordinator {
@@ -72,7 +72,7 @@ impl ReadScript for View {
             // Nobody can alter a table that it holds.
             return if coordinator.session.is_closed() { Err(self.lost()) } else { Ok(()) };
         }
-        let session = self.connector.open(Purpose::Read, None).await?;
+        let session = self.pool.take(Purpose::Read, None).await?;
         let now = altered::shape(&session.client, &self.table).await?;
         match self.shape.change(&now) {
             Some(change) => Err(source_altered(&self.table, &change)),

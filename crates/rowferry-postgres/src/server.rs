@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use crate::config::Purpose;
 use crate::error::failed;
+use crate::pool::SessionPool;
 use crate::session::{Connector, Session};
 
 /// Oldest server that the catalogue queries fit (generated columns came with it).
@@ -15,6 +16,7 @@ const OLDEST_VERSION: u32 = 120_000;
 /// A server, with a session for questions that is reopened when it was lost.
 pub(crate) struct Server {
     pub(crate) connector: Arc<Connector>,
+    pub(crate) pool: Arc<SessionPool>,
     questions: Mutex<Option<Arc<Session>>>,
     /// The login's own search path, of schemas that exist.
     pub(crate) schemas: Vec<String>,
@@ -35,16 +37,18 @@ impl Server {
                          else pg_catalog.btrim(p.word, '\"') end \
                  where not pg_catalog.has_schema_privilege(n.oid, 'usage') order by p.place)";
         let connector = Connector::new(endpoint)?;
-        // This session has not been told a search path yet.
-        let session = connector.open(Purpose::Write, None).await?;
-        let schemas = session
-            .client
-            .query_typed_one(SCHEMAS, &[])
-            .await
-            .map_err(failed("could not read the search path"))?
-            .get(0)?;
+        let session = connector.open(Purpose::Read, None).await?;
+        let attempt = || failed("could not read the search path");
+        // Our sessions have a path of their own.
+        let own_path = "begin; set local search_path to default";
+        session.client.batch_execute(own_path).await.map_err(attempt())?;
+        let schemas = session.client.query_typed_one(SCHEMAS, &[]).await.map_err(attempt())?;
+        let schemas = schemas.get(0)?;
         let money_digits = money_digits(&session).await?;
-        Ok(Self { connector, questions: Mutex::new(None), schemas, money_digits })
+        session.client.batch_execute("rollback").await.map_err(attempt())?;
+        let pool = SessionPool::new(&connector);
+        let questions = Mutex::new(Some(Arc::new(session)));
+        Ok(Self { connector, pool, questions, schemas, money_digits })
     }
 
     /// The session for catalogue queries; it resolves names by `pg_catalog` alone.
@@ -102,16 +106,15 @@ impl Server {
 }
 
 /// Fraction digits of `money`, which depend on the database's own `lc_monetary` and are part of no
-/// value. Our sessions use the locale C, so it is asked for with the database's own.
+/// value. Our sessions use the locale C, so it is asked for with the database's own, to the end of
+/// the transaction.
 async fn money_digits(session: &Session) -> Result<u8> {
     const OWN: &str = "select pg_catalog.set_config('lc_monetary', s.reset_val, true) \
          from pg_catalog.pg_settings s where s.name = 'lc_monetary'";
     const DIGITS: &str = "select pg_catalog.scale('0'::pg_catalog.money::pg_catalog.numeric)";
     let attempt = || failed("could not read the digits of money");
     let client = &session.client;
-    client.batch_execute("begin").await.map_err(attempt())?;
     client.query_typed(OWN, &[]).await.map_err(attempt())?;
     let digits: i32 = client.query_typed_one(DIGITS, &[]).await.map_err(attempt())?.get(0)?;
-    client.batch_execute("rollback").await.map_err(attempt())?;
     Ok(u8::try_from(digits).unwrap_or(2))
 }

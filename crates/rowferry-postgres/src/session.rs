@@ -80,8 +80,9 @@ impl Connector {
         let cancel = cancel(client.cancel_token(), self.address.clone(), self.tls.clone());
         self.keep(spawn("postgres connection", drive(connection, word, cancel)));
         let mut session = Session {
-            client: Client::new(client, self.limits.progress, rows),
+            client: Client::new(client, self.limits.progress, rows, purpose),
             pid: None,
+            purpose,
             version,
             busy: AtomicBool::new(false),
             leash: Some(leash),
@@ -144,6 +145,11 @@ impl Connector {
         ))
     }
 
+    /// The name under which sessions are shown that have no other.
+    pub(crate) fn own_name(&self) -> &str {
+        self.config.get_application_name().unwrap_or_default()
+    }
+
     fn keep(&self, driver: Task<()>) {
         let mut drivers = self.drivers.lock().unwrap_or_else(PoisonError::into_inner);
         drivers.retain(|driver| !driver.is_finished());
@@ -168,6 +174,8 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     /// Server version as in `server_version_num`: 150018.
     pub(crate) version: u32,
+    /// What its settings are for.
+    pub(crate) purpose: Purpose,
     /// Number of the server's process.
     pub(crate) pid: Option<i32>,
     busy: AtomicBool,

@@ -11,6 +11,7 @@ use rowferry_core::{
 use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
 
+use crate::config::Purpose;
 use crate::describe::{self, ENGINE};
 use crate::error::failed;
 use crate::known::Known;
@@ -42,7 +43,7 @@ impl PostgresSink {
     pub async fn connect(endpoint: &Endpoint, compute: ComputePool) -> Result<Self> {
         let server = Server::connect(endpoint).await?;
         let known = Known::load(&server).await?;
-        let writers = Arc::new(WriterPool::new(Arc::clone(&server.connector), server.money_digits));
+        let writers = Arc::new(WriterPool::new(Arc::clone(&server.pool), server.money_digits));
         Ok(Self { server, compute, known, writers })
     }
 
@@ -151,8 +152,7 @@ impl Sink for PostgresSink {
         let target = self.resolve(&stream.target_table).await?;
         let progress = self.progress(stream.progress_schema.as_deref())?;
         let lock =
-            PgStreamLock::take(&self.server.connector, &self.writers, stream, target, progress)
-                .await?;
+            PgStreamLock::take(&self.server.pool, &self.writers, stream, target, progress).await?;
         Ok(Box::new(lock))
     }
 
@@ -197,7 +197,7 @@ impl Sink for PostgresSink {
 
     async fn forget(&self, progress_schema: Option<&str>, stream_id: &str) -> Result<()> {
         let progress = self.progress(progress_schema)?;
-        let session = self.server.connector.open(crate::config::Purpose::Write, None).await?;
+        let session = self.server.pool.take(Purpose::Write, None).await?;
         if !progress.exists(&session.client).await? {
             return Ok(());
         }

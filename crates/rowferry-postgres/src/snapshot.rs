@@ -34,8 +34,9 @@ use crate::chunks::PgKeyProbe;
 use crate::config::Purpose;
 use crate::describe::Relation;
 use crate::error::failed;
+use crate::pool::{Place, SessionPool};
 use crate::read::PgChunkReader;
-use crate::session::{Connector, Session};
+use crate::session::Session;
 use crate::{altered, sql};
 
 /// Above this many rows a copy is expected to take longer than a view should be held (an hour at
@@ -47,7 +48,7 @@ pub(crate) const BEGIN: &str = "begin isolation level repeatable read, read only
 
 /// What all readers of a view share.
 pub(crate) struct View {
-    pub(crate) connector: Arc<Connector>,
+    pub(crate) pool: Arc<SessionPool>,
     pub(crate) table: TableRef,
     /// The primary key, by which rows are named.
     key: Vec<String>,
@@ -75,7 +76,7 @@ pub(crate) struct PgSnapshot {
 
 impl PgSnapshot {
     pub(crate) async fn open(
-        connector: &Arc<Connector>,
+        pool: &Arc<SessionPool>,
         compute: ComputePool,
         table: &TableSchema,
         relation: &Relation,
@@ -89,7 +90,7 @@ impl PgSnapshot {
             }
         };
         let attempt = || format!("could not open a read view of table {}", relation.table);
-        let session = connector.open(Purpose::Read, None).await?;
+        let session = pool.take(Purpose::Read, None).await?;
         session.client.batch_execute(BEGIN).await.map_err(failed(attempt()))?;
         // Only tables can be locked; what lies below a view cannot be known from here.
         let lock = matches!(relation.kind, 'r' | 'p')
@@ -103,27 +104,26 @@ impl PgSnapshot {
         }
         let horizon = horizon(&session, attempt()).await?;
         let blocks = if as_table { blocks(&session, relation).await? } else { None };
-        let view = View {
-            connector: Arc::clone(connector),
-            table: relation.table.clone(),
-            key: table.primary_key().map(|key| key.columns.clone()).unwrap_or_default(),
-            lock,
-            shape,
-            coordinator: None,
-            idle: Mutex::new(Vec::new()),
-        };
-        let view = if as_table {
+        let (coordinator, idle) = if as_table {
             let snapshot_id: String = session
                 .client
                 .query_typed_one("select pg_catalog.pg_export_snapshot()", &[])
                 .await
                 .map_err(failed(attempt()))?
                 .get(0)?;
-            View { coordinator: Some(Coordinator { session, snapshot_id }), ..view }
+            (Some(Coordinator { session, snapshot_id }), Vec::new())
         } else {
             session.client.batch_execute("commit").await.map_err(failed(attempt()))?;
-            view.give_back(session);
-            view
+            (None, vec![session])
+        };
+        let view = View {
+            pool: Arc::clone(pool),
+            table: relation.table.clone(),
+            key: table.primary_key().map(|key| key.columns.clone()).unwrap_or_default(),
+            lock,
+            shape,
+            coordinator,
+            idle: Mutex::new(idle),
         };
         Ok(Self { view: Arc::new(view), compute, horizon, blocks })
     }
@@ -176,7 +176,7 @@ impl View {
         let Some(coordinator) = &self.coordinator else {
             let session = match idle {
                 Some(session) => session,
-                None => self.connector.open(Purpose::Read, None).await?,
+                None => self.pool.take(Purpose::Read, None).await?,
             };
             // The lock before the view: a table that is rewritten between the two reads as empty.
             let lock = self.lock.iter().map(String::as_str);
@@ -195,7 +195,7 @@ impl View {
         if coordinator.session.is_closed() {
             return Err(self.lost());
         }
-        let session = self.connector.open(Purpose::Read, None).await?;
+        let session = self.pool.take(Purpose::Read, None).await?;
         let enter =
             format!("{BEGIN}; set transaction snapshot {}", sql::literal(&coordinator.snapshot_id));
         session.client.batch_execute(&enter).await.map_err(|error| {
@@ -220,7 +220,8 @@ impl View {
         Ok(())
     }
 
-    fn give_back(&self, session: Session) {
+    /// Keeps a session of the view for the next read of it.
+    pub(crate) fn give_back(&self, session: Session) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
     }
 
@@ -236,6 +237,17 @@ impl View {
             "snapshot-lost",
             format!("the read view of table {} is gone", self.table),
         )
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        let place = if self.coordinator.is_some() { Place::View } else { Place::Outside };
+        let coordinator = self.coordinator.take().map(|coordinator| coordinator.session);
+        let idle = std::mem::take(self.idle.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for session in coordinator.into_iter().chain(idle) {
+            self.pool.give_back(session, place);
+        }
     }
 }
 
@@ -256,7 +268,7 @@ impl Snapshot for PgSnapshot {
         // Outside a common view the prober needs no transaction: each look-up is its own.
         let session = match self.view.coordinator {
             Some(_) => self.view.enter().await?,
-            None => self.view.connector.open(Purpose::Read, None).await?,
+            None => self.view.pool.take(Purpose::Read, None).await?,
         };
         Ok(Box::new(PgKeyProbe::new(
             session,

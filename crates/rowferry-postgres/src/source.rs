@@ -68,7 +68,7 @@ impl Source for PostgresSource {
             return Err(describe::unknown_table(&session, &table.table).await);
         };
         let snapshot = PgSnapshot::open(
-            &self.server.connector,
+            &self.server.pool,
             self.compute.clone(),
             table,
             &relation,

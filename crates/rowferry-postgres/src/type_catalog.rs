@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use rowferry_core::{Result, TypeDefinition};
 use tokio_postgres::types::Type;
 
+use crate::built_in;
 use crate::client::Client;
 use crate::error::failed;
 use crate::row::Row;
@@ -41,7 +42,7 @@ pub(crate) struct CatalogType {
     /// The statement that makes it; empty for what nobody can make: arrays and multiranges.
     pub(crate) definition: String,
     /// Without a send or receive function.
-    no_binary: bool,
+    pub(crate) no_binary: bool,
 }
 
 /// What a type is made of.
@@ -73,7 +74,7 @@ pub(crate) enum Kind {
 }
 
 /// Schemas whose types every server has.
-const OWN_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
+const OWN_SCHEMAS: [&str; 2] = [built_in::SCHEMA, "information_schema"];
 
 /// Built-in types whose binary form is refused on the way in, or holds numbers of objects that
 /// mean nothing on another server, or is rewritten on the way (`xml` gets another encoding in its
@@ -108,9 +109,23 @@ const TEXT_ONLY: [&str; 24] = [
 
 impl TypeCatalog {
     /// The types of the columns of `relation`, and all that they are made of.
+    ///
+    /// The server plans the long question for longer than it takes to answer a short one before it:
+    /// whether there is anything to ask about.
     pub(crate) async fn of_table(client: &Client, relation: u32) -> Result<Self> {
         const ROOTS: &str = "select a.atttypid from pg_catalog.pg_attribute a \
              where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped";
+        let rows = client
+            .query_typed(ROOTS, &[(&relation, Type::OID)])
+            .await
+            .map_err(failed("could not read the types of the catalogue"))?;
+        let types = rows.iter().map(|row| Ok(built_in::scalar(row.get(0)?)));
+        let types: Option<BTreeMap<_, _>> = types
+            .map(|found: Result<_>| found.map(|found| found.map(|found| (found.oid, found))))
+            .collect::<Result<_>>()?;
+        if let Some(types) = types {
+            return Ok(Self { types });
+        }
         Self::load(client, ROOTS, Some(relation)).await
     }
 

@@ -35,8 +35,9 @@ use crate::config::Purpose;
 use crate::error::{commit_failed, failed, pool_failed};
 use crate::lock::{END_PAUSE, END_TRIES, session_name};
 use crate::oids::TargetTypes;
+use crate::pool::{Place, SessionPool};
 use crate::progress::{Progress, RunOf};
-use crate::session::{Connector, Session};
+use crate::session::Session;
 use crate::types::Words;
 use crate::ways::{self, Way};
 use crate::wire::{self, ChunkEncoder};
@@ -45,7 +46,7 @@ use crate::{altered, quarantine, sql};
 /// Sessions that wait for their next chunk, by stream and epoch. A session never serves another
 /// epoch: its application name says for whom it writes.
 pub(crate) struct WriterPool {
-    connector: Arc<Connector>,
+    sessions: Arc<SessionPool>,
     money_digits: u8,
     idle: Mutex<BTreeMap<(String, i64), Vec<Writing>>>,
     /// Processes of the server whose writers were given up. Where the network has swallowed our
@@ -86,8 +87,8 @@ enum Rows {
 }
 
 impl WriterPool {
-    pub(crate) fn new(connector: Arc<Connector>, money_digits: u8) -> Self {
-        Self { connector, money_digits, idle: Mutex::default(), abandoned: Mutex::default() }
+    pub(crate) fn new(sessions: Arc<SessionPool>, money_digits: u8) -> Self {
+        Self { sessions, money_digits, idle: Mutex::default(), abandoned: Mutex::default() }
     }
 
     async fn take(&self, prepared: &Prepared) -> Result<Writing> {
@@ -102,7 +103,7 @@ impl WriterPool {
         };
         match idle {
             Some(writing) => Ok(writing),
-            None => Writing::open(&self.connector, prepared).await,
+            None => Writing::open(&self.sessions, prepared).await,
         }
     }
 
@@ -112,10 +113,18 @@ impl WriterPool {
         idle.entry(key).or_default().push(writing);
     }
 
-    /// Closes the idle sessions of a stream: no chunk of it is to come.
+    /// Lets go of the idle sessions of a stream: no chunk of it is to come.
     pub(crate) fn retire(&self, stream_id: &str) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(stream, _), _| stream != stream_id);
+        idle.retain(|(stream, _), writing| {
+            let stays = stream != stream_id;
+            if !stays {
+                for writing in writing.drain(..) {
+                    self.sessions.give_back(writing.session, Place::Outside);
+                }
+            }
+            stays
+        });
     }
 
     /// Ends what is left of writers that were given up, and waits until it has rolled back.
@@ -157,7 +166,7 @@ impl WriterPool {
     ) -> Result<Option<Receipt>> {
         let attempt = || format!("could not settle chunk {}", chunk.no.0);
         let name = session_name(&prepared.stream.stream_id, prepared.epoch);
-        let session = self.connector.open(Purpose::Chunk, Some(&name)).await?;
+        let session = self.sessions.take(Purpose::Chunk, Some(&name)).await?;
         let client = &session.client;
         self.end_abandoned(client, &prepared.stream.stream_id).await?;
         client
@@ -173,9 +182,9 @@ impl WriterPool {
 }
 
 impl Writing {
-    async fn open(connector: &Arc<Connector>, prepared: &Prepared) -> Result<Self> {
+    async fn open(sessions: &SessionPool, prepared: &Prepared) -> Result<Self> {
         let name = session_name(&prepared.stream.stream_id, prepared.epoch);
-        let session = connector.open(Purpose::Chunk, Some(&name)).await?;
+        let session = sessions.take(Purpose::Chunk, Some(&name)).await?;
         Ok(Self { session, paths: BTreeMap::new() })
     }
 
