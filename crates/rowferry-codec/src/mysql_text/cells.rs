@@ -1,6 +1,5 @@
 //! One column of a batch with its way of being written, chosen once per batch.
 
-use std::io::Write as _;
 use std::ops::Range;
 
 use arrow_array::{
@@ -165,7 +164,7 @@ pub(super) fn writer<'a>(
     let any = array.as_any();
     Some(match rule {
         TextRule::Integer { .. } | TextRule::Decimal { .. } => exact(rule, array)?,
-        TextRule::Float => floats(array)?,
+        TextRule::Float => floats(array, form)?,
         TextRule::Text { .. }
         | TextRule::Enum { .. }
         | TextRule::Set { .. }
@@ -275,15 +274,15 @@ fn exact<'a>(rule: &TextRule, array: &'a dyn Array) -> Option<Write<'a>> {
     }))
 }
 
-fn floats(array: &dyn Array) -> Option<Write<'_>> {
+fn floats(array: &dyn Array, form: TextForm) -> Option<Write<'_>> {
     let any = array.as_any();
     if let Some(array) = any.downcast_ref::<Float64Array>() {
-        return Some(Box::new(move |row, out| float(array.value(row), out)));
+        return Some(Box::new(move |row, out| float(array.value(row), form, out)));
     }
     // The double that a float widens to has digits that every server reads back to it; the float's
     // own shortest digits may round to a value out of range.
     if let Some(array) = any.downcast_ref::<Float32Array>() {
-        return Some(Box::new(move |row, out| float(array.value(row).into(), out)));
+        return Some(Box::new(move |row, out| float(array.value(row).into(), form, out)));
     }
     Integers::new(array).map(Integers::writer)
 }
@@ -315,13 +314,15 @@ fn vector(lists: &ListArray, floats: &Float32Array, row: usize) -> Vec<u8> {
     (from..upto).flat_map(|index| floats.value(index).to_le_bytes()).collect()
 }
 
-fn float(value: f64, out: &mut Pen<'_>) {
-    // The longest double, -1.2345678901234567e-308, has 24 characters.
-    let mut text = [0; 32];
-    let mut rest = text.as_mut_slice();
-    write!(rest, "{value:e}").unwrap_or_default();
-    let length = 32 - rest.len();
-    out.put(text, length);
+/// The shortest digits that mean the same double. A literal without an exponent would be a decimal,
+/// which has no negative zero.
+fn float(value: f64, form: TextForm, out: &mut Pen<'_>) {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    out.bytes(text.as_bytes());
+    if form == TextForm::Insert && !text.contains('e') {
+        out.put(*b"e0", 2);
+    }
 }
 
 /// Texts. All those of `rows` are looked through at once, many bytes at a time, for signs that must

@@ -210,7 +210,7 @@ fn cell(rule: &TextRule, array: &dyn Array, row: usize, form: TextForm) -> Vec<u
                 Some(array) => array.value(row),
                 None => array.as_primitive::<Float32Type>().value(row).into(),
             };
-            format!("{value:e}").into_bytes()
+            float(value, form).into_bytes()
         }
         TextRule::Text { .. } => {
             let text = array.as_string::<i32>().value(row).as_bytes();
@@ -421,4 +421,21 @@ fn decimals_at_every_boundary_are_written_as_their_text() {
         TextEncoder::new(vec![column], TextForm::Load).append(&batch, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), String::from_utf8(naive).unwrap(), "{scale}");
     }
+}
+
+/// Of two texts that are equally short and equally near the library may take the other one, so that
+/// what is asked for is a double's shortest text: it reads back, and has no more digits than the
+/// standard library's.
+fn float(value: f64, form: TextForm) -> String {
+    let mut text = zmij::Buffer::new().format(value).to_owned();
+    assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
+    let digits = |text: &str| {
+        let mantissa = text.split('e').next().unwrap().replace(['-', '.'], "");
+        mantissa.trim_matches('0').len()
+    };
+    assert!(digits(&text) <= digits(&format!("{value:e}")), "{text}");
+    if form == TextForm::Insert && !text.contains('e') {
+        text.push_str("e0");
+    }
+    text
 }

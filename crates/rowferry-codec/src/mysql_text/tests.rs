@@ -110,7 +110,7 @@ fn numbers_keep_every_digit() {
     let floats = Float32Array::from(vec![f32::MAX, 0.1]);
     assert_eq!(
         written(TextRule::Float, Arc::new(floats)),
-        "3.4028234663852886e38\n1.0000000149011612e-1\n"
+        "3.4028234663852886e+38\n0.10000000149011612\n"
     );
     let bits = UInt64Array::from(vec![513]);
     assert_eq!(written(TextRule::Bits { bits: 10 }, Arc::new(bits)), "\u{2}\u{1}\n");
