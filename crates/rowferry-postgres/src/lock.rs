@@ -74,8 +74,14 @@ impl PgStreamLock {
         target: TableRef,
         progress: Progress,
     ) -> Result<Self> {
-        let name = format!("rowferry:{}:lock", spec.stream_id);
-        let holder = Arc::new(pool.take(Purpose::Lock, Some(&name)).await?);
+        let (lock, own) =
+            (format!("rowferry:{}:lock", spec.stream_id), session_name(&spec.stream_id, 0));
+        // Both at once: a login takes several round trips.
+        let (holder, work) = tokio::try_join!(
+            pool.take(Purpose::Lock, Some(&lock)),
+            pool.take(Purpose::Write, Some(&own)),
+        )?;
+        let holder = Arc::new(holder);
         take_locks(&holder, spec, &target).await?;
         let alive = Arc::new(AtomicBool::new(true));
         let heart = spawn("postgres heartbeat", beat(Arc::downgrade(&holder), Arc::clone(&alive)));
@@ -87,7 +93,7 @@ impl PgStreamLock {
             progress,
             holder: Some(holder),
             alive,
-            work: None,
+            work: Some(work),
             seen: SeenState::default(),
             finish: Finish::default(),
             _heart: heart,
@@ -258,8 +264,11 @@ impl PgStreamLock {
         self.other_stream(&session).await?;
         self.end_sessions(&session).await?;
         let attempt = || format!("could not claim table {}", self.target);
-        session.client.batch_execute("begin").await.map_err(failed(attempt()))?;
-        let row = self.locked_row(&session).await?;
+        // Sent together, answered in order: one round trip.
+        let begin = session.client.batch_execute("begin");
+        let (begun, row) = tokio::join!(begin, self.locked_row(&session));
+        begun.map_err(failed(attempt()))?;
+        let row = row?;
         // An error leaves the session, and its transaction rolls back.
         self.seen.check(row, &self.target)?;
         let (run, epoch, phase) = self.raise(&session, start).await?;

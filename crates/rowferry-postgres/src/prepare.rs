@@ -106,8 +106,7 @@ pub(crate) async fn prepare(
     let mut prepared = Prepared::of(plan, claim, target.clone(), load_table);
     let client = &session.client;
     let attempt = || format!("could not prepare table {}", prepared.load_table);
-    client.batch_execute("begin").await.map_err(failed(attempt()))?;
-    progress.fence(client, &RunOf::prepared(&prepared)).await?;
+    progress.begin_fenced(client, &RunOf::prepared(&prepared)).await?;
     let found = exists(client, &prepared.load_table).await?;
     let expected = claim.receipts.iter().any(|receipt| receipt.totals.rows_written > 0);
     if !found {

@@ -172,7 +172,6 @@ impl Progress {
         condition: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<StreamState>> {
-        self.check_format(client).await?;
         let query = format!(
             "select s.stream_id, s.job, s.source_table, s.target_table, s.run, s.epoch, s.run_key, \
                  s.phase, s.plan_fingerprint, s.staging_name, s.watermark, \
@@ -188,10 +187,12 @@ impl Progress {
             self.stream(),
             self.chunk(),
         );
-        let rows = client
-            .query_typed(&query, parameters)
-            .await
-            .map_err(failed("could not read the progress of streams"))?;
+        let rows = async {
+            let rows = client.query_typed(&query, parameters).await;
+            rows.map_err(failed("could not read the progress of streams"))
+        };
+        // In one round trip. Tables of a later version fail the first one before the other.
+        let ((), rows) = tokio::try_join!(self.check_format(client), rows)?;
         rows.iter().map(state).collect()
     }
 
@@ -305,6 +306,14 @@ impl Progress {
             )));
         }
         Ok(())
+    }
+
+    /// Begins a transaction and does what [`Self::fence`] does, both in one round trip.
+    pub(crate) async fn begin_fenced(&self, client: &Client, run: &RunOf<'_>) -> Result<Phase> {
+        let begin = client.batch_execute("begin");
+        let (begun, phase) = tokio::join!(begin, self.fence(client, run));
+        begun.map_err(failed("could not begin a transaction"))?;
+        phase
     }
 
     /// Locks the stream row for the rest of the transaction and returns its phase, if the epoch

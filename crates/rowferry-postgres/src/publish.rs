@@ -46,8 +46,7 @@ pub(crate) async fn seal(
 ) -> Result<Sealed> {
     let client = &session.client;
     let attempt = || format!("could not seal table {}", prepared.load_table);
-    client.batch_execute("begin").await.map_err(failed(attempt()))?;
-    if progress.fence(client, &RunOf::prepared(prepared)).await? == Phase::Done {
+    if progress.begin_fenced(client, &RunOf::prepared(prepared)).await? == Phase::Done {
         client.batch_execute("rollback").await.map_err(failed(attempt()))?;
         return Ok(Sealed::default());
     }
@@ -210,8 +209,7 @@ pub(crate) async fn publish(
     watermark: Option<&str>,
 ) -> Result<Published> {
     let attempt = || format!("could not publish table {}", prepared.target);
-    client.batch_execute("begin").await.map_err(failed(attempt()))?;
-    let phase = progress.fence(client, &RunOf::prepared(prepared)).await?;
+    let phase = progress.begin_fenced(client, &RunOf::prepared(prepared)).await?;
     let loaded = loaded(client, progress, prepared).await?;
     let rows = match prepared.load {
         LoadInto::StagingReplace => Some(loaded.rows),
