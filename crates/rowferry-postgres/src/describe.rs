@@ -67,10 +67,11 @@ pub(crate) async fn describe(
     relation: &Relation,
     money_digits: u8,
 ) -> Result<TableSchema> {
-    // Eight questions at once make a large future, too large for the stacks of those who wait.
+    // Nine questions at once make a large future, too large for the stacks of those who wait.
     let questions = Box::pin(async {
         tokio::try_join!(
             TypeCatalog::of_table(&session.client, relation.oid),
+            rows(session, relation, COLUMNS),
             keys(session, relation),
             indexes(session, relation),
             size(session, relation),
@@ -80,9 +81,10 @@ pub(crate) async fn describe(
             objects::untranslated(session, relation),
         )
     });
-    let (types, keys, indexes, size, foreign_keys, checks, next_identity, untranslated) =
+    let (types, columns, keys, indexes, size, foreign_keys, checks, next_identity, untranslated) =
         questions.await?;
-    let columns = columns(session, relation, &types, money_digits).await?;
+    let columns: Vec<Column> =
+        columns.iter().map(|row| column(row, &types, money_digits)).collect::<Result<_>>()?;
     let mut needed: Vec<TypeDefinition> = Vec::new();
     for need in columns.iter().flat_map(|column| &column.native.needs) {
         if !needed.contains(need) {
@@ -115,35 +117,27 @@ pub(crate) async fn rows(session: &Session, relation: &Relation, sql: &str) -> R
         .map_err(failed(format!("could not describe table {}", relation.table)))
 }
 
-async fn columns(
-    session: &Session,
-    relation: &Relation,
-    types: &TypeCatalog,
-    money_digits: u8,
-) -> Result<Vec<Column>> {
-    const COLUMNS: &str = "select a.attname::text, a.atttypid, a.atttypmod, \
-             pg_catalog.format_type(a.atttypid, a.atttypmod), \
-             a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, \
-             a.attgenerated::text, \
-             case when c.relkind in ('r', 'p') then pg_catalog.pg_get_serial_sequence( \
-                 pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname) end, \
-             case when a.attcollation = 0 then null \
-                 when l.collname = 'default' then (select db.datcollate \
-                     || coalesce('@' || (pg_catalog.to_jsonb(db) ->> 'datcollversion'), '') \
-                     from pg_catalog.pg_database db where db.datname = pg_catalog.current_database()) \
-                 else l.collname::text || coalesce('@' || l.collversion, '') \
-                     || case pg_catalog.to_jsonb(l) ->> 'collisdeterministic' \
-                         when 'false' then ' nondeterministic' else '' end end, \
-             pg_catalog.col_description(a.attrelid, a.attnum) \
-         from pg_catalog.pg_attribute a \
-         join pg_catalog.pg_class c on c.oid = a.attrelid \
-         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum \
-         left join pg_catalog.pg_collation l on l.oid = a.attcollation \
-         where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum";
-    let found = rows(session, relation, COLUMNS).await?;
-    found.iter().map(|row| column(row, types, money_digits)).collect()
-}
+/// Columns of a relation, in their order.
+const COLUMNS: &str = "select a.attname::text, a.atttypid, a.atttypmod, \
+         pg_catalog.format_type(a.atttypid, a.atttypmod), \
+         a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), a.attidentity::text, \
+         a.attgenerated::text, \
+         case when c.relkind in ('r', 'p') then pg_catalog.pg_get_serial_sequence( \
+             pg_catalog.format('%I.%I', n.nspname, c.relname), a.attname) end, \
+         case when a.attcollation = 0 then null \
+             when l.collname = 'default' then (select db.datcollate \
+                 || coalesce('@' || (pg_catalog.to_jsonb(db) ->> 'datcollversion'), '') \
+                 from pg_catalog.pg_database db where db.datname = pg_catalog.current_database()) \
+             else l.collname::text || coalesce('@' || l.collversion, '') \
+                 || case pg_catalog.to_jsonb(l) ->> 'collisdeterministic' \
+                     when 'false' then ' nondeterministic' else '' end end, \
+         pg_catalog.col_description(a.attrelid, a.attnum) \
+     from pg_catalog.pg_attribute a \
+     join pg_catalog.pg_class c on c.oid = a.attrelid \
+     join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+     left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum \
+     left join pg_catalog.pg_collation l on l.oid = a.attcollation \
+     where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
 fn column(row: &Row, types: &TypeCatalog, money_digits: u8) -> Result<Column> {
     let (oid, modifier): (u32, i32) = (row.get(1)?, row.get(2)?);

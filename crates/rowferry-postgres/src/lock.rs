@@ -21,7 +21,7 @@ use rowferry_core::{
     SeenState, StreamLock, StreamSpec, StreamState, TablePlan, TableRef,
 };
 use rowferry_runtime::{LockTries, Task, heartbeat, spawn};
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::blockers;
 use crate::config::Purpose;
@@ -390,11 +390,11 @@ impl StreamLock for PgStreamLock {
             self.seen.note(None);
             return Ok(None);
         }
-        self.other_stream(&session).await?;
-        let states = self
-            .progress
-            .states(&session.client, "s.stream_id = $1", &[(&self.spec.stream_id, Type::TEXT)])
-            .await?;
+        let own = [(&self.spec.stream_id as &(dyn ToSql + Sync), Type::TEXT)];
+        let ((), states) = tokio::try_join!(
+            self.other_stream(&session),
+            self.progress.states(&session.client, "s.stream_id = $1", &own),
+        )?;
         self.work = Some(session);
         let state = states.into_iter().next();
         self.seen.note(state.as_ref());

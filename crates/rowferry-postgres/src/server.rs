@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rowferry_core::{CheckLine, Endpoint, Result};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::config::Purpose;
 use crate::error::failed;
@@ -18,11 +18,21 @@ pub(crate) struct Server {
     pub(crate) connector: Arc<Connector>,
     pub(crate) pool: Arc<SessionPool>,
     questions: Mutex<Option<Arc<Session>>>,
+    identity: OnceCell<String>,
     /// The login's own search path, of schemas that exist.
     pub(crate) schemas: Vec<String>,
     /// Fraction digits of the database's currency.
     pub(crate) money_digits: u8,
 }
+
+/// Begins a transaction with the login's own search path and the database's own currency.
+const OWN_SETTINGS: &str = "begin; set local search_path to default; \
+     select pg_catalog.set_config('lc_monetary', s.reset_val, true) \
+         from pg_catalog.pg_settings s where s.name = 'lc_monetary'";
+
+/// Fraction digits of `money`, which depend on the database's own `lc_monetary` and are part of no
+/// value.
+const MONEY_DIGITS: &str = "select pg_catalog.scale('0'::pg_catalog.money::pg_catalog.numeric)";
 
 impl Server {
     pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Self> {
@@ -38,17 +48,24 @@ impl Server {
                  where not pg_catalog.has_schema_privilege(n.oid, 'usage') order by p.place)";
         let connector = Connector::new(endpoint)?;
         let session = connector.open(Purpose::Read, None).await?;
-        let attempt = || failed("could not read the search path");
-        // Our sessions have a path of their own.
-        let own_path = "begin; set local search_path to default";
-        session.client.batch_execute(own_path).await.map_err(attempt())?;
-        let schemas = session.client.query_typed_one(SCHEMAS, &[]).await.map_err(attempt())?;
-        let schemas = schemas.get(0)?;
-        let money_digits = money_digits(&session).await?;
-        session.client.batch_execute("rollback").await.map_err(attempt())?;
-        let pool = SessionPool::new(&connector);
-        let questions = Mutex::new(Some(Arc::new(session)));
-        Ok(Self { connector, pool, questions, schemas, money_digits })
+        // Our sessions have a path and a locale of their own. Sent together, answered in order: one
+        // round trip.
+        let ((), schemas, digits, ()) = tokio::try_join!(
+            session.client.batch_execute(OWN_SETTINGS),
+            session.client.query_typed_one(SCHEMAS, &[]),
+            session.client.query_typed_one(MONEY_DIGITS, &[]),
+            session.client.batch_execute("rollback"),
+        )
+        .map_err(failed("could not read the settings of this login"))?;
+        let money_digits = u8::try_from(digits.get::<i32>(0)?).unwrap_or(2);
+        Ok(Self {
+            pool: SessionPool::new(&connector),
+            connector,
+            questions: Mutex::new(Some(Arc::new(session))),
+            identity: OnceCell::new(),
+            schemas: schemas.get(0)?,
+            money_digits,
+        })
     }
 
     /// The session for catalogue queries; it resolves names by `pg_catalog` alone.
@@ -71,6 +88,10 @@ impl Server {
     /// services), the database's number stands in: it survives a rename of the host, and a dropped
     /// and recreated database gets another one.
     pub(crate) async fn identity(&self) -> Result<String> {
+        self.identity.get_or_try_init(|| self.ask_identity()).await.cloned()
+    }
+
+    async fn ask_identity(&self) -> Result<String> {
         const CONTROL: &str = "select system_identifier::text from pg_catalog.pg_control_system()";
         const DATABASE: &str = "select datname::text, oid::text \
              from pg_catalog.pg_database where datname = pg_catalog.current_database()";
@@ -103,18 +124,4 @@ impl Server {
             fatal: old,
         })
     }
-}
-
-/// Fraction digits of `money`, which depend on the database's own `lc_monetary` and are part of no
-/// value. Our sessions use the locale C, so it is asked for with the database's own, to the end of
-/// the transaction.
-async fn money_digits(session: &Session) -> Result<u8> {
-    const OWN: &str = "select pg_catalog.set_config('lc_monetary', s.reset_val, true) \
-         from pg_catalog.pg_settings s where s.name = 'lc_monetary'";
-    const DIGITS: &str = "select pg_catalog.scale('0'::pg_catalog.money::pg_catalog.numeric)";
-    let attempt = || failed("could not read the digits of money");
-    let client = &session.client;
-    client.query_typed(OWN, &[]).await.map_err(attempt())?;
-    let digits: i32 = client.query_typed_one(DIGITS, &[]).await.map_err(attempt())?.get(0)?;
-    Ok(u8::try_from(digits).unwrap_or(2))
 }

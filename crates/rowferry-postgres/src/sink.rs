@@ -101,12 +101,12 @@ impl Sink for PostgresSink {
             )
             .with_next("Name another target."));
         }
-        Ok(Some(TargetTable {
-            schema: describe::describe(&session, &relation, self.server.money_digits).await?,
-            dependents: shape::dependents(&session.client, &relation.table).await?,
-            references: shape::references(&session.client, &relation.table).await?,
-            transactional: true,
-        }))
+        let (schema, dependents, references) = tokio::try_join!(
+            describe::describe(&session, &relation, self.server.money_digits),
+            shape::dependents(&session.client, &relation.table),
+            shape::references(&session.client, &relation.table),
+        )?;
+        Ok(Some(TargetTable { schema, dependents, references, transactional: true }))
     }
 
     fn plan_column(&self, wish: &ColumnWish<'_>) -> Result<ColumnChoice, PlanProblem> {

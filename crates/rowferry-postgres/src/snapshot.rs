@@ -91,26 +91,25 @@ impl PgSnapshot {
         };
         let attempt = || format!("could not open a read view of table {}", relation.table);
         let session = pool.take(Purpose::Read, None).await?;
-        session.client.batch_execute(BEGIN).await.map_err(failed(attempt()))?;
         // Only tables can be locked; what lies below a view cannot be known from here.
         let lock = matches!(relation.kind, 'r' | 'p')
             .then(|| format!("lock table {} in access share mode", sql::table(&relation.table)));
-        if let Some(lock) = &lock {
-            session.client.batch_execute(lock).await.map_err(failed(attempt()))?;
-        }
-        let shape = altered::shape(&session.client, &relation.table).await?;
+        // The lock comes before the first query, which opens the view. Sent together, answered in
+        // order: one round trip.
+        let begin: Vec<&str> = std::iter::once(BEGIN).chain(lock.as_deref()).collect();
+        let begin = begin.join("; ");
+        let begin = async { session.client.batch_execute(&begin).await.map_err(failed(attempt())) };
+        let ((), shape, horizon, blocks, snapshot_id) = tokio::try_join!(
+            begin,
+            altered::shape(&session.client, &relation.table),
+            horizon(&session, attempt()),
+            async { if as_table { blocks(&session, relation).await } else { Ok(None) } },
+            async { if as_table { export(&session, attempt()).await.map(Some) } else { Ok(None) } },
+        )?;
         if let Some(change) = shape.change_since_plan(&table.columns) {
             return Err(source_altered(&relation.table, &change));
         }
-        let horizon = horizon(&session, attempt()).await?;
-        let blocks = if as_table { blocks(&session, relation).await? } else { None };
-        let (coordinator, idle) = if as_table {
-            let snapshot_id: String = session
-                .client
-                .query_typed_one("select pg_catalog.pg_export_snapshot()", &[])
-                .await
-                .map_err(failed(attempt()))?
-                .get(0)?;
+        let (coordinator, idle) = if let Some(snapshot_id) = snapshot_id {
             (Some(Coordinator { session, snapshot_id }), Vec::new())
         } else {
             session.client.batch_execute("commit").await.map_err(failed(attempt()))?;
@@ -127,6 +126,12 @@ impl PgSnapshot {
         };
         Ok(Self { view: Arc::new(view), compute, horizon, blocks })
     }
+}
+
+/// The name under which other sessions enter the view.
+async fn export(session: &Session, attempt: String) -> Result<String> {
+    const EXPORT: &str = "select pg_catalog.pg_export_snapshot()";
+    session.client.query_typed_one(EXPORT, &[]).await.map_err(failed(attempt))?.get(0)
 }
 
 /// The transaction clock as the view sees it. The old name of the function works on all versions.
