@@ -13,8 +13,9 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::flags::{Control, Limits, Output, ProgressWord, RunOutput, Shape, TableNames, Talk};
+use crate::sync_args::SyncCommand;
 use crate::units;
-use crate::verify_args::{RepairCommand, SyncCommand, VerifyCommand};
+use crate::verify_args::{RepairCommand, VerifyCommand};
 
 /// Moves tables between databases: exactly, chunk by chunk, resumable.
 #[derive(Debug, Parser)]
@@ -46,7 +47,7 @@ pub(crate) enum Command {
     Verify(Box<VerifyCommand>),
     /// Say or run the statements that make the rows of a target those of its source
     Repair(Box<RepairCommand>),
-    /// Compare two databases under the name that edg's users know
+    /// Fill two databases with the same rows, compare them, and clean up
     Sync(SyncCommand),
     /// Connect to both ends and say what is missing
     Check(CheckArgs),

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
-use crate::args::Rest;
 use crate::flags::{ConsistencyWord, Output, TableNames};
 use crate::units;
 
@@ -35,25 +34,6 @@ pub(crate) struct RepairCommand {
     pub(crate) apply: bool,
     #[command(flatten)]
     pub(crate) undo: Undo,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    rowferry sync verify --source-url env:SHOP_URL --target-url env:LAKE_URL --tables users\n  \
-    rowferry sync verify env:SHOP_URL env:LAKE_URL --tables users,orders --wait 5s")]
-pub(crate) struct SyncCommand {
-    #[command(subcommand)]
-    pub(crate) action: SyncAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SyncAction {
-    /// The same as `rowferry verify`
-    Verify(Box<VerifyCommand>),
-    #[command(hide = true)]
-    Run(Rest),
-    #[command(hide = true)]
-    Down(Rest),
 }
 
 /// Where the statements go that undo a repair.

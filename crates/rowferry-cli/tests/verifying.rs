@@ -360,15 +360,6 @@ fn rows_that_arrive_late_are_waited_for() {
 }
 
 #[test]
-fn what_is_not_there_yet_of_sync_is_said() {
-    let world = World::new();
-    for action in ["run", "down"] {
-        let told = world.run(&["sync", action, "--rng-seed", "42"]).expect(78);
-        assert_eq!(told.slugs(), ["not-supported-yet"]);
-    }
-}
-
-#[test]
 fn a_table_that_is_far_larger_on_one_side_is_cut_there() {
     let world = World::new();
     world.orders("a.db", 0);

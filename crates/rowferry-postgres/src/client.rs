@@ -7,7 +7,7 @@
 //! works for this one.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -16,10 +16,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
 use rowferry_codec::pgcopy::{CodecError, RawTuples, Sum, Tuples};
+use rowferry_core::ScriptAnswer;
 use rowferry_runtime::{Silent, within};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{CopyInSink, CopyOutStream, Error, Statement};
+use tokio_postgres::{CopyInSink, CopyOutStream, Error, SimpleQueryMessage, Statement};
 
 use crate::config::Purpose;
 use crate::row::Row;
@@ -119,6 +120,15 @@ impl Client {
         self.within(self.inner.batch_execute(statements)).await
     }
 
+    /// Runs what a person wrote, and keeps `rows_max` of its rows.
+    pub(crate) async fn script(
+        &self,
+        statement: &str,
+        rows_max: usize,
+    ) -> Result<ScriptAnswer, CallError> {
+        self.within(script(&self.inner, statement, rows_max)).await
+    }
+
     pub(crate) async fn execute_typed(
         &self,
         statement: &str,
@@ -214,6 +224,30 @@ impl Client {
             answer.is_ok_and(|row| row.get(0).unwrap_or(false))
         })
     }
+}
+
+async fn script(
+    client: &tokio_postgres::Client,
+    statement: &str,
+    rows_max: usize,
+) -> Result<ScriptAnswer, Error> {
+    let mut messages = pin!(client.simple_query_raw(statement).await?);
+    let mut answer = ScriptAnswer::default();
+    while let Some(message) = messages.next().await {
+        match message? {
+            SimpleQueryMessage::RowDescription(columns) => {
+                answer.start_rows(columns.iter().map(|column| column.name().to_owned()).collect());
+            }
+            SimpleQueryMessage::Row(row) => {
+                let values = (0..row.len()).map(|index| Ok(row.try_get(index)?.map(str::to_owned)));
+                answer.take(values.collect::<Result<_, Error>>()?, rows_max);
+            }
+            SimpleQueryMessage::CommandComplete(rows) => answer.rows_changed += rows,
+            // The driver's list is open.
+            _ => {}
+        }
+    }
+    Ok(answer)
 }
 
 /// A COPY into a table.

@@ -41,6 +41,7 @@ mod read;
 mod read_script;
 mod rights;
 mod row;
+mod script;
 mod server;
 mod session;
 mod shape;
@@ -56,5 +57,6 @@ mod ways;
 mod wire;
 mod write;
 
+pub use script::PostgresScript;
 pub use sink::PostgresSink;
 pub use source::PostgresSource;

@@ -11,6 +11,7 @@ mod run;
 mod state;
 mod status;
 mod stream_view;
+mod sync;
 mod tables;
 mod unlock;
 mod verify;
@@ -20,7 +21,7 @@ use crate::args::{Cli, Command, Later};
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
 use crate::flags::OutputFormat;
-use crate::verify_args::SyncAction;
+use crate::sync_args::SyncAction;
 
 /// Runs the command that was asked for.
 pub(crate) fn dispatch(cli: Cli) -> Ending {
@@ -32,8 +33,8 @@ pub(crate) fn dispatch(cli: Cli) -> Ending {
         Command::Repair(args) => verify::repair(&args, cli.talk.verbose > 0),
         Command::Sync(args) => match args.action {
             SyncAction::Verify(args) => verify::run(&args, cli.talk.verbose > 0),
-            SyncAction::Run(_) => later("sync run"),
-            SyncAction::Down(_) => later("sync down"),
+            SyncAction::Run(args) => sync::run(&args),
+            SyncAction::Down(args) => sync::down(&args),
         },
         Command::Check(args) => told(check::run(&args), args.output.output),
         Command::Tables(args) => told(tables::run(&args), args.output.output),

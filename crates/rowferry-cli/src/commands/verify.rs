@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rowferry_core::{Endpoint, EndpointKind, Job, TableRef};
+use rowferry_core::{Job, TableRef};
 use rowferry_engine::{JobEnds, TableTask, expand};
 use rowferry_runtime::{ComputePool, Jitter};
 use rowferry_verify::{Difference, TablePair, TableVerdict, VerifyContext, VerifyEnds, compare};
 
 use crate::block_on::block_on;
+use crate::edg_ends::{End, variables_name_both};
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
 use crate::flags::{Limits, Shape};
@@ -61,7 +62,8 @@ fn carry_out(args: &VerifyArgs, repair: Option<RepairWord>, undo: &Path, verbose
 
 /// What is to be compared, from a job file or from the command.
 fn verifications(args: &VerifyArgs) -> Result<Vec<Verification>> {
-    let from_file = args.places == Places::default() && args.ends.len() < 2 && !edg_names_ends();
+    let from_file =
+        args.places == Places::default() && args.ends.len() < 2 && !variables_name_both();
     let mut found = if from_file { of_file(args)? } else { vec![of_command(args)?] };
     for verification in &mut found {
         let job = &mut verification.job;
@@ -97,60 +99,18 @@ fn of_command(args: &VerifyArgs) -> Result<Verification> {
             "Give the job file alone, or leave --job out.",
         ));
     }
-    let place = |at: usize, flag: &Option<String>, word: &str| {
-        let given = args.ends.get(at).or(flag.as_ref()).cloned().or_else(|| edg(word, "URL"));
-        given.ok_or_else(|| {
-            let flag = word.to_lowercase();
-            Failure::usage(
-                "no-end",
-                format!("the {flag} is not named"),
-                format!("Name it as an argument, with --{flag}-url, or in EDG_{word}_URL."),
-            )
-        })
-    };
-    let source = place(0, &args.places.source_url, "SOURCE")?;
-    let target = place(1, &args.places.target_url, "TARGET")?;
+    let places = &args.places;
+    let source = End::Source.place(args.ends.first().or(places.source_url.as_ref()))?;
+    let target = End::Target.place(args.ends.get(1).or(places.target_url.as_ref()))?;
     let (job, _) = super::copy::job(
         "verify",
         (source.as_str(), target.as_str(), args.config.as_deref()),
         &args.tables,
         false,
     )?;
-    check_driver("source", &job.source, args.places.source_driver.as_ref(), "SOURCE")?;
-    check_driver("target", &job.target, args.places.target_driver.as_ref(), "TARGET")?;
+    End::Source.check_driver(&job.source, places.source_driver.as_ref())?;
+    End::Target.check_driver(&job.target, places.target_driver.as_ref())?;
     Ok(Verification { job, of_file: false })
-}
-
-/// A variable under which edg's users name an end.
-fn edg(word: &str, what: &str) -> Option<String> {
-    std::env::var(format!("EDG_{word}_{what}")).ok().filter(|value| !value.is_empty())
-}
-
-fn edg_names_ends() -> bool {
-    edg("SOURCE", "URL").is_some() && edg("TARGET", "URL").is_some()
-}
-
-/// Refuses a URL of another database than the driver that was named for it.
-fn check_driver(end: &str, endpoint: &Endpoint, flag: Option<&String>, word: &str) -> Result<()> {
-    const DRIVERS: [(&str, EndpointKind); 7] = [
-        ("pgx", EndpointKind::Postgres),
-        ("postgres", EndpointKind::Postgres),
-        ("postgresql", EndpointKind::Postgres),
-        ("mysql", EndpointKind::Mysql),
-        ("mariadb", EndpointKind::Mysql),
-        ("sqlite", EndpointKind::Sqlite),
-        ("sqlite3", EndpointKind::Sqlite),
-    ];
-    let Some(driver) = flag.cloned().or_else(|| edg(word, "DRIVER")) else { return Ok(()) };
-    match DRIVERS.iter().find(|(name, _)| *name == driver) {
-        None => Err(Failure::not_supported_yet(&format!("--{end}-driver {driver}"))),
-        Some((_, kind)) if *kind != endpoint.kind => Err(Failure::usage(
-            "wrong-driver",
-            format!("the {end} is {}, but its driver is {driver}", endpoint.kind.word()),
-            format!("Leave --{end}-driver out: the URL says it."),
-        )),
-        Some(_) => Ok(()),
-    }
 }
 
 async fn verify_all(asked: &Asked<'_>, jobs: &[Verification]) -> Result<VerifyReport> {

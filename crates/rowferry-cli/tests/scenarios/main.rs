@@ -72,6 +72,7 @@ mod rogue;
 mod roles;
 mod round_trip;
 mod run_again;
+mod seeded;
 mod set_aside;
 mod signals;
 mod start_at_once;
