@@ -142,10 +142,11 @@ impl ScriptRun<'_> {
         (first, last): (u64, u64),
         mut error: ConnectorError,
     ) -> Failure {
-        error.message = format!("{} failed", self.name(place));
-        if place.statement.batch.is_some() {
-            error.message += &format!(" with rows {first} to {last}");
-        }
+        let name = self.name(place);
+        error.message = match place.statement.batch {
+            Some(_) => format!("{name} failed with rows {first} to {last}"),
+            None => format!("{name} failed"),
+        };
         // Each statement is a transaction of its own, so nothing waits for a COMMIT's answer.
         let next = match (&error.next, error.class) {
             (Some(_), _) => None,

@@ -226,14 +226,19 @@ async fn script(
 
 /// A value of the text protocol.
 fn text_of(value: Value) -> Result<Option<String>, Error> {
-    let bytes = match value {
+    let text = match value {
         Value::NULL => return Ok(None),
-        Value::Bytes(bytes) => bytes,
-        other => return Ok(Some(other.as_sql(false))),
+        Value::Bytes(bytes) => String::from_utf8(bytes).ok(),
+        // Of the binary protocol only.
+        Value::Int(_)
+        | Value::UInt(_)
+        | Value::Float(_)
+        | Value::Double(_)
+        | Value::Date(..)
+        | Value::Time(..) => None,
     };
-    let text = String::from_utf8(bytes).map_err(|_value| {
-        std::io::Error::new(std::io::ErrorKind::InvalidData, "a value of an answer is no text")
-    });
+    let words = "a value of an answer is no text";
+    let text = text.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, words));
     Ok(Some(text?))
 }
 

@@ -200,10 +200,7 @@ impl Generator {
                 Value::Int(next.ok_or_else(|| EvaluateError::new("seq is too large"))?)
             }
             Function::SetRand => self.choose(&any(0), &any(1))?,
-            Function::Text => Value::Text(match any(0) {
-                Value::List(_) | Value::Row(_) => return Err(EvaluateError::new("no text of it")),
-                value => value.to_string(),
-            }),
+            Function::Text => text(&any(0))?,
             Function::Uniform => finite(self.between(number(0)?, number(1)?)?)?,
             Function::UniformRounded => {
                 let decimals = whole(2)?;
@@ -243,7 +240,9 @@ impl Generator {
         let weights = match weights {
             Value::Null => &[],
             Value::List(weights) => weights.as_slice(),
-            _ => return Err(wrong("takes a list of weights")),
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Row(_) => {
+                return Err(wrong("takes a list of weights"));
+            }
         };
         if weights.is_empty() {
             let items: Vec<&Value> = values.iter().collect();
@@ -274,11 +273,10 @@ impl Generator {
 impl Making<'_> {
     /// An argument before this one, by its place from 0 or its name.
     fn argument(&self, which: &Value) -> Result<Value> {
-        let index = match which {
-            Value::Text(name) => {
-                self.arguments.iter().position(|argument| argument.name.as_ref() == Some(name))
-            }
-            other => other.whole().and_then(|index| usize::try_from(index).ok()),
+        let index = if let Value::Text(name) = which {
+            self.arguments.iter().position(|argument| argument.name.as_ref() == Some(name))
+        } else {
+            which.whole().and_then(|index| usize::try_from(index).ok())
         };
         let found = index.and_then(|index| self.values.get(index)).cloned();
         found.ok_or_else(|| EvaluateError::new(format!("no argument {which} before this one")))
@@ -286,10 +284,10 @@ impl Making<'_> {
 }
 
 fn truth(value: &Value) -> Result<bool> {
-    match value {
-        Value::Bool(value) => Ok(*value),
-        other => Err(EvaluateError::new(format!("{} is neither true nor false", other.kind()))),
+    if let Value::Bool(value) = value {
+        return Ok(*value);
     }
+    Err(EvaluateError::new(format!("{} is neither true nor false", value.kind())))
 }
 
 fn field(of: &Value, name: &str) -> Result<Value> {
@@ -303,9 +301,10 @@ fn field(of: &Value, name: &str) -> Result<Value> {
 }
 
 fn float(value: &Value) -> Result<Value> {
-    let number = match value {
-        Value::Text(text) => text.trim().parse::<f64>().ok(),
-        other => other.number(),
+    let number = if let Value::Text(text) = value {
+        text.trim().parse::<f64>().ok()
+    } else {
+        value.number()
     };
     number.map_or_else(|| Err(no_number("float", value)), finite)
 }
@@ -314,10 +313,23 @@ fn float(value: &Value) -> Result<Value> {
 fn int(value: &Value) -> Result<Value> {
     let number = match value {
         Value::Text(text) => text.trim().parse::<i64>().ok(),
+        Value::Int(number) => Some(*number),
         Value::Float(number) => Value::Float(number.trunc()).whole(),
-        other => other.whole(),
+        Value::Null | Value::Bool(_) | Value::List(_) | Value::Row(_) => None,
     };
     number.map(Value::Int).ok_or_else(|| no_number("int", value))
+}
+
+fn text(value: &Value) -> Result<Value> {
+    match value {
+        Value::List(_) | Value::Row(_) => {
+            Err(EvaluateError::new(format!("string makes no text of {}", value.kind())))
+        }
+        Value::Null => Ok(Value::Null),
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => {
+            Ok(Value::Text(value.to_string()))
+        }
+    }
 }
 
 fn no_number(function: &str, value: &Value) -> EvaluateError {

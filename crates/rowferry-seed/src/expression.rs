@@ -83,7 +83,9 @@ impl Expression {
         match self {
             Self::Literal(_) | Self::Global(_) | Self::Generate(_) => {}
             Self::List(parts) | Self::Call(_, parts) => {
-                parts.iter().for_each(|part| part.each(visit));
+                for part in parts {
+                    part.each(visit);
+                }
             }
             Self::Field(of, _) | Self::Not(of) | Self::Minus(of) => of.each(visit),
             Self::Binary(_, left, right) => {

@@ -20,11 +20,12 @@ pub(crate) fn operate(operator: Operator, left: &Value, right: &Value) -> Result
         Operator::GreaterOrEqual => Value::Bool(ordered(operator, left, right)?.is_ge()),
         Operator::Plus => match (left, right) {
             (Value::Text(left), Value::Text(right)) => Value::Text(format!("{left}{right}")),
-            _ => arithmetic(operator, left, right)?,
+            _ => arithmetic(operator, (left, right), i64::checked_add, |a, b| a + b)?,
         },
-        Operator::Minus | Operator::Times | Operator::Divided | Operator::Remainder => {
-            arithmetic(operator, left, right)?
-        }
+        Operator::Minus => arithmetic(operator, (left, right), i64::checked_sub, |a, b| a - b)?,
+        Operator::Times => arithmetic(operator, (left, right), i64::checked_mul, |a, b| a * b)?,
+        Operator::Divided => quotient(left, right)?,
+        Operator::Remainder => remainder(left, right)?,
         Operator::And | Operator::Or | Operator::Coalesce => {
             return Err(mismatch(operator, left, right));
         }
@@ -40,7 +41,7 @@ fn is_equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Int(left), Value::Int(right)) => left == right,
         _ => match (left.number(), right.number()) {
-            (Some(left), Some(right)) => left.total_cmp(&right).is_eq() || left == right,
+            (Some(left), Some(right)) => left.partial_cmp(&right) == Some(Ordering::Equal),
             _ => left == right,
         },
     }
@@ -58,44 +59,40 @@ fn ordered(operator: Operator, left: &Value, right: &Value) -> Result<Ordering> 
     found.ok_or_else(|| mismatch(operator, left, right))
 }
 
-fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value> {
+/// Whole numbers stay whole; with a float among them both are floats.
+fn arithmetic(
+    operator: Operator,
+    (left, right): (&Value, &Value),
+    of_whole: impl Fn(i64, i64) -> Option<i64>,
+    of_floats: impl Fn(f64, f64) -> f64,
+) -> Result<Value> {
     if let (Value::Int(left), Value::Int(right)) = (left, right) {
-        let whole = match operator {
-            Operator::Plus => left.checked_add(*right),
-            Operator::Minus => left.checked_sub(*right),
-            Operator::Times => left.checked_mul(*right),
-            Operator::Remainder if *right == 0 => return Err(by_zero()),
-            // -2^63 % -1 is 0, though the processor cannot say so.
-            Operator::Remainder => Some(left.checked_rem(*right).unwrap_or(0)),
-            _ => return quotient(left_right(operator, *left, *right)?),
-        };
-        return whole.map(Value::Int).ok_or_else(|| {
+        return of_whole(*left, *right).map(Value::Int).ok_or_else(|| {
             EvaluateError::new(format!("a whole number is too large behind {}", operator.sign()))
         });
     }
-    let (Some(a), Some(b)) = (left.number(), right.number()) else {
-        return Err(mismatch(operator, left, right));
-    };
-    match operator {
-        Operator::Plus => finite(a + b),
-        Operator::Minus => finite(a - b),
-        Operator::Times => finite(a * b),
-        Operator::Divided => quotient((a, b)),
+    match (left.number(), right.number()) {
+        (Some(left), Some(right)) => finite(of_floats(left, right)),
         _ => Err(mismatch(operator, left, right)),
     }
 }
 
-/// Two whole numbers as floats, for the division that never is one of whole numbers.
-fn left_right(operator: Operator, left: i64, right: i64) -> Result<(f64, f64)> {
-    let (left, right) = (Value::Int(left), Value::Int(right));
-    match (operator, left.number(), right.number()) {
-        (Operator::Divided, Some(a), Some(b)) => Ok((a, b)),
-        _ => Err(mismatch(operator, &left, &right)),
+/// A division never is one of whole numbers.
+fn quotient(left: &Value, right: &Value) -> Result<Value> {
+    match (left.number(), right.number()) {
+        (Some(_), Some(0.0)) => Err(by_zero()),
+        (Some(left), Some(right)) => finite(left / right),
+        _ => Err(mismatch(Operator::Divided, left, right)),
     }
 }
 
-fn quotient((left, right): (f64, f64)) -> Result<Value> {
-    if right == 0.0 { Err(by_zero()) } else { finite(left / right) }
+fn remainder(left: &Value, right: &Value) -> Result<Value> {
+    match (left, right) {
+        (Value::Int(_), Value::Int(0)) => Err(by_zero()),
+        // -2^63 % -1 is 0, though the processor cannot say so.
+        (Value::Int(left), Value::Int(right)) => Ok(Value::Int(left.wrapping_rem(*right))),
+        _ => Err(mismatch(Operator::Remainder, left, right)),
+    }
 }
 
 /// A float, unless it is too large to be one.

@@ -71,7 +71,8 @@ fn carry_out(args: &ScriptArgs, plan: &Plan, rng_seed: Option<u64>) -> Ending {
         failure.report.saved = saved(&ran);
         if failure.report.class == "stopped" {
             // What is done is not skipped the next time.
-            failure.report.next = "Run `sync down`, and then the same command again.".to_owned();
+            let next = "Run `sync down`, and then the same command again.";
+            next.clone_into(&mut failure.report.next);
         }
         report_error::print(&failure.report);
         failure
