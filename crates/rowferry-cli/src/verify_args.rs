@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::flags::{ConsistencyWord, Output, TableNames};
+use crate::flags::{Output, TableNames, Waiting};
 use crate::units;
 
 #[derive(Debug, Args)]
@@ -134,16 +134,6 @@ pub(crate) struct Reading {
     /// Rows of such a stretch
     #[arg(long, value_name = "ROWS", value_parser = units::count)]
     pub(crate) chunk_rows: Option<u64>,
-    /// How far one read view reaches
-    #[arg(long, value_enum, value_name = "SCOPE")]
-    pub(crate) consistency: Option<ConsistencyWord>,
-    /// Retry transient failures this long
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
-    pub(crate) retry_for: Option<Duration>,
-    /// Give up connecting after this long; 0 never
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
-    pub(crate) connect_timeout: Option<Duration>,
-    /// Give up a connection that is silent this long; 0 never
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
-    pub(crate) progress_timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }

@@ -1,6 +1,6 @@
 //! `verify`: compares the tables of two databases, and says exactly where they differ.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,27 +15,35 @@ use crate::ending::Ending;
 use crate::failure::{Failure, Result};
 use crate::flags::{Limits, Shape};
 use crate::repairs::{Repairs, UndoFile};
+use crate::signals::Signals;
 use crate::verify_args::{Places, Reading, RepairCommand, RepairWord, VerifyArgs, VerifyCommand};
 use crate::verify_page::{LINES_MAX, page};
 use crate::verify_view::{Printer, TableResult, VerifyReport, lines};
-use crate::{context, job_file, out, registry, settle};
+use crate::{context, job_file, out, registry, same_table, settle};
 
 /// How long rows of live tables may differ. Guessed: replication that is further behind is looked into.
 const SETTLE_FOR: Duration = Duration::from_secs(10);
 
 /// Two databases and what of them is compared.
-struct Verification {
+pub(super) struct Verification {
     job: Job,
     /// From a job file; else the tables stand in the command.
     of_file: bool,
 }
 
+impl Verification {
+    /// The job's name.
+    pub(super) fn name(&self) -> &str {
+        &self.job.name
+    }
+}
+
 /// What is asked for, beside what is compared.
-struct Asked<'a> {
-    args: &'a VerifyArgs,
-    repair: Option<RepairWord>,
-    undo: &'a Path,
-    printer: Printer,
+pub(super) struct Asked<'a> {
+    pub(super) args: &'a VerifyArgs,
+    pub(super) repair: Option<RepairWord>,
+    pub(super) undo: &'a Path,
+    pub(super) printer: Printer,
 }
 
 pub(super) fn run(command: &VerifyCommand, verbose: bool) -> Ending {
@@ -52,11 +60,28 @@ fn carry_out(args: &VerifyArgs, repair: Option<RepairWord>, undo: &Path, verbose
     let output = args.output.output;
     let script = repair == Some(RepairWord::Sql);
     let asked = Asked { args, repair, undo, printer: Printer { output, verbose, script } };
+    let mut report = VerifyReport::new(args.equality.strict, args.equality.allow_empty);
     let verified =
-        verifications(args).and_then(|jobs| block_on(Box::pin(verify_all(&asked, &jobs))));
+        verifications(args).and_then(|jobs| block_on(verify_until(&asked, &jobs, &mut report)));
     match verified {
-        Ok(report) => report.ending(output),
+        Ok(()) => report.ending(output),
         Err(failure) => Ending::failed(&failure, output),
+    }
+}
+
+/// Compares everything, unless a signal comes before the end: what was found until then is kept.
+pub(super) async fn verify_until(
+    asked: &Asked<'_>,
+    jobs: &[Verification],
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let signals = Signals::at_once(asked.printer.output)?;
+    match signals.or(Box::pin(verify_all(asked, jobs, report))).await {
+        Err(failure) if signals.reason() == Some(failure.exit_code) => {
+            report.stop(failure);
+            Ok(())
+        }
+        verified => verified,
     }
 }
 
@@ -64,31 +89,35 @@ fn carry_out(args: &VerifyArgs, repair: Option<RepairWord>, undo: &Path, verbose
 fn verifications(args: &VerifyArgs) -> Result<Vec<Verification>> {
     let from_file =
         args.places == Places::default() && args.ends.len() < 2 && !variables_name_both();
-    let mut found = if from_file { of_file(args)? } else { vec![of_command(args)?] };
-    for verification in &mut found {
-        let job = &mut verification.job;
-        settle::apply(job, &Shape::default(), &limits(&args.reading))?;
+    if from_file {
+        return jobs_of_file(args).map(|(jobs, _)| jobs);
     }
-    Ok(found)
+    Ok(vec![settled(args, of_command(args)?)?])
+}
+
+fn settled(args: &VerifyArgs, mut verification: Verification) -> Result<Verification> {
+    let job = &mut verification.job;
+    settle::apply(job, &Shape::default(), &limits(&args.reading))?;
+    same_table::refuse_by_address(job)?;
+    Ok(verification)
 }
 
 fn limits(reading: &Reading) -> Limits {
     Limits {
         workers: reading.workers,
         chunk_rows: reading.chunk_rows,
-        consistency: reading.consistency,
-        retry_for: reading.retry_for,
-        connect_timeout: reading.connect_timeout,
-        progress_timeout: reading.progress_timeout,
+        waiting: reading.waiting.clone(),
         ..Limits::default()
     }
 }
 
-fn of_file(args: &VerifyArgs) -> Result<Vec<Verification>> {
+/// The jobs of a file that were asked for, and the ledger that it names.
+pub(super) fn jobs_of_file(args: &VerifyArgs) -> Result<(Vec<Verification>, Option<PathBuf>)> {
     let file = job_file::load(args.ends.first().map(std::path::Path::new))?;
     let jobs = settle::keep_jobs(file.jobs, &args.job)?;
     let jobs = settle::keep_jobs_with(jobs, &settle::only(&args.tables)?)?;
-    Ok(jobs.into_iter().map(|job| Verification { job, of_file: true }).collect())
+    let jobs = jobs.into_iter().map(|job| settled(args, Verification { job, of_file: true }));
+    Ok((jobs.collect::<Result<_>>()?, file.state))
 }
 
 fn of_command(args: &VerifyArgs) -> Result<Verification> {
@@ -113,13 +142,16 @@ fn of_command(args: &VerifyArgs) -> Result<Verification> {
     Ok(Verification { job, of_file: false })
 }
 
-async fn verify_all(asked: &Asked<'_>, jobs: &[Verification]) -> Result<VerifyReport> {
+async fn verify_all(
+    asked: &Asked<'_>,
+    jobs: &[Verification],
+    report: &mut VerifyReport,
+) -> Result<()> {
     let Asked { args, printer, .. } = asked;
     let started = Instant::now();
     if let Some(pause) = args.reading.wait.filter(|_| !args.reading.live) {
         tokio::time::sleep(pause).await;
     }
-    let mut report = VerifyReport::new(args.equality.strict, args.equality.allow_empty);
     let mut undo = UndoFile::at(asked.undo);
     let compute = ComputePool::new(context::cores())?;
     for verification in jobs {
@@ -134,22 +166,21 @@ async fn verify_all(asked: &Asked<'_>, jobs: &[Verification]) -> Result<VerifyRe
         };
         for pair in &pairs {
             let repairs = mender.as_ref().map(|mender| Repairs::new(Arc::clone(mender)));
-            let table = verify_table(asked, pair, (&ends, &context), repairs, &mut undo).await;
-            printer.table(&table, &report);
+            let mut table = verify_table(asked, pair, (&ends, &context), repairs, &mut undo).await;
+            table.job.clone_from(&verification.job.name);
+            printer.table(&table, report);
             report.add(table);
         }
     }
     report.seconds = started.elapsed().as_secs_f64();
-    printer.closing(&report);
+    printer.closing(report);
     if let Some(path) = &args.report {
-        std::fs::write(path, rowferry_core::redact(&page(&report)).as_bytes()).map_err(
-            |error| {
-                let message = format!("could not write the report {}: {error}", path.display());
-                Failure::local("report-file", message, "Name another file with --report.")
-            },
-        )?;
+        std::fs::write(path, rowferry_core::redact(&page(report)).as_bytes()).map_err(|error| {
+            let message = format!("could not write the report {}: {error}", path.display());
+            Failure::local("report-file", message, "Name another file with --report.")
+        })?;
     }
-    Ok(report)
+    Ok(())
 }
 
 fn verify_context(args: &VerifyArgs, job: &Job, compute: &ComputePool) -> VerifyContext {
@@ -186,7 +217,9 @@ async fn pairs(
             target: table.target.clone().unwrap_or_else(|| table.source.clone()),
             ..named(&table.source)
         });
-        return Ok((ends, pairs.collect()));
+        let pairs: Vec<TablePair> = pairs.collect();
+        same_table::refuse_pairs(job, &ends, &pairs).await?;
+        return Ok((ends, pairs));
     }
     let sink = Box::pin(registry::sink(&job.target, compute)).await?;
     let copied = JobEnds::new(Arc::clone(&ends.source), sink);
@@ -194,7 +227,8 @@ async fn pairs(
     let tasks = expand(job, &copied, &only)
         .await
         .map_err(|error| Failure::from(error).in_job(&job.name))?;
-    let pairs = tasks.into_iter().map(|task| of_task(task, named)).collect();
+    let pairs: Vec<TablePair> = tasks.into_iter().map(|task| of_task(task, named)).collect();
+    same_table::refuse_pairs(job, &ends, &pairs).await?;
     Ok((ends, pairs))
 }
 
@@ -254,6 +288,7 @@ async fn verify_table(
         }
     };
     TableResult {
+        job: String::new(),
         source: name,
         target: pair.target.to_string(),
         seconds: started.elapsed().as_secs_f64(),
