@@ -12,6 +12,7 @@ use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::drift_args::DriftArgs;
 use crate::flags::{Control, Limits, Output, ProgressWord, RunOutput, Shape, TableNames, Talk};
 use crate::sync_args::SyncCommand;
 use crate::units;
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Repair(Box<RepairCommand>),
     /// Fill two databases with the same rows, compare them, and clean up
     Sync(SyncCommand),
+    /// Compare the tables of a job once and keep what was found for `status`
+    Drift(Box<DriftArgs>),
     /// Connect to both ends and say what is missing
     Check(CheckArgs),
     /// List the tables of a database
@@ -72,8 +75,6 @@ pub(crate) enum Command {
 /// Commands that are documented as coming, so that they are refused by name.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Later {
-    #[command(hide = true)]
-    Drift(Rest),
     #[command(hide = true)]
     Man(Rest),
 }

@@ -12,6 +12,7 @@ mod block_on;
 mod clock;
 mod commands;
 mod context;
+mod drift_args;
 mod edg_ends;
 mod ending;
 mod exit;

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod config;
 mod copy;
+mod drift;
 mod plan;
 mod run;
 mod state;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(cli: Cli) -> Ending {
             SyncAction::Run(args) => sync::run(&args),
             SyncAction::Down(args) => sync::down(&args),
         },
+        Command::Drift(args) => drift::run(&args, cli.talk.verbose > 0),
         Command::Check(args) => told(check::run(&args), args.output.output),
         Command::Tables(args) => told(tables::run(&args), args.output.output),
         Command::Status(args) => told(status::run(&args), args.output.output),
@@ -63,7 +65,6 @@ fn told(result: Result<u8>, output: OutputFormat) -> Ending {
 
 const fn later_name(later: &Later) -> &'static str {
     match later {
-        Later::Drift(_) => "drift",
         Later::Man(_) => "man",
     }
 }
