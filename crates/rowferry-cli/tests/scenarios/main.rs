@@ -64,6 +64,7 @@ mod random_kills;
 mod recipes;
 #[cfg(feature = "failpoints")]
 mod reconcile;
+mod repaired;
 mod repeated;
 #[cfg(feature = "failpoints")]
 mod restarts;
