@@ -19,18 +19,20 @@ pub(crate) struct SyncCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum SyncAction {
     /// Run `up` and `seed` of a configuration on the source, and of another on the target
+    #[command(after_help = "Examples:\n  \
+        rowferry sync run --source-url env:SHOP_URL --source-config shop.yaml --rng-seed 42\n  \
+        rowferry sync run --source-config mysql.yaml --target-config postgres.yaml")]
     Run(Box<SyncRunArgs>),
     /// The same as `rowferry verify`
     Verify(Box<VerifyCommand>),
     /// Run `deseed` and `down` of the same configurations
+    #[command(after_help = "Examples:\n  \
+        rowferry sync down --source-url env:SHOP_URL --source-config shop.yaml\n  \
+        rowferry sync down --source-config mysql.yaml --target-config postgres.yaml")]
     Down(Box<ScriptArgs>),
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    rowferry sync run --source-url env:SHOP_URL --source-config shop.yaml --rng-seed 42\n  \
-    rowferry sync run --source-url 'root:pw@tcp(db1:3306)/shop' --source-config mysql.yaml \
-    --target-url env:LAKE_URL --target-config postgres.yaml")]
 pub(crate) struct SyncRunArgs {
     #[command(flatten)]
     pub(crate) scripts: ScriptArgs,

@@ -149,10 +149,10 @@ fn mistakes_are_named_with_their_place() {
     check("gen('number:9,1')", 1, "number:1,100");
     check("user_cuont * 2", 1, "no global user_cuont");
     check("'open", 1, "closing quote");
-    check("[1, 2", 7, "\",\"");
+    check("[1, 2", 6, "\",\"");
     check("1 2", 3, "not expected here");
     check("{'a': 1}", 1, "not supported yet: {");
-    check(&"(".repeat(500), 64, "too many brackets");
+    check(&"(".repeat(500), 65, "too many brackets");
     assert_eq!(
         parse("user_cuont", &GLOBALS).unwrap_err().next.as_deref(),
         Some("Did you mean user_count?")
