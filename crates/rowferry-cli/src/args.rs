@@ -12,9 +12,11 @@ use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::drift_args::DriftArgs;
 use crate::flags::{Control, Limits, Output, ProgressWord, RunOutput, Shape, TableNames, Talk};
+use crate::sync_args::SyncCommand;
 use crate::units;
-use crate::verify_args::{RepairCommand, SyncCommand, VerifyCommand};
+use crate::verify_args::{RepairCommand, VerifyCommand};
 
 /// Moves tables between databases: exactly, chunk by chunk, resumable.
 #[derive(Debug, Parser)]
@@ -46,8 +48,10 @@ pub(crate) enum Command {
     Verify(Box<VerifyCommand>),
     /// Say or run the statements that make the rows of a target those of its source
     Repair(Box<RepairCommand>),
-    /// Compare two databases under the name that edg's users know
+    /// Fill two databases with the same rows, compare them, and clean up
     Sync(SyncCommand),
+    /// Compare the tables of a job once and keep what was found for `status`
+    Drift(Box<DriftArgs>),
     /// Connect to both ends and say what is missing
     Check(CheckArgs),
     /// List the tables of a database
@@ -71,8 +75,6 @@ pub(crate) enum Command {
 /// Commands that are documented as coming, so that they are refused by name.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Later {
-    #[command(hide = true)]
-    Drift(Rest),
     #[command(hide = true)]
     Man(Rest),
 }

@@ -90,6 +90,20 @@ pub(crate) struct Limits {
     /// Read no more in a second: 20MiB/s, "50000 rows/s"
     #[arg(long, value_name = "RATE", value_parser = units::rate)]
     pub(crate) max_rate: Option<Rate>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+    /// Give up a statement that writes rows after this long; 0 never
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) statement_timeout: Option<Duration>,
+    /// Wait this long for a lock, five times for tables
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    pub(crate) lock_timeout: Option<Duration>,
+}
+
+/// How far a view reaches, and how long servers are waited for.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Speed")]
+pub(crate) struct Waiting {
     /// How far one read view reaches
     #[arg(long, value_enum, value_name = "SCOPE")]
     pub(crate) consistency: Option<ConsistencyWord>,
@@ -102,12 +116,6 @@ pub(crate) struct Limits {
     /// Give up a connection that is silent this long; 0 never
     #[arg(long, value_name = "DURATION", value_parser = units::duration)]
     pub(crate) progress_timeout: Option<Duration>,
-    /// Give up a statement that writes rows after this long; 0 never
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
-    pub(crate) statement_timeout: Option<Duration>,
-    /// Wait this long for a lock, five times for tables
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
-    pub(crate) lock_timeout: Option<Duration>,
 }
 
 /// Run, resume, run again.

@@ -6,11 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rowferry_core::{ConnectorError, Position, Receipt, TablePlan};
 use rowferry_engine::{RunReport, RunStatus, TableReport};
 use rowferry_ledger::{
-    ChunkRow, JobLock, Ledger, LedgerError, RunRow, RunTotals, StreamRow, TableRow,
+    ChunkRow, DriftRow, JobLock, Ledger, LedgerError, RunRow, RunTotals, StreamRow, TableRow,
 };
 use serde::Serialize;
 
 use crate::failure::Result;
+use crate::verify_view::{TableResult, VerifyReport};
 use crate::{clock, out, summary};
 
 /// An open ledger. Cloning shares it.
@@ -26,6 +27,8 @@ pub(crate) struct PastRun {
     #[serde(flatten)]
     pub(crate) run: RunRow,
     pub(crate) tables: Vec<TableRow>,
+    /// What a run of `drift` found.
+    pub(crate) drift: Vec<DriftRow>,
 }
 
 impl History {
@@ -196,9 +199,37 @@ impl History {
         let mut past = Vec::new();
         for run in self.ledger.runs(limit).await.map_err(failure)? {
             let tables = self.ledger.tables(&run.run_id).await.map_err(failure)?;
-            past.push(PastRun { run, tables });
+            let drift = self.ledger.drift(&run.run_id).await.map_err(failure)?;
+            past.push(PastRun { run, tables, drift });
         }
         Ok(past)
+    }
+
+    /// What was last found of each table that `drift` has compared.
+    pub(crate) async fn last_drift(&self) -> Result<Vec<DriftRow>> {
+        self.ledger.last_drift().await.map_err(failure)
+    }
+
+    /// Notes what a comparison found, and how it ended; `failed` is the code of one that could not be
+    /// made. History only, as [`Self::end`].
+    pub(crate) async fn end_drift(&self, run: &RunRow, report: &VerifyReport, failed: Option<u8>) {
+        let found: Vec<DriftRow> =
+            report.tables().iter().map(|table| drift_row(report, table)).collect();
+        let totals = RunTotals {
+            tables: found.len() as u64,
+            failed: found.iter().filter(|row| row.status == "failed").count() as u64,
+            rows_read: found.iter().map(|row| row.rows_source + row.rows_target).sum(),
+            ..RunTotals::default()
+        };
+        let ended = RunRow {
+            finished_at: Some(clock::now()),
+            status: failed.map_or(report.status_word(), |_| "failed").to_owned(),
+            exit_code: Some(failed.unwrap_or_else(|| report.exit_code())),
+            totals,
+            ..run.clone()
+        };
+        tell(self.ledger.record_drift(&run.run_id, found).await);
+        tell(self.ledger.finish_run(&ended).await);
     }
 
     /// Last known state of every stream.
@@ -209,6 +240,24 @@ impl History {
     /// Forgets a stream.
     pub(crate) async fn forget(&self, stream_id: &str) -> Result<()> {
         self.ledger.forget_stream(stream_id).await.map_err(failure)
+    }
+}
+
+fn drift_row(report: &VerifyReport, table: &TableResult) -> DriftRow {
+    let verdict = table.outcome.as_ref().ok().cloned().unwrap_or_default();
+    DriftRow {
+        job: table.job.clone(),
+        source: table.source.clone(),
+        target: table.target.clone(),
+        status: report.status(table).to_owned(),
+        rows_source: verdict.rows_source,
+        rows_target: verdict.rows_target,
+        mismatches: verdict.mismatches,
+        missing: verdict.missing,
+        extra: verdict.extra,
+        seconds: table.seconds,
+        error_code: table.outcome.as_ref().err().map(|failure| failure.report.code.clone()),
+        finished_at: clock::now(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rowferry_config::{ConfigError, ConfigErrors, ProcessEnv};
 use rowferry_core::{Cast, Endpoint, Job, Predicate};
+use rowferry_seed::Script;
 
 use crate::args::may_hold_login;
 use crate::failure::{Failure, Result};
@@ -44,6 +45,11 @@ pub(crate) fn load(named: Option<&Path>) -> Result<JobFile> {
         crate::out::talk(&format!("warning: {warning}"));
     }
     Ok(JobFile { path, jobs: file.jobs, state: file.state })
+}
+
+/// What `sync run` is given for an end.
+pub(crate) fn script(path: &Path) -> Result<Script> {
+    rowferry_config::load_seed_file(path).map_err(|errors| failure(&errors))
 }
 
 /// A URL or `env:NAME`; relative paths are taken against the current folder.

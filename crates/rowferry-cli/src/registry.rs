@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use rowferry_core::{Endpoint, EndpointKind, Mender, Sink, Source};
+use rowferry_core::{Endpoint, EndpointKind, Mender, ScriptSession, Sink, Source};
 use rowferry_cx::{ConnectorxSource, Program};
 use rowferry_engine::JobEnds;
-use rowferry_mysql::{MysqlSink, MysqlSource};
-use rowferry_postgres::{PostgresSink, PostgresSource};
+use rowferry_mysql::{MysqlScript, MysqlSink, MysqlSource};
+use rowferry_postgres::{PostgresScript, PostgresSink, PostgresSource};
 use rowferry_runtime::ComputePool;
 use rowferry_sqlite::{SqliteSink, SqliteSource};
 use rowferry_synthetic::{GenerateSource, NullSink};
@@ -73,6 +73,28 @@ pub(crate) async fn mender(endpoint: &Endpoint, compute: &ComputePool) -> Result
             ));
         }
     })
+}
+
+/// Opens a session for statements that a person wrote.
+pub(crate) async fn script(
+    endpoint: &Endpoint,
+    compute: &ComputePool,
+) -> Result<Box<dyn ScriptSession>> {
+    check_script(endpoint)?;
+    if endpoint.kind == EndpointKind::Postgres {
+        return Ok(Box::new(PostgresScript::open(endpoint).await?));
+    }
+    Ok(Box::new(MysqlScript::open(endpoint, compute.clone()).await?))
+}
+
+/// Refuses an end that has no such session.
+pub(crate) fn check_script(endpoint: &Endpoint) -> Result<()> {
+    match endpoint.kind {
+        EndpointKind::Postgres | EndpointKind::Mysql => Ok(()),
+        EndpointKind::Sqlite | EndpointKind::Generate | EndpointKind::Null => {
+            Err(Failure::not_supported_yet(&format!("sync run on {}", endpoint.kind.word())))
+        }
+    }
 }
 
 /// Refuses an end that no rows can go to.

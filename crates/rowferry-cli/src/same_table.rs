@@ -1,7 +1,9 @@
-//! A table copied onto itself would be lost in the swap: refused before anything is written.
+//! A table copied onto itself would be lost in the swap, and one compared with itself is always equal:
+//! refused before anything is written or read.
 
 use rowferry_core::{Endpoint, EndpointKind, Job, TableRef};
 use rowferry_engine::{JobEnds, PlannedTable, RunContext, plan_job};
+use rowferry_verify::{TablePair, VerifyEnds};
 
 use crate::failure::{Failure, Result};
 
@@ -54,6 +56,24 @@ pub(crate) async fn refuse_planned(
     Ok(())
 }
 
+/// The same for tables that are compared: each is equal to itself, whatever was meant.
+pub(crate) async fn refuse_pairs(job: &Job, ends: &VerifyEnds, pairs: &[TablePair]) -> Result<()> {
+    let VerifyEnds { source, target } = ends;
+    if source.engine() != target.engine() || source.identity().await? != target.identity().await? {
+        return Ok(());
+    }
+    for pair in pairs {
+        // What cannot be described is reported by its comparison.
+        let described = (source.describe(&pair.source).await, target.describe(&pair.target).await);
+        if let (Ok(source), Ok(target)) = described
+            && source.table == target.table
+        {
+            return Err(refusal(&source.table, &job.target));
+        }
+    }
+    Ok(())
+}
+
 async fn is_same_database(ends: &JobEnds) -> Result<bool> {
     Ok(ends.source.engine() == ends.sink.engine()
         && ends.source.identity().await? == ends.sink.identity().await?)
@@ -80,7 +100,7 @@ fn same_address(source: &Endpoint, target: &Endpoint) -> bool {
 
 fn refusal(table: &TableRef, place: &Endpoint) -> Failure {
     let what = if table.to_string().contains('*') {
-        format!("the tables {table} of {place} would be copied onto themselves")
+        format!("the tables {table} of {place} are source and target at once")
     } else {
         format!("source and target are the same table {table} in {place}")
     };

@@ -11,7 +11,7 @@ use rowferry_engine::RunOptions;
 use crate::failure::{Failure, Result};
 use crate::flags::{
     ConsistencyWord, Control, Limits, ModeWord, OnLocked, OutputFormat, ProgressWord, RunOutput,
-    Shape, TableNames, WriteWord,
+    Shape, TableNames, Waiting, WriteWord,
 };
 use crate::units::Workers;
 use crate::{job_file, state_path};
@@ -246,13 +246,18 @@ fn apply_limits(settings: &mut Settings, limits: &Limits) {
     settings.memory_budget = limits.memory_budget.unwrap_or(settings.memory_budget);
     settings.max_row_bytes = limits.max_row_bytes.unwrap_or(settings.max_row_bytes);
     settings.max_rate = limits.max_rate.or(settings.max_rate);
-    settings.retry_for = limits.retry_for.unwrap_or(settings.retry_for);
+    apply_waiting(settings, &limits.waiting);
     let time = &mut settings.limits;
-    time.connect = limits.connect_timeout.unwrap_or(time.connect);
-    time.progress = limits.progress_timeout.unwrap_or(time.progress);
     time.statement = limits.statement_timeout.unwrap_or(time.statement);
     time.lock = limits.lock_timeout.unwrap_or(time.lock);
-    settings.consistency = match limits.consistency {
+}
+
+fn apply_waiting(settings: &mut Settings, waiting: &Waiting) {
+    settings.retry_for = waiting.retry_for.unwrap_or(settings.retry_for);
+    let time = &mut settings.limits;
+    time.connect = waiting.connect_timeout.unwrap_or(time.connect);
+    time.progress = waiting.progress_timeout.unwrap_or(time.progress);
+    settings.consistency = match waiting.consistency {
         None => settings.consistency,
         Some(ConsistencyWord::Auto) => Consistency::Auto,
         Some(ConsistencyWord::Table) => Consistency::Table,

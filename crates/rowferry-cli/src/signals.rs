@@ -45,18 +45,33 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
+    /// The same for a command that has no chunk to finish: the first signal stops it.
+    pub(crate) fn at_once(output: OutputFormat) -> Result<Self> {
+        Self::with(Duration::ZERO, output, None, false)
+    }
+
     /// Takes over the signals, and starts the clock of the deadline.
     pub(crate) fn listen(request: &Request) -> Result<Self> {
+        let (grace, is_service) = (request.options.shutdown_grace, request.command == "worker");
+        Self::with(grace, request.output, request.deadline, is_service)
+    }
+
+    fn with(
+        grace: Duration,
+        output: OutputFormat,
+        deadline: Option<Duration>,
+        is_service: bool,
+    ) -> Result<Self> {
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let reason = Arc::new(AtomicU8::new(exit::OK));
         let hands = Hands {
             stop: stop.clone(),
             abort: abort.clone(),
             reason: Arc::clone(&reason),
-            grace: request.options.shutdown_grace,
-            output: request.output,
+            grace,
+            output,
         };
-        let deadline = request.deadline.map(|after| {
+        let deadline = deadline.map(|after| {
             let hands = hands.clone();
             rowferry_runtime::spawn("deadline", async move {
                 tokio::time::sleep(after).await;
@@ -67,7 +82,7 @@ impl Signals {
                 hands.leave();
             })
         });
-        let incoming = Incoming::listen(request.command == "worker")?;
+        let incoming = Incoming::listen(is_service)?;
         let signals = rowferry_runtime::spawn("signals", follow(incoming, hands));
         Ok(Self { stop, abort, reason, _listener: signals, _deadline: deadline })
     }
@@ -103,7 +118,7 @@ impl Hands {
     fn stop_for(&self, reason: u8, words: &str) {
         let first =
             self.reason.compare_exchange(exit::OK, reason, Ordering::SeqCst, Ordering::SeqCst);
-        if first.is_ok() {
+        if first.is_ok() && !self.grace.is_zero() {
             out::talk(&format!(
                 "{words}: current chunks finish and are saved, at most {} s",
                 self.grace.as_secs()

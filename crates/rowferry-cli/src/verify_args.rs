@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
-use crate::args::Rest;
-use crate::flags::{ConsistencyWord, Output, TableNames};
+use crate::flags::{Output, TableNames, Waiting};
 use crate::units;
 
 #[derive(Debug, Args)]
@@ -35,25 +34,6 @@ pub(crate) struct RepairCommand {
     pub(crate) apply: bool,
     #[command(flatten)]
     pub(crate) undo: Undo,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    rowferry sync verify --source-url env:SHOP_URL --target-url env:LAKE_URL --tables users\n  \
-    rowferry sync verify env:SHOP_URL env:LAKE_URL --tables users,orders --wait 5s")]
-pub(crate) struct SyncCommand {
-    #[command(subcommand)]
-    pub(crate) action: SyncAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SyncAction {
-    /// The same as `rowferry verify`
-    Verify(Box<VerifyCommand>),
-    #[command(hide = true)]
-    Run(Rest),
-    #[command(hide = true)]
-    Down(Rest),
 }
 
 /// Where the statements go that undo a repair.
@@ -154,16 +134,6 @@ pub(crate) struct Reading {
     /// Rows of such a stretch
     #[arg(long, value_name = "ROWS", value_parser = units::count)]
     pub(crate) chunk_rows: Option<u64>,
-    /// How far one read view reaches
-    #[arg(long, value_enum, value_name = "SCOPE")]
-    pub(crate) consistency: Option<ConsistencyWord>,
-    /// Retry transient failures this long
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
-    pub(crate) retry_for: Option<Duration>,
-    /// Give up connecting after this long; 0 never
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
-    pub(crate) connect_timeout: Option<Duration>,
-    /// Give up a connection that is silent this long; 0 never
-    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
-    pub(crate) progress_timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }

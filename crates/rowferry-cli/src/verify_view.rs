@@ -23,6 +23,7 @@ use crate::{exit, out, report_error};
 
 /// What came of one table.
 pub(crate) struct TableResult {
+    pub(crate) job: String,
     pub(crate) source: String,
     pub(crate) target: String,
     pub(crate) seconds: f64,
@@ -39,6 +40,7 @@ pub(crate) struct VerifyReport {
     allow_empty: bool,
     pub(crate) seconds: f64,
     tables: Vec<TableResult>,
+    stopped: Option<Failure>,
 }
 
 /// One line of JSON for the whole run.
@@ -50,6 +52,8 @@ struct ReportLine<'a> {
     seconds: f64,
     differences: u64,
     tables: Vec<TableLine<'a>>,
+    /// Why it was stopped before its end.
+    error: Option<&'a ErrorReport>,
 }
 
 #[derive(Serialize)]
@@ -66,11 +70,20 @@ struct TableLine<'a> {
 
 impl VerifyReport {
     pub(crate) const fn new(strict: bool, allow_empty: bool) -> Self {
-        Self { strict, allow_empty, seconds: 0.0, tables: Vec::new() }
+        Self { strict, allow_empty, seconds: 0.0, tables: Vec::new(), stopped: None }
     }
 
     pub(crate) fn add(&mut self, table: TableResult) {
         self.tables.push(table);
+    }
+
+    /// Was told to stop; the tables that are there are all that was compared.
+    pub(crate) fn stop(&mut self, mut failure: Failure) {
+        let tables = crate::units::counted(self.tables.len() as u64, "table");
+        failure.report.saved = format!("{tables} compared to the end");
+        "Run the same command again; it starts anew.".clone_into(&mut failure.report.next);
+        report_error::print(&failure.report);
+        self.stopped = Some(failure);
     }
 
     /// `equal`, or why not.
@@ -97,6 +110,9 @@ impl VerifyReport {
 
     /// The answer in one word.
     pub(crate) fn status_word(&self) -> &'static str {
+        if self.stopped.is_some() {
+            return "stopped";
+        }
         match self.exit_code() {
             exit::OK => "equal",
             exit::NEGATIVE => "different",
@@ -110,7 +126,10 @@ impl VerifyReport {
 
     /// What could not be read says nothing about equality, so its code comes before that of a
     /// difference.
-    fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
+        if let Some(stopped) = &self.stopped {
+            return stopped.exit_code;
+        }
         let failed = self.tables.iter().find_map(|table| table.outcome.as_ref().err());
         match failed {
             Some(failure) => failure.exit_code,
@@ -129,6 +148,7 @@ impl VerifyReport {
             seconds: self.seconds,
             differences: self.differences(),
             tables: self.tables.iter().map(|table| self.table_line(table)).collect(),
+            error: self.stopped.as_ref().map(|failure| &*failure.report),
         };
         // Plain structs with text keys always serialize.
         let last_line = (output == OutputFormat::Json)

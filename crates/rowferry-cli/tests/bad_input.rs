@@ -68,12 +68,7 @@ const ON_THE_COMMAND_LINE: [Mistake; 21] = [
         78,
         "not-supported-yet",
     ),
-    (
-        "a command that comes later",
-        "drift sqlite:a.db sqlite:b.db --tables orders",
-        78,
-        "not-supported-yet",
-    ),
+    ("a command that comes later", "man", 78, "not-supported-yet"),
     (
         "modes that contradict each other",
         "copy sqlite:a.db sqlite:b.db --table orders --mode incremental --write append",

@@ -8,11 +8,18 @@ use crate::world::World;
 
 const MARK: &str = "## Commands\n";
 
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 28] = [
     &[],
     &["copy"],
     &["run"],
     &["plan"],
+    &["verify"],
+    &["repair"],
+    &["drift"],
+    &["sync"],
+    &["sync", "run"],
+    &["sync", "verify"],
+    &["sync", "down"],
     &["check"],
     &["tables"],
     &["status"],

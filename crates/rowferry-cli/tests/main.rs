@@ -7,6 +7,8 @@ mod copying;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod drifting;
+#[cfg(test)]
 mod output;
 #[cfg(test)]
 mod secrets;

@@ -145,3 +145,51 @@ fn a_worker_runs_on_its_interval_until_it_is_stopped() {
     assert!(told.slugs().len() >= 2, "{}", told.stderr);
     equal(&world);
 }
+
+/// Waits until SIGTERM is caught, so that it no longer just ends the process.
+fn until_listening(child: &mut Child) {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_mins(1) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be stopped");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        // SIGTERM is 15, the first signal is bit 0.
+        if u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << 14) != 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("no signal was listened to within a minute");
+}
+
+#[test]
+fn a_comparison_that_is_stopped_says_so_in_its_last_line() {
+    let world = World::new();
+    for file in ["a.db", "b.db"] {
+        world.sql(file, "create table t (id integer primary key); insert into t values (1)");
+    }
+    world.sql("b.db", "insert into t values (2)");
+    let verify = ["verify", "sqlite:a.db", "sqlite:b.db", "--table", "t", "--output", "json"];
+    // Before the first read, and in the middle of a table that is looked at again and again.
+    for more in [&["--wait", "10m"][..], &["--live", "--wait", "10m"]] {
+        for (name, code) in [("-TERM", 143), ("-INT", 130)] {
+            let mut run = world.start(&[&verify[..], more].concat());
+            until_listening(&mut run);
+            signal(&run, name);
+            let since = Instant::now();
+            let told = wait(run).expect(code);
+            assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+            let report = told.json();
+            assert_eq!(
+                (&report["status"], &report["exit_code"]),
+                (&"stopped".into(), &code.into())
+            );
+            assert_eq!(report["error"]["code"], "stopped", "{report}");
+            assert_eq!(report["error"]["saved"], "0 tables compared to the end");
+        }
+    }
+    let mut run = world.start(&[&["sync"], &verify[..], &["--wait", "10m"]].concat());
+    until_listening(&mut run);
+    signal(&run, "-TERM");
+    assert_eq!(wait(run).expect(143).json()["status"], "stopped");
+}

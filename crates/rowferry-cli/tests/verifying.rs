@@ -82,10 +82,11 @@ fn ends_are_named_as_the_document_names_them() {
         "--source-url",
         "sqlite:shop.db",
         "--target-url",
-        "sqlite:shop.db",
+        "sqlite:copy.db",
         "--tables",
         "users",
     ];
+    world.sql("copy.db", SHOP);
     world.run(&flags).expect(0);
     let mut command = world.command(&["verify", "--tables", "users", "--batch-size", "1"]);
     command.env("EDG_SOURCE_URL", "sqlite:shop.db").env("EDG_SOURCE_DRIVER", "sqlite3");
@@ -126,7 +127,8 @@ fn strict_takes_no_rule_and_no_lost_column() {
 fn empty_tables_are_a_failure_unless_allowed() {
     let world = World::new();
     world.sql("a.db", "create table t (id integer primary key)");
-    let both = ["verify", "sqlite:a.db", "sqlite:a.db", "--tables", "t"];
+    world.sql("b.db", "create table t (id integer primary key)");
+    let both = ["verify", "sqlite:a.db", "sqlite:b.db", "--tables", "t"];
     let told = world.run(&both).expect(1);
     assert!(told.stdout.contains("WARN table has no rows on either side table=t"));
     assert!(told.stdout.contains("--allow-empty"), "{}", told.stdout);
@@ -360,15 +362,6 @@ fn rows_that_arrive_late_are_waited_for() {
 }
 
 #[test]
-fn what_is_not_there_yet_of_sync_is_said() {
-    let world = World::new();
-    for action in ["run", "down"] {
-        let told = world.run(&["sync", action, "--rng-seed", "42"]).expect(78);
-        assert_eq!(told.slugs(), ["not-supported-yet"]);
-    }
-}
-
-#[test]
 fn a_table_that_is_far_larger_on_one_side_is_cut_there() {
     let world = World::new();
     world.orders("a.db", 0);
@@ -388,4 +381,27 @@ fn a_table_that_is_far_larger_on_one_side_is_cut_there() {
         let summary = "WARN table has mismatches table=orders mismatches=4999";
         assert!(told.stdout.contains(summary), "{}", found.len());
     }
+}
+
+#[test]
+fn a_table_is_not_compared_with_itself() {
+    let world = shop_and_lake();
+    let refused = |words: &[&str]| {
+        let told = world.run(&[&["verify"], words].concat()).expect(2);
+        assert_eq!(told.slugs(), ["same-table"], "{words:?}");
+        assert_eq!(told.stdout, "");
+    };
+    refused(&["sqlite:shop.db", "sqlite:./shop.db", "--tables", "users"]);
+    std::os::unix::fs::symlink("shop.db", world.path("link.db")).unwrap();
+    refused(&["sqlite:shop.db", "sqlite:link.db", "--tables", "orders,users"]);
+    // Names are the same whatever their case.
+    refused(&["sqlite:shop.db", "sqlite:shop.db", "--tables", "users=USERS"]);
+    world.write(
+        "rowferry.yaml",
+        "version: 1
+jobs: [{ name: a, source: 'sqlite:shop.db', target: 'sqlite:link.db', tables: [{ source: '*' }] }]",
+    );
+    refused(&["rowferry.yaml"]);
+    world.sql("shop.db", "create table twin as select * from users");
+    world.run(&["verify", "sqlite:shop.db", "sqlite:shop.db", "--tables", "users=twin"]).expect(0);
 }

@@ -31,6 +31,7 @@ mod plan;
 mod predicate;
 mod rate;
 mod read_script;
+mod script;
 mod secret;
 mod short_copy;
 mod sink;
@@ -63,6 +64,7 @@ pub use plan::{
 pub use predicate::{Comparison, Literal, Predicate};
 pub use rate::Rate;
 pub use read_script::ReadScript;
+pub use script::{ScriptAnswer, ScriptSession, ScriptWords};
 pub use secret::{Secret, redact};
 pub use short_copy::copy_short;
 pub use sink::{

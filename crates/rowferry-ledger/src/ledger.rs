@@ -9,9 +9,9 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::position;
 use crate::store::{Store, statement_failed};
-use crate::{ChunkRow, LedgerError, RunRow, StreamRow, TableRow};
+use crate::{ChunkRow, DriftRow, LedgerError, RunRow, StreamRow, TableRow};
+use crate::{drift, position};
 
 /// Runs kept. At one run every five minutes this is a month; a run is about a kilobyte per table.
 const RUNS_KEPT: i64 = 10_000;
@@ -220,6 +220,29 @@ impl Ledger {
         .await
     }
 
+    /// Notes what a comparison found.
+    pub async fn record_drift(
+        &self,
+        run_id: &str,
+        found: Vec<DriftRow>,
+    ) -> Result<(), LedgerError> {
+        let run_id = run_id.to_owned();
+        self.change("note the drift of tables", move |connection| {
+            found.iter().try_for_each(|row| drift::write(connection, &run_id, row))
+        })
+        .await
+    }
+
+    /// What a run of `drift` found, in its order.
+    pub async fn drift(&self, run_id: &str) -> Result<Vec<DriftRow>, LedgerError> {
+        self.rows("read the drift of tables", drift::OF_RUN, run_id.to_owned()).await
+    }
+
+    /// What was last found of each table, in the order of the jobs' names.
+    pub async fn last_drift(&self) -> Result<Vec<DriftRow>, LedgerError> {
+        self.rows("read the drift of tables", drift::LAST, true).await
+    }
+
     /// Forgets a stream and its chunks. Runs that have ended keep their tables.
     pub async fn forget_stream(&self, stream_id: &str) -> Result<(), LedgerError> {
         let stream_id = stream_id.to_owned();
@@ -290,6 +313,6 @@ fn write_run(connection: &Connection, run: &RunRow, text: &str) -> rusqlite::Res
 }
 
 /// Plain structs of text and numbers always become JSON.
-fn json<T: Serialize>(row: &T) -> String {
+pub(crate) fn json<T: Serialize>(row: &T) -> String {
     serde_json::to_string(row).unwrap_or_default()
 }

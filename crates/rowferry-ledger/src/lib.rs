@@ -10,11 +10,13 @@
 //! end of a table          ──► upsert_table ──► run_table, stream (last known state)
 //! end of a run            ──► finish_run   ──► run
 //! claim of a stream       ──► learn        ──► position (what each target last said), chunk
+//! end of a comparison     ──► record_drift ──► drift
 //! ```
 //!
 //! The position is the one thing that is compared: a target that says less than it said before was
 //! put back to an earlier state, and a person must choose.
 
+mod drift;
 mod error;
 mod job_lock;
 mod ledger;
@@ -25,4 +27,4 @@ mod store;
 pub use error::LedgerError;
 pub use job_lock::JobLock;
 pub use ledger::Ledger;
-pub use rows::{ChunkRow, RunRow, RunTotals, StreamRow, TableRow};
+pub use rows::{ChunkRow, DriftRow, RunRow, RunTotals, StreamRow, TableRow};

@@ -13,13 +13,14 @@ pub struct RunRow {
     pub run_key: Option<String>,
     /// Job name, or `copy`.
     pub job: String,
-    /// Command word: `copy`, `run`, `worker`.
+    /// Command word: `copy`, `run`, `worker`, `drift`.
     pub command: String,
     /// Start.
     pub started_at: String,
     /// End; `None` while it runs, or when the process was killed.
     pub finished_at: Option<String>,
-    /// `running`, `ok`, `partial`, `failed`, `skipped` or `stopped`.
+    /// `running`, `ok`, `partial`, `failed`, `skipped` or `stopped`; of a comparison `equal` or
+    /// `different` too.
     pub status: String,
     /// Exit code of the process.
     pub exit_code: Option<u8>,
@@ -107,6 +108,36 @@ pub struct TableRow {
     pub warnings: Vec<String>,
     /// End; `None` while it runs.
     pub finished_at: Option<String>,
+}
+
+/// What a comparison found of one table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DriftRow {
+    /// Job name.
+    pub job: String,
+    /// Source table.
+    pub source: String,
+    /// Target table.
+    pub target: String,
+    /// `equal`, `different`, `empty` or `failed`.
+    pub status: String,
+    /// Rows of the source.
+    pub rows_source: u64,
+    /// Rows of the target.
+    pub rows_target: u64,
+    /// Cells that differ, in rows of both sides.
+    pub mismatches: u64,
+    /// Rows that only the source has.
+    pub missing: u64,
+    /// Rows that only the target has.
+    pub extra: u64,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// Slug of its error.
+    pub error_code: Option<String>,
+    /// When it was found.
+    pub finished_at: String,
 }
 
 /// One durable chunk, as its receipt had it.

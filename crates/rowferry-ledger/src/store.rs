@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode};
 
-use crate::{LedgerError, position};
+use crate::{LedgerError, drift, position};
 
-/// Layout of the tables, kept in `user_version`: 1 had no positions.
-const LAYOUT: i64 = 2;
+/// Layout of the tables, kept in `user_version`: 1 had no positions, 2 had no drift.
+const LAYOUT: i64 = 3;
 
 /// How long a write waits for another process: its transactions take milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -192,10 +192,12 @@ fn lay_out(connection: &mut Connection, path: &Path) -> Result<(), LedgerError> 
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(refused)?;
     let statements = match recognize(&transaction, path)? {
-        0 => format!("{CREATE} {} pragma user_version = {LAYOUT};", position::CREATE),
-        1 => format!("{} pragma user_version = {LAYOUT};", position::CREATE),
+        0 => format!("{CREATE} {} {}", position::CREATE, drift::CREATE),
+        1 => format!("{} {}", position::CREATE, drift::CREATE),
+        2 => drift::CREATE.to_owned(),
         _ => return Ok(()),
     };
+    let statements = format!("{statements} pragma user_version = {LAYOUT};");
     transaction.execute_batch(&statements).map_err(refused)?;
     transaction.commit().map_err(refused)
 }

@@ -42,6 +42,12 @@ const SESSION: &[&str] = &[
      lock_wait_timeout = 10",
 ];
 
+/// Settings of a session for scripts: MySQL's own mode, whatever the server's is, so that a value that
+/// does not fit is an error, and that a backslash in a text means the same everywhere.
+const SCRIPT: &[&str] = &["set session sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,\
+     NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
+     autocommit = 1"];
+
 /// What a session is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -51,6 +57,8 @@ pub(crate) enum Purpose {
     Chunk,
     /// Everything else that changes the target, and may take as long as a whole table does.
     Write,
+    /// What a person wrote, each statement a transaction of its own.
+    Script,
 }
 
 /// A server that was reached, and how to reach it again.
@@ -135,8 +143,9 @@ impl Server {
             Purpose::Read => (self.read_settings(), None),
             Purpose::Chunk => (self.write_settings(), Some(self.chunk_limits())),
             Purpose::Write => (self.write_settings(), Some(self.lock_limits())),
+            Purpose::Script => (SCRIPT, Some(self.lock_limits())),
         };
-        if purpose == Purpose::Write {
+        if matches!(purpose, Purpose::Write | Purpose::Script) {
             conn.ask(self.opts.clone());
         }
         let statements = SESSION.iter().chain(own).copied().chain(limits.as_deref());

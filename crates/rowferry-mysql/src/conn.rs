@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use mysql_async::prelude::{AsQuery, FromRow, FromValue, Queryable as _, StatementLike};
-use mysql_async::{Error, Opts, Params, Row};
-use rowferry_core::TimeLimits;
+use mysql_async::{Error, Opts, Params, Row, Value};
+use rowferry_core::{ScriptAnswer, TimeLimits};
 use rowferry_runtime::{Silent, within};
 use tokio::sync::mpsc;
 
@@ -117,6 +117,15 @@ impl Conn {
         self.watch.hear(self.inner.query_drop(query)).await
     }
 
+    /// Runs what a person wrote, and keeps `rows_max` of its rows.
+    pub(crate) async fn script(
+        &mut self,
+        statement: &str,
+        rows_max: usize,
+    ) -> Result<ScriptAnswer, Error> {
+        self.watch.hear(script(&mut self.inner, statement, rows_max)).await
+    }
+
     pub(crate) async fn query_first<T, Q>(&mut self, query: Q) -> Result<Option<T>, Error>
     where
         T: FromRow + Send + 'static,
@@ -191,6 +200,46 @@ impl Conn {
         let loaded = within(whole, loading).await;
         loaded.unwrap_or_else(Err).unwrap_or_else(|silent| Err(self.watch.lose(silent)))
     }
+}
+
+async fn script(
+    conn: &mut mysql_async::Conn,
+    statement: &str,
+    rows_max: usize,
+) -> Result<ScriptAnswer, Error> {
+    let mut answer = ScriptAnswer::default();
+    let mut result = conn.query_iter(statement).await?;
+    loop {
+        if let Some(columns) = result.columns().filter(|columns| !columns.is_empty()) {
+            answer.start_rows(columns.iter().map(|column| column.name_str().into()).collect());
+        }
+        while let Some(row) = result.next().await? {
+            let values = row.unwrap().into_iter().map(text_of);
+            answer.take(values.collect::<Result<_, Error>>()?, rows_max);
+        }
+        answer.rows_changed += result.affected_rows();
+        if result.is_empty() {
+            return Ok(answer);
+        }
+    }
+}
+
+/// A value of the text protocol.
+fn text_of(value: Value) -> Result<Option<String>, Error> {
+    let text = match value {
+        Value::NULL => return Ok(None),
+        Value::Bytes(bytes) => String::from_utf8(bytes).ok(),
+        // Of the binary protocol only.
+        Value::Int(_)
+        | Value::UInt(_)
+        | Value::Float(_)
+        | Value::Double(_)
+        | Value::Date(..)
+        | Value::Time(..) => None,
+    };
+    let words = "a value of an answer is no text";
+    let text = text.ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, words));
+    Ok(Some(text?))
 }
 
 impl Watch {

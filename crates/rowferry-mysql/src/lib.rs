@@ -38,6 +38,7 @@ mod read_script;
 mod relations;
 mod rights;
 mod rules;
+mod script;
 mod session;
 mod shape;
 mod sink;
@@ -48,5 +49,6 @@ mod staging;
 mod types;
 mod write;
 
+pub use script::MysqlScript;
 pub use sink::MysqlSink;
 pub use source::MysqlSource;

@@ -27,8 +27,12 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 /// A string literal in utf8mb4, for sessions without `NO_BACKSLASH_ESCAPES`, as all of ours are. With it
 /// the text would be another one, and still a single literal: quotes are doubled.
 pub(crate) fn text(value: &str) -> String {
-    let escaped = value.replace('\\', "\\\\").replace('\'', "''").replace('\0', "\\0");
-    format!("'{escaped}'")
+    format!("'{}'", inside_quotes(value))
+}
+
+/// A text as it stands between single quotes.
+pub(crate) fn inside_quotes(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\'', "''").replace('\0', "\\0")
 }
 
 /// Lower-case hex digits.

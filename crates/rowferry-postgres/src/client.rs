@@ -7,7 +7,7 @@
 //! works for this one.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -16,10 +16,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, Stream as _, StreamExt as _};
 use rowferry_codec::pgcopy::{CodecError, RawTuples, Sum, Tuples};
+use rowferry_core::ScriptAnswer;
 use rowferry_runtime::{Silent, within};
 use tokio_postgres::error::{DbError, SqlState};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{CopyInSink, CopyOutStream, Error, Statement};
+use tokio_postgres::{CopyInSink, CopyOutStream, Error, SimpleQueryMessage, Statement};
 
 use crate::config::Purpose;
 use crate::repeated::{Next, Repeated};
@@ -127,6 +128,15 @@ impl Client {
 
     pub(crate) async fn batch_execute(&self, statements: &str) -> Result<(), CallError> {
         self.within(self.inner.batch_execute(statements)).await
+    }
+
+    /// Runs what a person wrote, and keeps `rows_max` of its rows.
+    pub(crate) async fn script(
+        &self,
+        statement: &str,
+        rows_max: usize,
+    ) -> Result<ScriptAnswer, CallError> {
+        self.within(script(&self.inner, statement, rows_max)).await
     }
 
     pub(crate) async fn execute_typed(
@@ -261,6 +271,30 @@ impl Client {
 
 fn untyped<'a>(values: &[(&'a (dyn ToSql + Sync), Type)]) -> Vec<&'a (dyn ToSql + Sync)> {
     values.iter().map(|(value, _)| *value).collect()
+}
+
+async fn script(
+    client: &tokio_postgres::Client,
+    statement: &str,
+    rows_max: usize,
+) -> Result<ScriptAnswer, Error> {
+    let mut messages = pin!(client.simple_query_raw(statement).await?);
+    let mut answer = ScriptAnswer::default();
+    while let Some(message) = messages.next().await {
+        match message? {
+            SimpleQueryMessage::RowDescription(columns) => {
+                answer.start_rows(columns.iter().map(|column| column.name().to_owned()).collect());
+            }
+            SimpleQueryMessage::Row(row) => {
+                let values = (0..row.len()).map(|index| Ok(row.try_get(index)?.map(str::to_owned)));
+                answer.take(values.collect::<Result<_, Error>>()?, rows_max);
+            }
+            SimpleQueryMessage::CommandComplete(rows) => answer.rows_changed += rows,
+            // The driver's list is open.
+            _ => {}
+        }
+    }
+    Ok(answer)
 }
 
 /// A COPY into a table.

@@ -18,6 +18,8 @@ pub(crate) enum Purpose {
     Write,
     /// Holds a lock and does nothing else.
     Lock,
+    /// Runs what a person wrote, as the login's own sessions would.
+    Script,
 }
 
 /// The driver's settings for `endpoint`.
@@ -89,6 +91,7 @@ pub(crate) fn session_settings(purpose: Purpose, version: u32, limits: &TimeLimi
         Purpose::Write => {
             format!("{WRITE_SETTINGS}; {KEEPALIVE_SETTINGS}; set lock_timeout = {lock}")
         }
+        Purpose::Script => format!("{KEEPALIVE_SETTINGS}; set lock_timeout = {lock}"),
         // A frozen owner loses the lock after a lease, by the server's limits on idle sessions.
         Purpose::Lock => KEEPALIVE_SETTINGS.to_owned(),
     };
@@ -103,10 +106,10 @@ pub(crate) fn session_settings(purpose: Purpose, version: u32, limits: &TimeLimi
                 limits
             }
         }
-        Purpose::Read | Purpose::Chunk | Purpose::Write if version >= 140_000 => {
+        Purpose::Read | Purpose::Chunk | Purpose::Write | Purpose::Script if version >= 140_000 => {
             "; set idle_session_timeout = 0".to_owned()
         }
-        Purpose::Read | Purpose::Chunk | Purpose::Write => String::new(),
+        Purpose::Read | Purpose::Chunk | Purpose::Write | Purpose::Script => String::new(),
     };
     format!("{VALUE_SETTINGS}; {own}{idle}")
 }

@@ -44,6 +44,7 @@ mod read_script;
 mod repeated;
 mod rights;
 mod row;
+mod script;
 mod server;
 mod session;
 mod shape;
@@ -59,5 +60,6 @@ mod ways;
 mod wire;
 mod write;
 
+pub use script::PostgresScript;
 pub use sink::PostgresSink;
 pub use source::PostgresSource;

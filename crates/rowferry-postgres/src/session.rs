@@ -96,7 +96,7 @@ impl Connector {
             .map_err(failed(format!("could not set up the session to {}", self.shown)))?;
         let pid = pid.get(0)?;
         session.pid = Some(pid);
-        if purpose == Purpose::Write {
+        if matches!(purpose, Purpose::Write | Purpose::Script) {
             session.client.ask(Arc::clone(self), pid);
         }
         Ok(session)

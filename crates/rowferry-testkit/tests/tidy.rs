@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on, tests left out. `rowferry-core` goes without saying.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
@@ -18,13 +18,14 @@ const EDGES: [(&str, &[&str]); 15] = [
             "mysql",
             "postgres",
             "runtime",
+            "seed",
             "sqlite",
             "synthetic",
             "verify",
         ],
     ),
     ("codec", &[]),
-    ("config", &[]),
+    ("config", &["seed"]),
     ("core", &[]),
     ("cx", &["runtime"]),
     ("engine", &["kernels", "runtime"]),
@@ -33,6 +34,7 @@ const EDGES: [(&str, &[&str]); 15] = [
     ("mysql", &["codec", "runtime", "tls"]),
     ("postgres", &["codec", "runtime", "tls"]),
     ("runtime", &[]),
+    ("seed", &[]),
     ("sqlite", &["codec", "runtime"]),
     ("synthetic", &["runtime"]),
     ("tls", &[]),

@@ -6,11 +6,13 @@ mod check;
 mod completions;
 mod config;
 mod copy;
+mod drift;
 mod plan;
 mod run;
 mod state;
 mod status;
 mod stream_view;
+mod sync;
 mod tables;
 mod unlock;
 mod verify;
@@ -20,7 +22,7 @@ use crate::args::{Cli, Command, Later};
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
 use crate::flags::OutputFormat;
-use crate::verify_args::SyncAction;
+use crate::sync_args::SyncAction;
 
 /// Runs the command that was asked for.
 pub(crate) fn dispatch(cli: Cli) -> Ending {
@@ -32,9 +34,10 @@ pub(crate) fn dispatch(cli: Cli) -> Ending {
         Command::Repair(args) => verify::repair(&args, cli.talk.verbose > 0),
         Command::Sync(args) => match args.action {
             SyncAction::Verify(args) => verify::run(&args, cli.talk.verbose > 0),
-            SyncAction::Run(_) => later("sync run"),
-            SyncAction::Down(_) => later("sync down"),
+            SyncAction::Run(args) => sync::run(&args),
+            SyncAction::Down(args) => sync::down(&args),
         },
+        Command::Drift(args) => drift::run(&args, cli.talk.verbose > 0),
         Command::Check(args) => told(check::run(&args), args.output.output),
         Command::Tables(args) => told(tables::run(&args), args.output.output),
         Command::Status(args) => told(status::run(&args), args.output.output),
@@ -62,7 +65,6 @@ fn told(result: Result<u8>, output: OutputFormat) -> Ending {
 
 const fn later_name(later: &Later) -> &'static str {
     match later {
-        Later::Drift(_) => "drift",
         Later::Man(_) => "man",
     }
 }

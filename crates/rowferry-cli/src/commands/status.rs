@@ -1,6 +1,6 @@
 //! `status`: what ran, how far, how fast.
 
-use rowferry_ledger::RunRow;
+use rowferry_ledger::{DriftRow, RunRow};
 
 use crate::args::StatusArgs;
 use crate::block_on::block_on;
@@ -18,20 +18,49 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8> {
         out::talk(&format!("nothing has run yet: there is no ledger at {}", path.display()));
         return Ok(exit::OK);
     }
-    let runs = block_on(async { History::open(&path).await?.runs(args.last).await })?;
+    let (runs, drift) = block_on(async {
+        let history = History::open(&path).await?;
+        Ok((history.runs(args.last).await?, history.last_drift().await?))
+    })?;
     match args.output.output {
         OutputFormat::Json => out::result(&super::json_line(&runs)),
         OutputFormat::Text if runs.is_empty() => out::talk("nothing has run yet"),
-        OutputFormat::Text => out::result(&render(&runs)),
+        OutputFormat::Text => {
+            out::result(&render(&runs));
+            if !drift.is_empty() {
+                out::result(&format!("\nlast drift\n{}", render_drift(&drift)));
+            }
+        }
     }
     Ok(exit::OK)
+}
+
+/// What was last found of each table, however many runs ago.
+fn render_drift(found: &[DriftRow]) -> String {
+    let header =
+        ["compared", "job", "table", "target", "rows", "in target", "differences", "status"];
+    let mut table = summary::plain_table(&header, &[4, 5, 6]);
+    for row in found {
+        let error = row.error_code.as_ref().map(|code| format!(": {code}"));
+        table.add_row([
+            row.finished_at.clone(),
+            row.job.clone(),
+            row.source.clone(),
+            row.target.clone(),
+            units::grouped(row.rows_source),
+            units::grouped(row.rows_target),
+            units::grouped(row.mismatches + row.missing + row.extra),
+            format!("{}{}", row.status, error.unwrap_or_default()),
+        ]);
+    }
+    summary::trimmed(&table)
 }
 
 fn render(runs: &[PastRun]) -> String {
     let header =
         ["started", "job", "table", "target", "written", "resumed", "rows/s", "time", "status"];
     let mut table = summary::plain_table(&header, &[4, 5, 6, 7]);
-    for PastRun { run, tables } in runs {
+    for PastRun { run, tables, .. } in runs {
         let totals = &run.totals;
         table.add_row([
             run.started_at.clone(),

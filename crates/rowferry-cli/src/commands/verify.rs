@@ -1,40 +1,49 @@
 //! `verify`: compares the tables of two databases, and says exactly where they differ.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rowferry_core::{Endpoint, EndpointKind, Job, TableRef};
+use rowferry_core::{Job, TableRef};
 use rowferry_engine::{JobEnds, TableTask, expand};
 use rowferry_runtime::{ComputePool, Jitter};
 use rowferry_verify::{Difference, TablePair, TableVerdict, VerifyContext, VerifyEnds, compare};
 
 use crate::block_on::block_on;
+use crate::edg_ends::{End, variables_name_both};
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
 use crate::flags::{Limits, Shape};
 use crate::repairs::{Repairs, UndoFile};
+use crate::signals::Signals;
 use crate::verify_args::{Places, Reading, RepairCommand, RepairWord, VerifyArgs, VerifyCommand};
 use crate::verify_page::{LINES_MAX, page};
 use crate::verify_view::{Printer, TableResult, VerifyReport, lines};
-use crate::{context, job_file, out, registry, settle};
+use crate::{context, job_file, out, registry, same_table, settle};
 
 /// How long rows of live tables may differ. Guessed: replication that is further behind is looked into.
 const SETTLE_FOR: Duration = Duration::from_secs(10);
 
 /// Two databases and what of them is compared.
-struct Verification {
+pub(super) struct Verification {
     job: Job,
     /// From a job file; else the tables stand in the command.
     of_file: bool,
 }
 
+impl Verification {
+    /// The job's name.
+    pub(super) fn name(&self) -> &str {
+        &self.job.name
+    }
+}
+
 /// What is asked for, beside what is compared.
-struct Asked<'a> {
-    args: &'a VerifyArgs,
-    repair: Option<RepairWord>,
-    undo: &'a Path,
-    printer: Printer,
+pub(super) struct Asked<'a> {
+    pub(super) args: &'a VerifyArgs,
+    pub(super) repair: Option<RepairWord>,
+    pub(super) undo: &'a Path,
+    pub(super) printer: Printer,
 }
 
 pub(super) fn run(command: &VerifyCommand, verbose: bool) -> Ending {
@@ -51,42 +60,64 @@ fn carry_out(args: &VerifyArgs, repair: Option<RepairWord>, undo: &Path, verbose
     let output = args.output.output;
     let script = repair == Some(RepairWord::Sql);
     let asked = Asked { args, repair, undo, printer: Printer { output, verbose, script } };
+    let mut report = VerifyReport::new(args.equality.strict, args.equality.allow_empty);
     let verified =
-        verifications(args).and_then(|jobs| block_on(Box::pin(verify_all(&asked, &jobs))));
+        verifications(args).and_then(|jobs| block_on(verify_until(&asked, &jobs, &mut report)));
     match verified {
-        Ok(report) => report.ending(output),
+        Ok(()) => report.ending(output),
         Err(failure) => Ending::failed(&failure, output),
+    }
+}
+
+/// Compares everything, unless a signal comes before the end: what was found until then is kept.
+pub(super) async fn verify_until(
+    asked: &Asked<'_>,
+    jobs: &[Verification],
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let signals = Signals::at_once(asked.printer.output)?;
+    match signals.or(Box::pin(verify_all(asked, jobs, report))).await {
+        Err(failure) if signals.reason() == Some(failure.exit_code) => {
+            report.stop(failure);
+            Ok(())
+        }
+        verified => verified,
     }
 }
 
 /// What is to be compared, from a job file or from the command.
 fn verifications(args: &VerifyArgs) -> Result<Vec<Verification>> {
-    let from_file = args.places == Places::default() && args.ends.len() < 2 && !edg_names_ends();
-    let mut found = if from_file { of_file(args)? } else { vec![of_command(args)?] };
-    for verification in &mut found {
-        let job = &mut verification.job;
-        settle::apply(job, &Shape::default(), &limits(&args.reading))?;
+    let from_file =
+        args.places == Places::default() && args.ends.len() < 2 && !variables_name_both();
+    if from_file {
+        return jobs_of_file(args).map(|(jobs, _)| jobs);
     }
-    Ok(found)
+    Ok(vec![settled(args, of_command(args)?)?])
+}
+
+fn settled(args: &VerifyArgs, mut verification: Verification) -> Result<Verification> {
+    let job = &mut verification.job;
+    settle::apply(job, &Shape::default(), &limits(&args.reading))?;
+    same_table::refuse_by_address(job)?;
+    Ok(verification)
 }
 
 fn limits(reading: &Reading) -> Limits {
     Limits {
         workers: reading.workers,
         chunk_rows: reading.chunk_rows,
-        consistency: reading.consistency,
-        retry_for: reading.retry_for,
-        connect_timeout: reading.connect_timeout,
-        progress_timeout: reading.progress_timeout,
+        waiting: reading.waiting.clone(),
         ..Limits::default()
     }
 }
 
-fn of_file(args: &VerifyArgs) -> Result<Vec<Verification>> {
+/// The jobs of a file that were asked for, and the ledger that it names.
+pub(super) fn jobs_of_file(args: &VerifyArgs) -> Result<(Vec<Verification>, Option<PathBuf>)> {
     let file = job_file::load(args.ends.first().map(std::path::Path::new))?;
     let jobs = settle::keep_jobs(file.jobs, &args.job)?;
     let jobs = settle::keep_jobs_with(jobs, &settle::only(&args.tables)?)?;
-    Ok(jobs.into_iter().map(|job| Verification { job, of_file: true }).collect())
+    let jobs = jobs.into_iter().map(|job| settled(args, Verification { job, of_file: true }));
+    Ok((jobs.collect::<Result<_>>()?, file.state))
 }
 
 fn of_command(args: &VerifyArgs) -> Result<Verification> {
@@ -97,69 +128,30 @@ fn of_command(args: &VerifyArgs) -> Result<Verification> {
             "Give the job file alone, or leave --job out.",
         ));
     }
-    let place = |at: usize, flag: &Option<String>, word: &str| {
-        let given = args.ends.get(at).or(flag.as_ref()).cloned().or_else(|| edg(word, "URL"));
-        given.ok_or_else(|| {
-            let flag = word.to_lowercase();
-            Failure::usage(
-                "no-end",
-                format!("the {flag} is not named"),
-                format!("Name it as an argument, with --{flag}-url, or in EDG_{word}_URL."),
-            )
-        })
-    };
-    let source = place(0, &args.places.source_url, "SOURCE")?;
-    let target = place(1, &args.places.target_url, "TARGET")?;
+    let places = &args.places;
+    let source = End::Source.place(args.ends.first().or(places.source_url.as_ref()))?;
+    let target = End::Target.place(args.ends.get(1).or(places.target_url.as_ref()))?;
     let (job, _) = super::copy::job(
         "verify",
         (source.as_str(), target.as_str(), args.config.as_deref()),
         &args.tables,
         false,
     )?;
-    check_driver("source", &job.source, args.places.source_driver.as_ref(), "SOURCE")?;
-    check_driver("target", &job.target, args.places.target_driver.as_ref(), "TARGET")?;
+    End::Source.check_driver(&job.source, places.source_driver.as_ref())?;
+    End::Target.check_driver(&job.target, places.target_driver.as_ref())?;
     Ok(Verification { job, of_file: false })
 }
 
-/// A variable under which edg's users name an end.
-fn edg(word: &str, what: &str) -> Option<String> {
-    std::env::var(format!("EDG_{word}_{what}")).ok().filter(|value| !value.is_empty())
-}
-
-fn edg_names_ends() -> bool {
-    edg("SOURCE", "URL").is_some() && edg("TARGET", "URL").is_some()
-}
-
-/// Refuses a URL of another database than the driver that was named for it.
-fn check_driver(end: &str, endpoint: &Endpoint, flag: Option<&String>, word: &str) -> Result<()> {
-    const DRIVERS: [(&str, EndpointKind); 7] = [
-        ("pgx", EndpointKind::Postgres),
-        ("postgres", EndpointKind::Postgres),
-        ("postgresql", EndpointKind::Postgres),
-        ("mysql", EndpointKind::Mysql),
-        ("mariadb", EndpointKind::Mysql),
-        ("sqlite", EndpointKind::Sqlite),
-        ("sqlite3", EndpointKind::Sqlite),
-    ];
-    let Some(driver) = flag.cloned().or_else(|| edg(word, "DRIVER")) else { return Ok(()) };
-    match DRIVERS.iter().find(|(name, _)| *name == driver) {
-        None => Err(Failure::not_supported_yet(&format!("--{end}-driver {driver}"))),
-        Some((_, kind)) if *kind != endpoint.kind => Err(Failure::usage(
-            "wrong-driver",
-            format!("the {end} is {}, but its driver is {driver}", endpoint.kind.word()),
-            format!("Leave --{end}-driver out: the URL says it."),
-        )),
-        Some(_) => Ok(()),
-    }
-}
-
-async fn verify_all(asked: &Asked<'_>, jobs: &[Verification]) -> Result<VerifyReport> {
+async fn verify_all(
+    asked: &Asked<'_>,
+    jobs: &[Verification],
+    report: &mut VerifyReport,
+) -> Result<()> {
     let Asked { args, printer, .. } = asked;
     let started = Instant::now();
     if let Some(pause) = args.reading.wait.filter(|_| !args.reading.live) {
         tokio::time::sleep(pause).await;
     }
-    let mut report = VerifyReport::new(args.equality.strict, args.equality.allow_empty);
     let mut undo = UndoFile::at(asked.undo);
     let compute = ComputePool::new(context::cores())?;
     for verification in jobs {
@@ -174,22 +166,21 @@ async fn verify_all(asked: &Asked<'_>, jobs: &[Verification]) -> Result<VerifyRe
         };
         for pair in &pairs {
             let repairs = mender.as_ref().map(|mender| Repairs::new(Arc::clone(mender)));
-            let table = verify_table(asked, pair, (&ends, &context), repairs, &mut undo).await;
-            printer.table(&table, &report);
+            let mut table = verify_table(asked, pair, (&ends, &context), repairs, &mut undo).await;
+            table.job.clone_from(&verification.job.name);
+            printer.table(&table, report);
             report.add(table);
         }
     }
     report.seconds = started.elapsed().as_secs_f64();
-    printer.closing(&report);
+    printer.closing(report);
     if let Some(path) = &args.report {
-        std::fs::write(path, rowferry_core::redact(&page(&report)).as_bytes()).map_err(
-            |error| {
-                let message = format!("could not write the report {}: {error}", path.display());
-                Failure::local("report-file", message, "Name another file with --report.")
-            },
-        )?;
+        std::fs::write(path, rowferry_core::redact(&page(report)).as_bytes()).map_err(|error| {
+            let message = format!("could not write the report {}: {error}", path.display());
+            Failure::local("report-file", message, "Name another file with --report.")
+        })?;
     }
-    Ok(report)
+    Ok(())
 }
 
 fn verify_context(args: &VerifyArgs, job: &Job, compute: &ComputePool) -> VerifyContext {
@@ -226,7 +217,9 @@ async fn pairs(
             target: table.target.clone().unwrap_or_else(|| table.source.clone()),
             ..named(&table.source)
         });
-        return Ok((ends, pairs.collect()));
+        let pairs: Vec<TablePair> = pairs.collect();
+        same_table::refuse_pairs(job, &ends, &pairs).await?;
+        return Ok((ends, pairs));
     }
     let sink = Box::pin(registry::sink(&job.target, compute)).await?;
     let copied = JobEnds::new(Arc::clone(&ends.source), sink);
@@ -234,7 +227,8 @@ async fn pairs(
     let tasks = expand(job, &copied, &only)
         .await
         .map_err(|error| Failure::from(error).in_job(&job.name))?;
-    let pairs = tasks.into_iter().map(|task| of_task(task, named)).collect();
+    let pairs: Vec<TablePair> = tasks.into_iter().map(|task| of_task(task, named)).collect();
+    same_table::refuse_pairs(job, &ends, &pairs).await?;
     Ok((ends, pairs))
 }
 
@@ -294,6 +288,7 @@ async fn verify_table(
         }
     };
     TableResult {
+        job: String::new(),
         source: name,
         target: pair.target.to_string(),
         seconds: started.elapsed().as_secs_f64(),

@@ -64,6 +64,7 @@ mod random_kills;
 mod recipes;
 #[cfg(feature = "failpoints")]
 mod reconcile;
+mod repaired;
 mod repeated;
 #[cfg(feature = "failpoints")]
 mod restarts;
@@ -72,6 +73,7 @@ mod rogue;
 mod roles;
 mod round_trip;
 mod run_again;
+mod seeded;
 mod set_aside;
 mod signals;
 mod start_at_once;
