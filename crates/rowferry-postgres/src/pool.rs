@@ -108,7 +108,7 @@ impl SessionPool {
     }
 }
 
-/// Tidies what is given back, each session on its own.
+/// Tidies what is given back, each session on its own, and closes what nobody has taken.
 async fn keep_house(
     mut sessions: mpsc::Receiver<(Session, Place)>,
     connector: Arc<Connector>,
@@ -124,6 +124,10 @@ async fn keep_house(
             Some(tidy) = tidying.next() => if let Some(session) = tidy {
                 let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
                 idle.entry(session.purpose).or_default().push((Instant::now(), session));
+            },
+            // Nothing came or went for as long: whoever is still idle stays so.
+            () = tokio::time::sleep(IDLE_MAX) => {
+                idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
             },
         }
     }
