@@ -13,239 +13,30 @@
 //! finds out what became of it before the chunk may be tried again.
 
 mod sift;
+mod writers;
+mod writing;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use bytes::Bytes;
-use rowferry_codec::pgcopy::{Rewrite, Tuples};
+use rowferry_codec::pgcopy::Tuples;
 use rowferry_core::{
-    Chunk, ChunkTotals, ChunkWriter, ColumnPlan, ConnectorError, ErrorClass, Payload, Prepared,
-    Receipt, RejectedRow, Result, Tried, WireFormat, target_altered,
+    Chunk, ChunkTotals, ChunkWriter, ConnectorError, ErrorClass, Payload, Prepared, Receipt,
+    RejectedRow, Result, Tried, WireFormat, target_altered,
 };
 use rowferry_runtime::{ComputePool, FailPoint, Stage};
-use tokio_postgres::Statement;
-use tokio_postgres::types::{ToSql, Type};
 
-use crate::buffer::{self, Moving};
+use crate::buffer::Moving;
 use crate::client::{Client, CopyIn};
-use crate::config::Purpose;
 use crate::error::{commit_failed, failed, pool_failed};
-use crate::lock::{END_PAUSE, END_TRIES, session_name};
-use crate::oids::TargetTypes;
-use crate::pool::{Place, SessionPool};
 use crate::progress::{Progress, RunOf};
 use crate::session::Session;
-use crate::types::Words;
-use crate::ways::{self, Way};
 use crate::wire::{self, ChunkEncoder};
-use crate::{altered, quarantine, sql};
-
-/// Sessions that wait for their next chunk, by stream and epoch. A session never serves another
-/// epoch: its application name says for whom it writes.
-pub(crate) struct WriterPool {
-    sessions: Arc<SessionPool>,
-    money_digits: u8,
-    idle: Mutex<BTreeMap<(String, i64), Vec<Writing>>>,
-    /// Processes of the server whose writers were given up. Where the network has swallowed our
-    /// end of a connection, the server's end lives on, and holds the rows of its chunk.
-    abandoned: Mutex<Vec<i32>>,
-}
-
-/// A session that writes the chunks of one stream, with what it has made for that.
-struct Writing {
-    session: Session,
-    /// One per form of payload, made when the first payload of that form comes, for the columns as
-    /// they were planned then: a column may be read by a wider meaning later.
-    paths: BTreeMap<Form, (Vec<ColumnPlan>, Path)>,
-}
-
-/// In which form rows come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Form {
-    /// Arrow batches.
-    Batches,
-    /// Tuples that pass undecoded.
-    Wire,
-}
-
-/// The way of rows of one form into the table.
-#[derive(Clone)]
-struct Path {
-    copy: Statement,
-    moving: Option<Moving>,
-    rows: Rows,
-}
-
-/// What is done to rows before they are sent.
-#[derive(Clone)]
-enum Rows {
-    Encode(ChunkEncoder),
-    Rewrite(Arc<Rewrite>),
-}
-
-impl WriterPool {
-    pub(crate) fn new(sessions: Arc<SessionPool>, money_digits: u8) -> Self {
-        Self { sessions, money_digits, idle: Mutex::default(), abandoned: Mutex::default() }
-    }
-
-    async fn take(&self, prepared: &Prepared) -> Result<Writing> {
-        let key = (prepared.stream.stream_id.clone(), prepared.epoch);
-        let idle = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            // Sessions of earlier epochs have nothing to do any more.
-            idle.retain(|(stream, epoch), _| *stream != key.0 || *epoch >= key.1);
-            let sessions = idle.entry(key).or_default();
-            sessions.retain(|writing| !writing.session.is_closed());
-            sessions.pop()
-        };
-        match idle {
-            Some(writing) => Ok(writing),
-            None => Writing::open(&self.sessions, prepared).await,
-        }
-    }
-
-    fn give_back(&self, prepared: &Prepared, writing: Writing) {
-        let key = (prepared.stream.stream_id.clone(), prepared.epoch);
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.entry(key).or_default().push(writing);
-    }
-
-    /// Lets go of the idle sessions of a stream: no chunk of it is to come.
-    pub(crate) fn retire(&self, stream_id: &str) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(stream, _), writing| {
-            let stays = stream != stream_id;
-            if !stays {
-                for writing in writing.drain(..) {
-                    self.sessions.give_back(writing.session, Place::Outside);
-                }
-            }
-            stays
-        });
-    }
-
-    /// Ends what is left of writers that were given up, and waits until it has rolled back.
-    async fn end_abandoned(&self, client: &Client, stream_id: &str) -> Result<()> {
-        const END: &str = "select count(pg_catalog.pg_terminate_backend(a.pid)) \
-             from pg_catalog.pg_stat_activity a \
-             where a.pid = any($1) and pg_catalog.starts_with(a.application_name, $2)";
-        let pids = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let prefix = format!("rowferry:{stream_id}:");
-        for _ in 0..END_TRIES {
-            let values: [(&(dyn ToSql + Sync), Type); 2] =
-                [(&pids, Type::INT4_ARRAY), (&prefix, Type::TEXT)];
-            let left: i64 = client
-                .query_typed_one(END, &values)
-                .await
-                .map_err(failed("could not end the session of a writer that was given up"))?
-                .get(0)?;
-            if left == 0 {
-                let mut abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
-                abandoned.retain(|pid| !pids.contains(pid));
-                return Ok(());
-            }
-            tokio::time::sleep(END_PAUSE).await;
-        }
-        // Whatever they hold is waited for, or found out by the next statement.
-        Ok(())
-    }
-
-    /// Finds out what became of an earlier attempt at `chunk`.
-    ///
-    /// The exclusive lock of the stream row waits for every commit in flight, since each holds the
-    /// row in share mode from before its COMMIT was sent. Behind it, the receipt is there or will
-    /// never be. A plain read could look too early.
-    pub(crate) async fn settle(
-        &self,
-        chunk: &Chunk,
-        prepared: &Prepared,
-        progress: &Progress,
-    ) -> Result<Option<Receipt>> {
-        let attempt = || format!("could not settle chunk {}", chunk.no.0);
-        let name = session_name(&prepared.stream.stream_id, prepared.epoch);
-        let session = self.sessions.take(Purpose::Chunk, Some(&name)).await?;
-        let client = &session.client;
-        self.end_abandoned(client, &prepared.stream.stream_id).await?;
-        client
-            .batch_execute("begin isolation level read committed")
-            .await
-            .map_err(failed(attempt()))?;
-        progress.fence(client, &RunOf::prepared(prepared)).await?;
-        let stream_id = &prepared.stream.stream_id;
-        let receipt = progress.receipt(client, stream_id, prepared.run, chunk.no).await?;
-        client.batch_execute("rollback").await.map_err(failed(attempt()))?;
-        Ok(receipt)
-    }
-}
-
-impl Writing {
-    async fn open(sessions: &SessionPool, prepared: &Prepared) -> Result<Self> {
-        let name = session_name(&prepared.stream.stream_id, prepared.epoch);
-        let session = sessions.take(Purpose::Chunk, Some(&name)).await?;
-        Ok(Self { session, paths: BTreeMap::new() })
-    }
-
-    /// The way for rows of this form, made once per session.
-    async fn path(&mut self, prepared: &Prepared, form: Form, money_digits: u8) -> Result<Path> {
-        if let Some((columns, path)) = self.paths.get(&form)
-            && *columns == prepared.columns
-        {
-            return Ok(path.clone());
-        }
-        let path = self.make_path(prepared, form, money_digits).await?;
-        self.paths.insert(form, (prepared.columns.clone(), path.clone()));
-        Ok(path)
-    }
-
-    async fn make_path(&self, prepared: &Prepared, form: Form, money_digits: u8) -> Result<Path> {
-        let attempt = || format!("could not set up a writer of table {}", prepared.load_table);
-        let columns: Vec<&ColumnPlan> = written(&prepared.columns).collect();
-        let types = TargetTypes::load(&self.session, &prepared.load_table).await?;
-        let (rows, as_text, word) = match form {
-            Form::Batches => {
-                let words = Words::to_write(&types.catalog, money_digits);
-                let encoder = ChunkEncoder::new(&prepared.target, &columns, &words)?;
-                let as_text = columns
-                    .iter()
-                    .map(|column| ways::writing(&words, column) == Some(Way::Text))
-                    .collect();
-                (Rows::Encode(encoder), as_text, "batches")
-            }
-            Form::Wire => {
-                let as_text: Vec<bool> =
-                    columns.iter().map(|column| column.source.native.text_only).collect();
-                let shapes = columns
-                    .iter()
-                    .zip(&as_text)
-                    .map(|(column, as_text)| types.shape(&column.target.name, *as_text))
-                    .collect();
-                (Rows::Rewrite(Arc::new(Rewrite::new(shapes))), as_text, "tuples")
-            }
-        };
-        let columns: Vec<(&ColumnPlan, bool)> = columns.into_iter().zip(as_text).collect();
-        let names = sql::list(columns.iter().map(|(column, _)| column.target.name.as_str()));
-        let buffer = buffer::buffer(&self.session, prepared, &columns, word).await?;
-        let (into, moving) = match buffer {
-            Some(buffer) => {
-                let create = &buffer.create;
-                self.session.client.batch_execute(create).await.map_err(failed(attempt()))?;
-                (buffer.name, Some(buffer.moving))
-            }
-            None => (sql::table(&prepared.load_table), None),
-        };
-        let copy = format!("copy {into} ({names}) from stdin (format binary)");
-        let copy = self.session.client.prepare(&copy).await.map_err(failed(attempt()))?;
-        Ok(Path { copy, moving, rows })
-    }
-}
-
-/// Columns that are written; the others are computed by the database.
-fn written(columns: &[ColumnPlan]) -> impl Iterator<Item = &ColumnPlan> {
-    columns.iter().filter(|column| !column.target.generated)
-}
+use crate::{altered, quarantine};
+pub(crate) use writers::WriterPool;
+use writing::{Form, Path, Rows, Writing};
 
 /// Bytes of one COPY message. The driver copies each into a buffer that it keeps as long as the
 /// connection lives, so this and not the largest row is what a connection holds on to; the server
@@ -273,7 +64,7 @@ pub(crate) struct PgChunkWriter {
 impl Drop for PgChunkWriter {
     fn drop(&mut self) {
         if let Some(pid) = self.pid {
-            self.pool.abandoned.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
+            self.pool.abandon(pid);
         }
     }
 }

@@ -216,8 +216,8 @@ fn ordered_alike(pair: &Pair, left: &CanonicalType, right: &CanonicalType) -> bo
         | CanonicalType::Binary { .. }
         | CanonicalType::Date
         | CanonicalType::Timestamp { .. }
-        | CanonicalType::Instant { .. }
-        | CanonicalType::Uuid => left == right,
+        | CanonicalType::Instant { .. } => left == right,
+        // Not uuids: one and the same engine has ordered them in two ways, from version to version.
         _ => false,
     }
 }

@@ -3,7 +3,8 @@
 use arrow_array::RecordBatch;
 use rowferry_core::{ConnectorError, ErrorClass, Payload, Result, Tried};
 
-use super::{BEGIN, ChunkEncoder, Copying, Form, Open, Path, PgChunkWriter};
+use super::writing::{Form, Path};
+use super::{BEGIN, ChunkEncoder, Copying, Open, PgChunkWriter};
 use crate::error::failed;
 use crate::session::Session;
 
