@@ -191,9 +191,10 @@ impl Progress {
             let rows = client.query_typed(&query, parameters).await;
             rows.map_err(failed("could not read the progress of streams"))
         };
-        // In one round trip. Tables of a later version fail the first one before the other.
-        let ((), rows) = tokio::try_join!(self.check_format(client), rows)?;
-        rows.iter().map(state).collect()
+        // In one round trip. Tables of a later version may fail both: the first one says why.
+        let (known, rows) = tokio::join!(self.check_format(client), rows);
+        known?;
+        rows?.iter().map(state).collect()
     }
 
     /// The receipts of one run, in the order of their numbers.

@@ -50,13 +50,17 @@ impl Server {
         let session = connector.open(Purpose::Read, None).await?;
         // Our sessions have a path and a locale of their own. Sent together, answered in order: one
         // round trip.
-        let ((), schemas, digits, ()) = tokio::try_join!(
+        let (began, schemas, digits, ended) = tokio::join!(
             session.client.batch_execute(OWN_SETTINGS),
             session.client.query_typed_one(SCHEMAS, &[]),
             session.client.query_typed_one(MONEY_DIGITS, &[]),
             session.client.batch_execute("rollback"),
-        )
-        .map_err(failed("could not read the settings of this login"))?;
+        );
+        // The first error is the cause of those behind it.
+        let attempt = || failed("could not read the settings of this login");
+        began.map_err(attempt())?;
+        let (schemas, digits) = (schemas.map_err(attempt())?, digits.map_err(attempt())?);
+        ended.map_err(attempt())?;
         let money_digits = u8::try_from(digits.get::<i32>(0)?).unwrap_or(2);
         Ok(Self {
             pool: SessionPool::new(&connector),

@@ -99,13 +99,17 @@ impl PgSnapshot {
         let begin: Vec<&str> = std::iter::once(BEGIN).chain(lock.as_deref()).collect();
         let begin = begin.join("; ");
         let begin = async { session.client.batch_execute(&begin).await.map_err(failed(attempt())) };
-        let ((), shape, horizon, blocks, snapshot_id) = tokio::try_join!(
+        let (begun, shape, horizon, blocks, snapshot_id) = tokio::join!(
             begin,
             altered::shape(&session.client, &relation.table),
             horizon(&session, attempt()),
             async { if as_table { blocks(&session, relation).await } else { Ok(None) } },
             async { if as_table { export(&session, attempt()).await.map(Some) } else { Ok(None) } },
-        )?;
+        );
+        // All are answered before one is looked at: in a transaction that failed the first error is
+        // the cause, and those behind it only say that there was one.
+        begun?;
+        let (shape, horizon, blocks, snapshot_id) = (shape?, horizon?, blocks?, snapshot_id?);
         if let Some(change) = shape.change_since_plan(&table.columns) {
             return Err(source_altered(&relation.table, &change));
         }

@@ -117,7 +117,9 @@ impl PgChunkWriter {
         // Sent together, answered in order: one round trip.
         let begin = client.batch_execute(BEGIN);
         let copy = client.copy_in(&path.copy);
-        let ((), mut copy) = tokio::try_join!(begin, copy).map_err(attempt())?;
+        let (begun, copy) = tokio::join!(begin, copy);
+        begun.map_err(attempt())?;
+        let mut copy = copy.map_err(attempt())?;
         copy.feed(ChunkEncoder::header()).await.map_err(attempt())?;
         Ok(Copying { form, copy, path })
     }
