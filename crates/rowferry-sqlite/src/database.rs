@@ -128,6 +128,7 @@ impl Writing {
     /// Begins a writing transaction; whatever a dropped caller left open is rolled back first.
     pub(crate) fn begin(&mut self) -> Result<()> {
         self.roll_back();
+        self.settle_journal()?;
         self.connection
             .execute_batch("begin immediate")
             .map_err(|error| failed("could not begin a transaction in the target", error))
@@ -148,7 +149,8 @@ impl Writing {
         Err(error)
     }
 
-    /// After a change of tables: the first one is there.
+    /// After a change of tables the first one may be there. Before each transaction once more: somebody
+    /// who read the new table at that moment was in the way.
     fn settle_journal(&mut self) -> Result<()> {
         if self.is_new {
             self.is_new = journal::settle(&self.connection).map_err(journal_failed)?;
@@ -163,5 +165,28 @@ impl Writing {
         {
             tracing::warn!(%error, "could not roll back in the target");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_of_the_first_table_delays_the_wal_by_one_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.db");
+        let mut writing = Writing::open(path.clone()).unwrap();
+        writing.begin().unwrap();
+        writing.connection.execute_batch("create table t (id integer)").unwrap();
+        writing.commit("create").unwrap();
+        let reader = Connection::open(&path).unwrap();
+        reader.execute_batch("begin; select * from t").unwrap();
+        writing.settle_journal().unwrap();
+        assert!(!journal::is_wal(&writing.connection).unwrap());
+        reader.execute_batch("commit").unwrap();
+        writing.begin().unwrap();
+        writing.commit("nothing").unwrap();
+        assert!(journal::is_wal(&writing.connection).unwrap());
     }
 }
