@@ -32,6 +32,19 @@ impl RunOptions {
     pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 }
 
+/// A run of which nothing was asked.
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            run_key: None,
+            restart: false,
+            resume_within: Self::RESUME_WITHIN,
+            accept_shrink: false,
+            shutdown_grace: Self::SHUTDOWN_GRACE,
+        }
+    }
+}
+
 /// Handles shared by all tables of a run. Cloning shares them.
 #[derive(Clone)]
 pub struct RunContext {

@@ -1,8 +1,8 @@
 //! From what the user asked and what both databases say to a [`TablePlan`].
 
 use rowferry_core::{
-    ConnectorError, ErrorClass, Job, LoadInto, PlanProblem, Result, TablePlan, TableRef,
-    TableSchema,
+    Cast, ColumnPlan, ConnectorError, ErrorClass, Job, LoadInto, PlanProblem, Result, TablePlan,
+    TableRef, TableSchema,
 };
 
 use crate::draft::{Draft, PlannedColumn};
@@ -24,6 +24,21 @@ pub struct PlannedTable {
     pub problems: Vec<PlanProblem>,
     /// Statements that would create the target.
     pub ddl: Vec<String>,
+}
+
+impl PlannedTable {
+    /// The columns whose values the user has cast.
+    ///
+    /// # Errors
+    ///
+    /// Class `Setup` when one of them cannot be cast as asked.
+    pub fn casts(&self) -> Result<Vec<ColumnPlan>> {
+        let plans = self.columns.iter().map(|column| column.plan.as_ref());
+        if plans.clone().any(|plan| plan.is_none()) {
+            return Err(plan_error(&self.source, &self.problems));
+        }
+        Ok(plans.flatten().filter(|plan| plan.cast != Cast::default()).cloned().collect())
+    }
 }
 
 /// Plans every table of `job`, without changing anything. Problems of all tables are collected.

@@ -17,8 +17,7 @@ use rowferry_core::{
     Settings, TablePlan, ValueLimits,
 };
 use rowferry_kernels::{
-    Applied, KernelError, KeyPart, Misfit, Rule, convert, from_epoch, keep_rows, misfits,
-    normalize, row_key,
+    Applied, KernelError, KeyPart, Misfit, Rule, keep_rows, misfits, row_key, written,
 };
 
 use crate::row_limit::{self, ROW_TOO_LARGE};
@@ -154,17 +153,11 @@ impl ValueRules {
             else {
                 return Err(KernelError::Column { position });
             };
-            let mut unconverted = Vec::new();
-            if let (Some(from), Some(to)) = (&column.source.canonical, &column.converted) {
-                let converted = match column.cast.epoch {
-                    Some(epoch) => from_epoch(array, from, epoch, to)?,
-                    None => convert(array, from, to)?,
-                };
-                (*array, unconverted) = (converted.array, converted.misfits);
+            let done = written(array, column)?;
+            *array = done.array;
+            if let Some(to) = &column.converted {
                 *field = to.field(field.name()).into();
             }
-            let done = normalize(array, unconverted, &column.limits, &column.cast.otherwise)?;
-            *array = done.array;
             add(changes, column, &done.applied);
             bad.extend(done.misfits.into_iter().map(|misfit| Bad { misfit, position }));
         }

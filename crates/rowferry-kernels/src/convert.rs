@@ -81,6 +81,8 @@ pub fn convert(array: &ArrayRef, from: &C, to: &C) -> Result<Converted, KernelEr
     match (from, to) {
         (_, C::Text { .. }) | (C::List { .. }, C::Json { .. }) => texts(array, from),
         (C::Text { .. }, C::Uuid) => Ok(uuids(array)),
+        (C::Text { .. }, C::DecimalText) => Ok(exact::decimal_texts(array)),
+        (C::Text { .. }, C::Decimal { .. }) => convert(array, &C::DecimalText, to),
         (_, C::Binary { .. }) if from.arrow() == DataType::Utf8 => {
             let array = array.as_string::<i32>();
             Ok(bytes(array.iter().map(|text| text.map(|text| Ok(text.as_bytes())))))

@@ -298,6 +298,13 @@ fn only_the_twin_of_a_value_is_taken() {
     let numbers = StringArray::from(vec!["NaN", "-Infinity", "1e5", "12", "-0.00"]);
     let done = converted(numbers, &C::DecimalText, &decimal(2, 0));
     assert_eq!(rules(&done), [(0, Rule::Nan), (1, Rule::Infinite), (2, Rule::Form)]);
+    let words =
+        || StringArray::from(vec![Some("1.50"), None, Some(" 1"), Some("-0.125"), Some("")]);
+    let done = converted(words(), &TEXT, &C::DecimalText);
+    assert_eq!(rules(&done), [(2, Rule::Form), (4, Rule::Form)]);
+    assert_eq!(texts(done.array, &C::DecimalText)[3].as_deref(), Some("-0.125"));
+    let done = converted(words(), &TEXT, &decimal(3, 2));
+    assert_eq!(rules(&done), [(2, Rule::Form), (3, Rule::Fraction), (4, Rule::Form)]);
     let done = converted(Int64Array::from(vec![1 << 53, (1 << 53) + 1]), &C::Int64, &C::Float64);
     assert_eq!(rules(&done), [(1, Rule::Digits)]);
     let bits = StringArray::from(vec!["101", "10"]);

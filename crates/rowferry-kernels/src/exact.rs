@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, builder::BooleanBuilder, cast::AsArray,
+    Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray,
+    builder::{BooleanBuilder, StringBuilder},
+    cast::AsArray,
     types as t,
 };
 use arrow_buffer::i256;
@@ -195,6 +197,19 @@ pub(crate) fn plain_parts(text: &str) -> Result<(bool, &str, &str), Rule> {
         return Err(Rule::Form);
     }
     Ok((negative, integer.trim_start_matches('0'), fraction.trim_end_matches('0')))
+}
+
+/// Texts that are decimal numbers in plain notation; the words for numbers without digits are none.
+pub(crate) fn decimal_texts(array: &ArrayRef) -> Converted {
+    let texts = array.as_string::<i32>();
+    let mut misfits = Vec::new();
+    let mut builder = StringBuilder::with_capacity(texts.len(), texts.values().len());
+    for (row, text) in texts.iter().enumerate() {
+        let read = text.map(|text| plain_parts(text).map(|_parts| text)).transpose();
+        misfits.extend(read.err().map(|rule| Misfit { row, rule }));
+        builder.append_option(read.ok().flatten());
+    }
+    Converted { array: Arc::new(builder.finish()), misfits }
 }
 
 fn parse(text: &str) -> Result<Number, Rule> {

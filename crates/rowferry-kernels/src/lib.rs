@@ -31,6 +31,7 @@ mod rule;
 mod tests;
 mod text_form;
 mod variant;
+mod written;
 
 pub use convert::{Converted, convert};
 pub use dedupe::{Deduper, Keep, dedupe, find_duplicate, keep_rows};
@@ -44,3 +45,4 @@ pub use limits::misfits;
 pub use normalize::{Applied, Normalized, normalize};
 pub use row_key::{KeyPart, row_key};
 pub use rule::{Misfit, Rule};
+pub use written::written;

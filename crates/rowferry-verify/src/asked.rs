@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rowferry_core::{Consistency, Predicate, Source, TableRef};
+use rowferry_core::{ColumnPlan, Consistency, Predicate, Source, TableRef};
 use rowferry_runtime::{ComputePool, Jitter};
 
 /// Two tables that should hold the same rows.
@@ -24,6 +24,10 @@ pub struct TablePair {
     pub rename: BTreeMap<String, String>,
     /// Which rows of the source should be in the target.
     pub predicate: Option<Predicate>,
+    /// Columns that a copy casts on their way: the source's values are compared as it writes them.
+    pub casts: Vec<ColumnPlan>,
+    /// Whether a copy sets rows aside whose values do not fit.
+    pub sets_aside: bool,
 }
 
 /// The two databases. Cloning shares them.

@@ -2,9 +2,10 @@
 
 use rowferry_core::{
     CanonicalType, Column, ConnectorError, ErrorClass, Key, KeyColumn, KeyColumns, Result,
-    TableSchema, nearest,
+    TableRef, TableSchema, nearest,
 };
 
+use crate::casts::Casts;
 use crate::side::Both;
 use crate::{OneSided, Side, TablePair};
 
@@ -23,6 +24,7 @@ pub(crate) struct Comparison {
     /// Places of the key's columns; all columns where no key is known.
     pub(crate) key: Vec<usize>,
     pub(crate) has_key: bool,
+    pub(crate) casts: Casts,
     pub(crate) one_sided: Vec<OneSided>,
     /// Columns of the target that were left out, as asked.
     pub(crate) ignored: Vec<String>,
@@ -46,7 +48,10 @@ impl Comparison {
         let key = key(asked, &tables, &columns)?;
         let has_key = key.is_some();
         let key = key.unwrap_or_else(|| (0..columns.len()).collect());
-        let ranges = if has_key { common_order(&columns, &key) } else { None };
+        let casts = casts(asked, &columns, &tables.source.table);
+        // What a cast makes of a key may have another order.
+        let is_cast = key.iter().any(|place| casts.of(*place).is_some());
+        let ranges = if has_key && !is_cast { common_order(&columns, &key) } else { None };
         let cuts = Both { source: cut_by(&tables.source), target: cut_by(&tables.target) };
         let one_sided_of_target = |name: &String| {
             one_sided.iter().any(|alone| alone.side == Side::Target && alone.column == *name)
@@ -54,8 +59,16 @@ impl Comparison {
         let compared = |name: &String| columns.iter().any(|pair| pair.target.name == *name);
         let names = tables.target.columns.iter().map(|column| column.name.clone());
         let ignored = names.filter(|name| !compared(name) && !one_sided_of_target(name)).collect();
-        Ok(Self { tables, columns, key, has_key, one_sided, ignored, ranges, cuts })
+        Ok(Self { tables, columns, key, has_key, casts, one_sided, ignored, ranges, cuts })
     }
+}
+
+fn casts(asked: &TablePair, columns: &[Pair], table: &TableRef) -> Casts {
+    let plan_of =
+        |pair: &Pair| asked.casts.iter().find(|plan| plan.source.name == pair.source.name);
+    let planned = columns.iter().enumerate();
+    let planned = planned.filter_map(|(at, pair)| plan_of(pair).map(|plan| (at, plan.clone())));
+    Casts::new(table.clone(), planned.collect(), asked.sets_aside)
 }
 
 /// Refuses names that were asked for and are nowhere: a spelling mistake would compare less than was
@@ -104,6 +117,9 @@ fn pair_up(asked: &TablePair, tables: &Both<TableSchema>) -> Result<(Vec<Pair>, 
         }
         match twin {
             Some(twin) => {
+                // A cast may say how a column is to be read.
+                let plan = asked.casts.iter().find(|plan| plan.source.name == column.name);
+                let column = plan.map_or(column, |plan| &plan.source);
                 readable(&tables.source, column)?;
                 readable(&tables.target, twin)?;
                 columns.push(Pair { source: column.clone(), target: twin.clone() });

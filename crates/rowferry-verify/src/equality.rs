@@ -37,6 +37,8 @@ pub enum EqualityRule {
     Bits,
     /// Another type is compared by the text of its values.
     Text,
+    /// A value is what the job's cast makes of it.
+    Cast,
 }
 
 impl EqualityRule {
@@ -56,6 +58,7 @@ impl EqualityRule {
             Self::Sets => "sets",
             Self::Bits => "bits",
             Self::Text => "text",
+            Self::Cast => "cast",
         }
     }
 }

@@ -3,13 +3,15 @@
 //! A reader that meets a value its column's type cannot hold says so. The column is then read wider on
 //! that side, which may change the form of both; folds of different lanes are never compared.
 
-use rowferry_core::{Column, ConnectorError, Predicate, ReadSpec, Result, TableRef};
+use arrow_array::RecordBatch;
+use rowferry_core::{Column, ColumnPlan, ConnectorError, Predicate, ReadSpec, Result, TableRef};
 use rowferry_kernels::{Comparable, EqualForm, FormedColumn};
 
+use crate::casts::Casts;
 use crate::comparison::{Comparison, Pair};
 use crate::equality::equality;
 use crate::side::Both;
-use crate::{RuleUsed, Side, VerifyContext};
+use crate::{EqualityRule, RuleUsed, Side, VerifyContext};
 
 /// Bytes of a payload at most: as of a copy, 2 MiB keep its columns in the cache.
 const PAYLOAD_BYTES: u64 = 2 << 20;
@@ -28,6 +30,7 @@ pub(crate) struct Lane {
     pub(crate) rules: Vec<RuleUsed>,
     /// The target table, as its server resolved it.
     pub(crate) target: TableRef,
+    casts: Casts,
     formed: Both<Vec<FormedColumn>>,
     strict: bool,
 }
@@ -49,12 +52,13 @@ impl Lane {
         let specs = Both { source: spec(predicate), target: spec(None) };
         let (columns, key) = (comparison.columns.clone(), comparison.key.clone());
         let target = comparison.tables.target.table.clone();
-        Self::new((0, target), columns, key, specs, context.strict)
+        let casts = comparison.casts.clone();
+        Self::new((0, target), (columns, casts), key, specs, context.strict)
     }
 
     fn new(
         (number, target): (u64, TableRef),
-        columns: Vec<Pair>,
+        (columns, casts): (Vec<Pair>, Casts),
         key: Vec<usize>,
         mut specs: Both<ReadSpec>,
         strict: bool,
@@ -63,19 +67,23 @@ impl Lane {
         specs.target.columns = columns.iter().map(|pair| pair.target.clone()).collect();
         let mut formed = Both::<Vec<FormedColumn>>::default();
         let mut rules = Vec::new();
-        for pair in &columns {
+        for (place, pair) in columns.iter().enumerate() {
+            let cast = casts.of(place);
+            let read = pair.source.canonical.as_ref();
             // Columns without a meaning were refused when the tables were compared by name.
-            let (Some(source), Some(target)) = (&pair.source.canonical, &pair.target.canonical)
+            let (Some(source), Some(target)) =
+                (cast.map_or(read, ColumnPlan::written), &pair.target.canonical)
             else {
                 continue;
             };
             let equality = equality(source, target, strict);
             let name = &pair.source.name;
+            rules.extend(cast.map(|_| RuleUsed { column: name.clone(), rule: EqualityRule::Cast }));
             rules.extend(equality.rule.map(|rule| RuleUsed { column: name.clone(), rule }));
             formed.source.push((name.clone(), source.clone(), equality.source));
             formed.target.push((name.clone(), target.clone(), equality.target));
         }
-        Self { number, columns, key, specs, rules, target, formed, strict }
+        Self { number, columns, key, specs, rules, target, casts, formed, strict }
     }
 
     /// The lane in which `column` of `side` is read wider; `None` when there is no wider type.
@@ -85,23 +93,32 @@ impl Lane {
             Side::Source => pair.source.name == column,
             Side::Target => pair.target.name == column,
         };
-        let pair = columns.iter_mut().find(|pair| of(pair))?;
+        let (place, pair) = columns.iter_mut().enumerate().find(|(_, pair)| of(pair))?;
         let column: &mut Column = match side {
             Side::Source => &mut pair.source,
             Side::Target => &mut pair.target,
         };
-        column.canonical = Some(column.canonical.as_ref()?.demoted()?);
+        let wider = column.canonical.as_ref()?.demoted()?;
+        column.canonical = Some(wider.clone());
+        let mut casts = self.casts.clone();
+        if side == Side::Source {
+            casts.read_as(place, &wider);
+        }
         let (key, specs) = (self.key.clone(), self.specs.clone());
         let named = (self.number + 1, self.target.clone());
-        Some(Self::new(named, columns, key, specs, self.strict))
+        Some(Self::new(named, (columns, casts), key, specs, self.strict))
+    }
+
+    /// Rows of `side` as they were read; those of the source as a copy writes them.
+    pub(crate) fn as_copied(&self, side: Side, batch: RecordBatch) -> Result<RecordBatch> {
+        match side {
+            Side::Source => self.casts.apply(batch),
+            Side::Target => Ok(batch),
+        }
     }
 
     /// Rows of `side` in the form in which they are compared.
-    pub(crate) fn comparable(
-        &self,
-        side: Side,
-        batch: &arrow_array::RecordBatch,
-    ) -> Result<Comparable> {
+    pub(crate) fn comparable(&self, side: Side, batch: &RecordBatch) -> Result<Comparable> {
         // Any two different numbers: a value without a form equals nothing of the other side.
         let salt = match side {
             Side::Source => 1,

@@ -13,6 +13,7 @@
 //! "equal" and never a missing row.
 
 mod asked;
+mod casts;
 mod collect;
 mod comparison;
 mod cutting;

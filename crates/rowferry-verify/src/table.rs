@@ -224,6 +224,7 @@ impl Table {
             };
             let lane = Arc::clone(lane);
             let work = self.context.compute.run(Stage::Transform, move || {
+                let batch = lane.as_copied(side, batch)?;
                 collected.take(&batch, side, &lane).map(|()| collected)
             });
             let (done, following) = tokio::join!(work, reader.next());

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rowferry_core::{Job, TableRef};
-use rowferry_engine::{JobEnds, TableTask, expand};
-use rowferry_runtime::{ComputePool, Jitter};
+use rowferry_core::{ColumnPlan, Job, OnBadRow, TableRef};
+use rowferry_engine::{JobEnds, RunOptions, TableTask, expand, plan_table};
+use rowferry_runtime::{CancellationToken, ComputePool, Jitter};
 use rowferry_verify::{Difference, TablePair, TableVerdict, VerifyContext, VerifyEnds, compare};
 
 use crate::block_on::block_on;
@@ -14,6 +14,7 @@ use crate::edg_ends::{End, variables_name_both};
 use crate::ending::Ending;
 use crate::failure::{Failure, Result};
 use crate::flags::{Limits, Shape};
+use crate::observer::Silent;
 use crate::repairs::{Repairs, UndoFile};
 use crate::signals::Signals;
 use crate::verify_args::{Places, Reading, RepairCommand, RepairWord, VerifyArgs, VerifyCommand};
@@ -227,7 +228,15 @@ async fn pairs(
     let tasks = expand(job, &copied, &only)
         .await
         .map_err(|error| Failure::from(error).in_job(&job.name))?;
-    let pairs: Vec<TablePair> = tasks.into_iter().map(|task| of_task(task, named)).collect();
+    let mut pairs = Vec::new();
+    for task in &tasks {
+        let mut pair = of_task(task, named);
+        if !job.casts.is_empty() || !task.entry.casts.is_empty() {
+            pair.casts = casts(job, (task, &tasks), &copied, compute).await?;
+            pair.sets_aside = job.settings.on_bad_row != OnBadRow::Fail;
+        }
+        pairs.push(pair);
+    }
     same_table::refuse_pairs(job, &ends, &pairs).await?;
     Ok((ends, pairs))
 }
@@ -241,16 +250,34 @@ fn named_pair(args: &VerifyArgs, table: &TableRef) -> TablePair {
     }
 }
 
+/// What the job's casts make of a table's columns.
+async fn casts(
+    job: &Job,
+    (task, tasks): (&TableTask, &[TableTask]),
+    ends: &JobEnds,
+    compute: &ComputePool,
+) -> Result<Vec<ColumnPlan>> {
+    // Nothing runs, so nothing can be stopped.
+    let never = CancellationToken::new();
+    let options = RunOptions::default();
+    let context =
+        context::context(&job.settings, &options, compute, (&never, &never), Arc::new(Silent));
+    let planned =
+        plan_table(job, task, tasks, ends, &context).await.and_then(|table| table.casts());
+    planned.map_err(|error| Failure::from(error).in_job(&job.name))
+}
+
 /// The tables of a job's task, with the columns that it copies.
-fn of_task(task: TableTask, named: impl Fn(&TableRef) -> TablePair) -> TablePair {
-    let mut pair = TablePair { target: task.target, ..named(&task.source) };
+fn of_task(task: &TableTask, named: impl Fn(&TableRef) -> TablePair) -> TablePair {
+    let entry = &task.entry;
+    let mut pair = TablePair { target: task.target.clone(), ..named(&task.source) };
     if pair.key.is_empty() {
-        pair.key = task.entry.key;
+        pair.key.clone_from(&entry.key);
     }
-    pair.include = task.entry.include;
-    pair.ignore.extend(task.entry.exclude);
-    pair.rename = task.entry.rename;
-    pair.predicate = task.entry.predicate;
+    pair.include.clone_from(&entry.include);
+    pair.ignore.extend_from_slice(&entry.exclude);
+    pair.rename.clone_from(&entry.rename);
+    pair.predicate.clone_from(&entry.predicate);
     pair
 }
 

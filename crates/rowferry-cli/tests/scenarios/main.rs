@@ -87,6 +87,7 @@ mod types_page;
 mod unique_conflicts;
 mod unlock;
 mod verified;
+mod verified_casts;
 mod verified_over_faults;
 mod verified_values;
 mod wire_fuzz;
