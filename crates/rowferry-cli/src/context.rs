@@ -34,6 +34,7 @@ pub(crate) fn context(
         memory_budget: settings.memory_budget,
         pace: Arc::new(Pace::new(settings.max_rate)),
         slots: Arc::new(Semaphore::new(workers)),
+        committing: Arc::new(Semaphore::new(RunContext::commits_beside(workers))),
         workers,
         stop: stop.clone(),
         abort: abort.clone(),

@@ -3,7 +3,7 @@
 use rowferry_core::{
     Consistency, Fidelity, Job, LoadInto, Mode, PlanProblem, Policy, Settings, TablePlan, WriteMode,
 };
-use rowferry_engine::{PlannedColumn, PlannedTable, casts_to_paste};
+use rowferry_engine::{PlannedColumn, PlannedTable, RunContext, casts_to_paste};
 use serde::Serialize;
 
 use crate::{summary, units};
@@ -91,7 +91,7 @@ impl JobView {
             workers,
             // Each table being copied has a prober, and a lock with a heartbeat of its own.
             connections_source: workers + at_once + 1,
-            connections_target: workers + at_once + 1,
+            connections_target: workers + RunContext::commits_beside(workers) + at_once + 1,
             tables: planned
                 .iter()
                 .zip(states)

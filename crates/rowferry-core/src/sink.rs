@@ -307,6 +307,12 @@ pub enum Tried {
 /// A chunk is written by [`Self::write`] alone or by [`Self::try_write`] alone.
 #[async_trait]
 pub trait ChunkWriter: Send {
+    /// Rows are on their way, in wire form or as batches: does before they are there what can be done,
+    /// so that both ends start at the same time. Not called when rows are to be tried one by one.
+    async fn expect(&mut self, _wire: Option<WireFormat>) -> Result<()> {
+        Ok(())
+    }
+
     /// Hands over rows. Returns when the writer can take more: the backpressure.
     async fn write(&mut self, payload: Payload) -> Result<()>;
 

@@ -1,9 +1,10 @@
 //! Runs the chunks of one table: cuts one ahead, keeps as many in flight as there are slots, tries
 //! transient failures again, and stops politely.
 //!
-//! Slots are those of the whole run. A chunk that failed gives its own back until it is tried again,
-//! so that a table whose target is locked for long keeps no other one waiting; and its table starts
-//! no more chunks than there are slots.
+//! Slots are those of the whole run. A chunk whose rows are all handed over gives its slot on while it
+//! commits, so that the time of a commit, and of the way to a distant server, is not lost. A chunk
+//! that failed gives its own back until it is tried again, so that a table whose target is locked for
+//! long keeps no other one waiting; and its table starts hardly more chunks than there are slots.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -54,7 +55,7 @@ impl ChunkLoop {
         let mut exhausted = false;
         let mut failure: Option<ConnectorError> = None;
         let stop = self.context.stop.clone();
-        let most = self.context.workers;
+        let most = self.context.workers + RunContext::commits_beside(self.context.workers);
         loop {
             let closing = failure.is_some() || stop.is_cancelled();
             if waiting.is_none() && !exhausted && !closing {
@@ -192,7 +193,7 @@ impl Attempts {
         let mut manner = Manner::default();
         loop {
             let lane = self.copier.lane();
-            let failed = match self.copier.copy(chunk, &lane, &view, manner).await {
+            let failed = match self.copier.copy(chunk, &lane, &view, manner, &mut slot).await {
                 Ok(copied) => return Ok(copied),
                 Err(failed) => failed,
             };

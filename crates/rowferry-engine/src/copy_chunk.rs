@@ -1,4 +1,4 @@
-//! One chunk: begin, read, transform, write, commit.
+//! One chunk: begin, both ends started at once, read, transform, write, commit.
 //!
 //! The order of what a chunk takes is fixed: its turn to read where there are turns, the writer,
 //! then bytes of the budget, then the read. Whoever holds bytes can therefore always hand them on, and nothing waits in a circle.
@@ -13,7 +13,7 @@ use rowferry_core::{
     KeyTuple, OnBadRow, Payload, Receipt, RejectedRow, Result, Settings, Snapshot, TablePlan,
 };
 use rowferry_runtime::{FailPoint, Stage, Stopwatch, spawn};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::big_rows::{BigRows, Held, Room};
 use crate::lane::Lane;
@@ -185,6 +185,7 @@ impl ChunkCopier {
         lane: &Lane,
         snapshot: &Arc<dyn Snapshot>,
         manner: Manner,
+        slot: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Copied, CopyError> {
         let turn = self.stopwatch().time(Stage::AwaitRoom, self.ends.reading_turns.take()).await;
         let beginning = self.ends.sink.begin(chunk, &lane.prepared, manner.settle);
@@ -197,11 +198,24 @@ impl ChunkCopier {
         };
         FailPoint::ChunkBegun.reach();
         let room = self.big_rows.enter(lane.read.batch_bytes).await;
-        let reader = snapshot.read(chunk, &lane.read).await.map_err(CopyError::Read)?;
+        let starting = async {
+            // Each row of a chunk that is sifted has a trial of its own.
+            if manner.sift {
+                return Ok(());
+            }
+            let expecting = writer.expect(lane.read.wire);
+            self.stopwatch().time(Stage::Write, expecting).await.map_err(CopyError::Write)
+        };
+        let opening = async { snapshot.read(chunk, &lane.read).await.map_err(CopyError::Read) };
+        let (reader, ()) = tokio::try_join!(opening, starting)?;
         let reading = (reader, room, turn);
         let (totals, changes) = self.pump(reading, lane, writer.as_mut(), manner.sift).await?;
         assert_counted(chunk, &totals).map_err(CopyError::Rows)?;
         FailPoint::RowsDone.reach();
+        if let Ok(other) = Arc::clone(&self.context.committing).try_acquire_owned() {
+            // The slot itself goes to the next chunk.
+            *slot = Some(other);
+        }
         let committing = writer.commit(totals);
         let receipt =
             self.stopwatch().time(Stage::Write, committing).await.map_err(CopyError::Write)?;

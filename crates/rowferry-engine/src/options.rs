@@ -60,6 +60,8 @@ pub struct RunContext {
     pub pace: Arc<Pace>,
     /// One permit per chunk in flight.
     pub slots: Arc<Semaphore>,
+    /// Held by the one chunk that has only its commit before it, in place of its slot.
+    pub committing: Arc<Semaphore>,
     /// Number of slots.
     pub workers: usize,
     /// Cancelled by the first signal or the deadline: no new chunk, current ones finish.
@@ -107,6 +109,12 @@ impl RunContext {
             () = tokio::time::sleep(self.options.shutdown_grace) => {}
             () = self.abort.cancelled() => {}
         }
+    }
+
+    /// Chunks that may commit beside `workers` others. More than one would be more sessions at the
+    /// target for little, and who asks for one worker wants one chunk at a time.
+    pub fn commits_beside(workers: usize) -> usize {
+        usize::from(workers > 1)
     }
 
     /// Chunks in flight for these settings on a machine of `cores`.

@@ -172,6 +172,7 @@ impl World {
             memory_budget,
             pace: Arc::new(Pace::new(self.job.settings.max_rate)),
             slots: Arc::new(Semaphore::new(self.workers)),
+            committing: Arc::new(Semaphore::new(RunContext::commits_beside(self.workers))),
             workers: self.workers,
             stop: run.stop,
             abort: run.abort,

@@ -106,8 +106,7 @@ impl PgChunkWriter {
         })
     }
 
-    /// Starts the transaction, with a COPY for rows of this form. Not before the first rows are
-    /// there: only they tell their form.
+    /// Starts the transaction, with a COPY for rows of this form.
     async fn start(&self, writing: &mut Writing, form: Form) -> Result<Copying> {
         let attempt = || failed(format!("could not start chunk {}", self.chunk.no.0));
         // Outside the transaction, since the session keeps it for the chunks to come.
@@ -178,6 +177,23 @@ impl PgChunkWriter {
 
 #[async_trait]
 impl ChunkWriter for PgChunkWriter {
+    /// A round trip less for each chunk but a session's first, which makes things that a chunk without
+    /// rows would not need.
+    async fn expect(&mut self, wire: Option<WireFormat>) -> Result<()> {
+        let form = match wire {
+            None => Form::Batches,
+            Some(WireFormat::PgCopyBinary) => Form::Wire,
+            Some(WireFormat::SqliteCells) => return Ok(()),
+        };
+        let mut open = self.take_open()?;
+        if !open.begun && open.writing.knows(&self.prepared, form) {
+            open.copying = Some(self.start(&mut open.writing, form).await?);
+            open.begun = true;
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+
     async fn write(&mut self, payload: Payload) -> Result<()> {
         let Open { mut writing, copying, begun } = self.take_open()?;
         let rows = payload.rows();

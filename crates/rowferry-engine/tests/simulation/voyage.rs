@@ -148,6 +148,7 @@ async fn run(process: &Arc<Process>) -> RunReport {
         memory_budget,
         pace: Arc::new(Pace::new(None)),
         slots: Arc::new(Semaphore::new(workers)),
+        committing: Arc::new(Semaphore::new(RunContext::commits_beside(workers))),
         workers,
         stop: process.stop.clone(),
         abort: CancellationToken::new(),

@@ -58,6 +58,11 @@ impl Writing {
         Ok(Self { session, paths: BTreeMap::new() })
     }
 
+    /// Whether the way for rows of this form is made.
+    pub(super) fn knows(&self, prepared: &Prepared, form: Form) -> bool {
+        self.paths.get(&form).is_some_and(|(columns, _)| *columns == prepared.columns)
+    }
+
     /// The way for rows of this form, made once per session.
     pub(super) async fn path(
         &mut self,
