@@ -3,7 +3,7 @@
 //! A reader that meets a value its column's type cannot hold says so. The column is then read wider on
 //! that side, which may change the form of both; folds of different lanes are never compared.
 
-use rowferry_core::{Column, ConnectorError, Predicate, ReadSpec, Result, TableRef};
+use rowferry_core::{CanonicalType, Column, ConnectorError, Predicate, ReadSpec, Result, TableRef};
 use rowferry_kernels::{Comparable, EqualForm, FormedColumn};
 
 use crate::comparison::{Comparison, Pair};
@@ -86,11 +86,18 @@ impl Lane {
             Side::Target => pair.target.name == column,
         };
         let pair = columns.iter_mut().find(|pair| of(pair))?;
-        let column: &mut Column = match side {
-            Side::Source => &mut pair.source,
-            Side::Target => &mut pair.target,
+        let (one, other) = match side {
+            Side::Source => (&mut pair.source, &mut pair.target),
+            Side::Target => (&mut pair.target, &mut pair.source),
         };
-        column.canonical = Some(column.canonical.as_ref()?.demoted()?);
+        // A list's wider type is the server's own text, which equals nothing but its like.
+        if is_list(one) {
+            if !is_list(other) {
+                return None;
+            }
+            other.canonical = wider(other);
+        }
+        one.canonical = Some(wider(one)?);
         let (key, specs) = (self.key.clone(), self.specs.clone());
         let named = (self.number + 1, self.target.clone());
         Some(Self::new(named, columns, key, specs, self.strict))
@@ -121,6 +128,14 @@ impl Lane {
         let (_, meaning, form) = self.meaning(Side::Source, *place)?;
         (meaning.is_integer() && *form == EqualForm::AsItIs).then_some(*place)
     }
+}
+
+fn is_list(column: &Column) -> bool {
+    matches!(column.canonical, Some(CanonicalType::List { .. }))
+}
+
+fn wider(column: &Column) -> Option<CanonicalType> {
+    column.canonical.as_ref()?.demoted()
 }
 
 /// A kernel's refusal: the forms are ours, so it is our mistake.

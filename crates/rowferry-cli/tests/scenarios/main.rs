@@ -65,6 +65,7 @@ mod recipes;
 #[cfg(feature = "failpoints")]
 mod reconcile;
 mod repaired;
+mod repaired_lists;
 mod repeated;
 #[cfg(feature = "failpoints")]
 mod restarts;
