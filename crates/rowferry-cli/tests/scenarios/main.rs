@@ -88,6 +88,7 @@ mod types_page;
 mod unique_conflicts;
 mod unlock;
 mod verified;
+mod verified_live;
 mod verified_over_faults;
 mod verified_values;
 mod wire_fuzz;
