@@ -64,8 +64,15 @@ impl Failure {
             exit::LATER => ("deadline", "the deadline was reached"),
             _ => ("stopped", "stopped by a signal"),
         };
-        let next = "Run the same command again; it continues behind what is saved.";
+        let next = "Run the same command again.";
         Self::new(exit_code, "stopped", code, message.to_owned(), next.to_owned())
+    }
+
+    /// The same for a command that copies: what it has saved is not done again.
+    #[must_use]
+    pub(crate) fn continued(mut self) -> Self {
+        *self.report = self.report.continued();
+        self
     }
 
     /// Names the job concerned.

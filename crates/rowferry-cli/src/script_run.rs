@@ -148,15 +148,10 @@ impl ScriptRun<'_> {
             None => format!("{name} failed"),
         };
         // Each statement is a transaction of its own, so nothing waits for a COMMIT's answer.
-        let next = match (&error.next, error.class) {
-            (Some(_), _) => None,
-            (None, ErrorClass::Transient) => Some("Run `sync down`, and then the same again."),
-            (None, _) => Some("Correct the statement, run `sync down`, and then the same again."),
-        };
-        match next {
-            Some(next) => error.with_next(next).into(),
-            None => error.into(),
+        if error.next.is_none() && error.class != ErrorClass::Transient {
+            error = error.with_next("Correct the statement and run the same command again.");
         }
+        error.into()
     }
 }
 

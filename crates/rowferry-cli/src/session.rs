@@ -104,7 +104,7 @@ impl Session {
                 None => Ok(None),
             }
         };
-        result.await.map_err(|failure: Failure| failure.in_job(&job.name))
+        result.await.map_err(|failure: Failure| failure.in_job(&job.name).continued())
     }
 
     /// The file lock of the job: two runs of one job on one machine never get as far as the target.

@@ -130,7 +130,12 @@ impl Hands {
     /// Ends the process, whatever still hangs: the target rolls it back, and nothing of it is visible.
     fn leave(&self) {
         let code = self.reason.load(Ordering::SeqCst);
-        let ending = Ending::failed(&Failure::stopped(code), self.output);
+        let mut stopped = Failure::stopped(code).continued();
+        // A command without chunks has nothing to continue either.
+        if self.grace.is_zero() {
+            stopped.report.next.clear();
+        }
+        let ending = Ending::failed(&stopped, self.output);
         ending.last_line.iter().for_each(|line| out::result(line));
         std::process::exit(i32::from(code));
     }

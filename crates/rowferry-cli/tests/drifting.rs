@@ -58,7 +58,23 @@ fn what_was_found_is_kept_and_shown() {
     let time = last.lines().nth(1).unwrap().split_whitespace().next().unwrap();
     assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
 
-    let runs = world.run(&["status", "--output", "json"]).expect(0).json();
+    let last = world.run(&["status", "--last", "1", "--output", "json"]).expect(0).json();
+    assert_eq!((&last["version"], &last["runs"][0]["command"]), (&1.into(), &"run".into()));
+    assert_eq!(last["runs"].as_array().unwrap().len(), 1);
+    let found: Vec<[String; 4]> = last["last_drift"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            ["job", "source", "status", "missing"]
+                .map(|key| row[key].to_string().trim_matches('"').to_owned())
+        })
+        .collect();
+    let equal = ["rest", "notes", "equal", "0"];
+    let different = ["shop", "orders", "different", "1"];
+    assert_eq!(found, [equal, different].map(|row| row.map(str::to_owned)), "{last}");
+
+    let runs = &world.run(&["status", "--output", "json"]).expect(0).json()["runs"];
     let commands: Vec<&str> =
         runs.as_array().unwrap().iter().map(|run| run["command"].as_str().unwrap()).collect();
     assert_eq!(commands, ["run", "drift", "drift", "run"]);
@@ -66,6 +82,13 @@ fn what_was_found_is_kept_and_shown() {
     let found = &runs[1]["drift"][0];
     assert_eq!((&found["missing"], &found["mismatches"]), (&1.into(), &1.into()));
     assert_eq!(runs[2]["drift"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn without_a_ledger_nothing_has_run() {
+    let told = World::new().run(&["status", "--output", "json"]).expect(0);
+    assert_eq!(lines(&told.stdout), [r#"{"version":1,"runs":[],"last_drift":[]}"#]);
+    assert!(told.stderr.starts_with("nothing has run yet"), "{}", told.stderr);
 }
 
 #[test]
@@ -79,7 +102,8 @@ fn a_table_that_cannot_be_compared_is_kept_too() {
     assert!(told.stdout.contains("failed (78)"), "{}", told.stdout);
     std::fs::remove_file(world.path("shop.db")).unwrap();
     world.run(&["drift", "--state", "mine.db"]).expect(69);
-    let runs = world.run(&["status", "--state", "mine.db", "--output", "json"]).expect(0).json();
+    let status = ["status", "--state", "mine.db", "--output", "json"];
+    let runs = &world.run(&status).expect(0).json()["runs"];
     assert_eq!((&runs[0]["status"], &runs[0]["exit_code"]), (&"failed".into(), &69.into()));
 }
 

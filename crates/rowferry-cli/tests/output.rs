@@ -159,3 +159,38 @@ fn plain_progress_is_on_stderr_and_can_be_silenced() {
     assert!(told.stderr.contains("orders: ok, 30 rows in"), "{}", told.stderr);
     assert_eq!(copy("none").expect(0).stderr, "");
 }
+
+/// What copies goes on behind what is saved; what reads begins anew.
+#[test]
+fn only_what_copies_says_that_it_continues() {
+    let world = World::new();
+    let away = "postgres://app@127.0.0.1:1/shop?sslmode=disable";
+    world.write(
+        "rowferry.yaml",
+        &format!(
+            "version: 1\njobs:\n  - name: shop\n    source: {away}\n    target: sqlite:b.db\n    \
+             tables: [{{ source: orders }}]\n"
+        ),
+    );
+    let next = |words: &[&str]| {
+        let told = world.run(words).expect(69);
+        let next = told.stderr.lines().find_map(|line| line.trim_start().strip_prefix("next: "));
+        next.unwrap_or_else(|| panic!("{words:?}: {}", told.stderr)).to_owned()
+    };
+    let again = "When the server can be reached, run the same command again";
+    for copies in [&["run"][..], &["copy", away, "sqlite:b.db", "--table", "orders"]] {
+        let continues = format!("{again}; it continues behind what is saved.");
+        assert_eq!(next(copies), continues, "{copies:?}");
+    }
+    for reads in [
+        &["plan"][..],
+        &["check"],
+        &["verify"],
+        &["drift"],
+        &["repair", away, "sqlite:b.db", "--tables", "orders"],
+        &["tables", away],
+        &["status", "--target", away],
+    ] {
+        assert_eq!(next(reads), format!("{again}."), "{reads:?}");
+    }
+}

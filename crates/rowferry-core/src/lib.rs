@@ -55,7 +55,7 @@ pub use holder::{Holder, HolderRole};
 pub use job::{Guard, Job, OnBadRow, PublishWhen, Settings, TableJob};
 pub use key_range::{KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue};
 pub use limits::ValueLimits;
-pub use mend::{Mend, MendCell, MendWords, Mender};
+pub use mend::{Mend, MendCell, MendValue, MendWords, Mender};
 pub use nearest::nearest;
 pub use plan::{
     ColumnPlan, Consistency, Duplicates, LoadInto, Mode, PlanProblem, ReplaceMode, TablePlan,

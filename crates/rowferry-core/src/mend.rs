@@ -10,7 +10,17 @@ pub struct MendCell {
     /// The column, with the meaning in whose text form the value is written.
     pub column: Column,
     /// The value; `None` is NULL.
-    pub value: Option<String>,
+    pub value: Option<MendValue>,
+}
+
+/// A value in text form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MendValue {
+    /// Anything but a list.
+    Text(String),
+    /// The elements of a list; `None` is NULL. The JSON of a list would not do: it has no NaN, and
+    /// `null` is both an element that is NULL and a JSON document.
+    List(Vec<Option<String>>),
 }
 
 /// What is done to one row.
@@ -47,6 +57,15 @@ pub trait MendWords {
     /// Class `Setup` when the column's type has no literal here.
     fn literal(&self, column: &Column, value: &str) -> Result<String>;
 
+    /// The elements of a list as a literal of its column; `None` is NULL.
+    ///
+    /// # Errors
+    ///
+    /// Class `Setup` when the column's type has no such literal here.
+    fn list_literal(&self, column: &Column, _elements: &[Option<String>]) -> Result<String> {
+        Err(Mend::no_literal(column))
+    }
+
     /// What stands between the columns and the values of an insert.
     fn before_values(&self, _row: &[MendCell]) -> &'static str {
         ""
@@ -81,7 +100,7 @@ impl Mend {
     /// Those of [`MendWords::literal`].
     pub fn statement(&self, table: &str, words: &impl MendWords) -> Result<String> {
         let literal = |cell: &MendCell| match &cell.value {
-            Some(value) => words.literal(&cell.column, value),
+            Some(value) => value_literal(&cell.column, value, words),
             None => Ok("null".to_owned()),
         };
         match self {
@@ -113,11 +132,18 @@ impl Mend {
     }
 }
 
+fn value_literal(column: &Column, value: &MendValue, words: &impl MendWords) -> Result<String> {
+    match value {
+        MendValue::Text(value) => words.literal(column, value),
+        MendValue::List(elements) => words.list_literal(column, elements),
+    }
+}
+
 fn condition(key: &[MendCell], words: &impl MendWords) -> Result<String> {
     let parts = key.iter().map(|cell| {
         let name = words.quote(&cell.column.name);
         match &cell.value {
-            Some(value) => Ok(format!("{name} = {}", words.literal(&cell.column, value)?)),
+            Some(value) => Ok(format!("{name} = {}", value_literal(&cell.column, value, words)?)),
             None => Ok(format!("{name} is null")),
         }
     });

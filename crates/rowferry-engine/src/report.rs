@@ -67,13 +67,23 @@ impl ErrorReport {
             next: error.next.clone().unwrap_or_else(|| next_step(error.class).to_owned()),
         }
     }
+
+    /// The same for a copy, which goes on where it was when the same command is run again.
+    #[must_use]
+    pub fn continued(mut self) -> Self {
+        if self.next.ends_with("un the same command again.") {
+            self.next.truncate(self.next.len() - 1);
+            self.next.push_str("; it continues behind what is saved.");
+        }
+        self
+    }
 }
 
 /// What to do when the error itself does not say.
 fn next_step(class: ErrorClass) -> &'static str {
     match class {
         ErrorClass::Transient | ErrorClass::Unknown => {
-            "Run the same command again when the server can be reached; it continues."
+            "When the server can be reached, run the same command again."
         }
         ErrorClass::Fenced | ErrorClass::Busy => "Run the same command again later.",
         ErrorClass::Data => "Correct the row in the source, or leave its column out.",

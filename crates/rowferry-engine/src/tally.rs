@@ -178,7 +178,7 @@ impl Tally {
             Some(TableFailure::Skipped(_)) => (RunStatus::Skipped, 0, None),
             Some(TableFailure::Failed(error)) => {
                 let saved = self.saved();
-                let report = ErrorReport::new(error, &self.job, &self.source, &saved);
+                let report = ErrorReport::new(error, &self.job, &self.source, &saved).continued();
                 (RunStatus::Failed, error.class.exit_code(), Some(report))
             }
         };

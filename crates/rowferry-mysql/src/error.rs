@@ -204,10 +204,7 @@ fn meaning(code: u16) -> (ErrorClass, &'static str, Option<&'static str>) {
         1021 | 1114 => (
             Transient,
             "disk-full",
-            Some(
-                "Make room on the server's disk and run the same command again; it continues \
-                 behind what is saved.",
-            ),
+            Some("Make room on the server's disk and run the same command again."),
         ),
         1041 | 1037 | 1038 | 1030 | 1206 | 3572 => (Transient, "server-busy", None),
         1153 | 1301 => (

@@ -144,7 +144,7 @@ fn view_lost() -> ConnectorError {
         "snapshot-lost",
         "the sessions that held the read view are gone",
     )
-    .with_next("Run again: the copy goes on in a new view.")
+    .with_next("Run the same command again: it reads in a new view.")
 }
 
 /// A session on loan. Dropping it gives it back, unless a call on it was left unfinished.

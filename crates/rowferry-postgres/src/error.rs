@@ -105,8 +105,7 @@ fn from_server(attempt: String, server: &DbError) -> ConnectorError {
             "Where a time limit ended it, lower `chunk_rows` or raise `statement_timeout`.",
         ),
         "disk-full" => error.with_next(
-            "Make room on the disk that the server names and run the same command again; it \
-             continues behind what is saved.",
+            "Make room on the disk that the server names and run the same command again.",
         ),
         "read-only" => error.with_next("Point the connection at the primary server."),
         _ => error,

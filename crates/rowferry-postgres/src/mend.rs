@@ -18,17 +18,94 @@ impl MendWords for Words {
     }
 
     fn literal(&self, column: &Column, value: &str) -> Result<String> {
-        // The text form of a list is JSON, which is no array here.
-        if matches!(column.canonical, Some(CanonicalType::List { .. }) | None) {
+        let Some(meaning) = &column.canonical else { return Err(Mend::no_literal(column)) };
+        let detour = Detour::of(meaning, column.native.stored());
+        Ok(detour.typed(&detour.text(value), ""))
+    }
+
+    fn list_literal(&self, column: &Column, elements: &[Option<String>]) -> Result<String> {
+        let (Some(CanonicalType::List { element }), Some(words)) =
+            (&column.canonical, column.native.stored().strip_suffix("[]"))
+        else {
             return Err(Mend::no_literal(column));
-        }
-        Ok(sql::literal(value))
+        };
+        let detour = Detour::of(element, words);
+        let texts: Vec<Option<String>> = elements
+            .iter()
+            .map(|element| element.as_deref().map(|value| detour.text(value)))
+            .collect();
+        Ok(detour.typed(&array(&texts), "[]"))
     }
 
     fn before_values(&self, row: &[MendCell]) -> &'static str {
         let always = row.iter().any(|cell| cell.column.identity == Some(Identity::Always));
         if always { " overriding system value" } else { "" }
     }
+}
+
+/// The type by way of which a value is read, where its own type reads texts in several ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detour {
+    None,
+    /// `money` expects the signs of its database's locale.
+    Numeric,
+    /// `"char"` takes the first byte of a text; only since version 16 has each byte a text of its own.
+    Integer,
+}
+
+impl Detour {
+    fn of(meaning: &CanonicalType, words: &str) -> Self {
+        match (words, meaning) {
+            ("money", CanonicalType::Decimal { .. }) => Self::Numeric,
+            ("\"char\"", CanonicalType::Binary { .. }) => Self::Integer,
+            _ => Self::None,
+        }
+    }
+
+    /// A value as the type of the detour writes it.
+    fn text(self, value: &str) -> String {
+        let byte = || u8::from_str_radix(value.strip_prefix("\\x")?, 16).ok();
+        match self {
+            // Bytes count from -128.
+            Self::Integer => byte().map(|byte| byte.cast_signed().to_string()),
+            Self::None | Self::Numeric => None,
+        }
+        .unwrap_or_else(|| value.to_owned())
+    }
+
+    /// The literal of `text`, with `brackets` behind the names of types.
+    fn typed(self, text: &str, brackets: &str) -> String {
+        let literal = sql::literal(text);
+        match self {
+            Self::None => literal,
+            Self::Numeric => format!("{literal}::numeric{brackets}::money{brackets}"),
+            Self::Integer => format!("{literal}::integer{brackets}::\"char\"{brackets}"),
+        }
+    }
+}
+
+/// The server's text of an array. All elements stand in quotes, where a brace, a comma, a blank or the
+/// word NULL is nothing but itself.
+fn array(elements: &[Option<String>]) -> String {
+    let mut text = "{".to_owned();
+    for (place, element) in elements.iter().enumerate() {
+        if place > 0 {
+            text.push(',');
+        }
+        let Some(element) = element else {
+            text.push_str("NULL");
+            continue;
+        };
+        text.push('"');
+        for letter in element.chars() {
+            if matches!(letter, '"' | '\\') {
+                text.push('\\');
+            }
+            text.push(letter);
+        }
+        text.push('"');
+    }
+    text + "}"
 }
 
 #[async_trait]
@@ -50,5 +127,31 @@ impl Mender for PostgresSink {
             }
         }
         client.batch_execute("commit").await.map_err(failed(attempt()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_nothing_but_themselves() {
+        let check = |elements: &[Option<&str>], expected: &str| {
+            let elements: Vec<Option<String>> =
+                elements.iter().map(|element| element.map(str::to_owned)).collect();
+            assert_eq!(array(&elements), expected);
+        };
+        check(&[], "{}");
+        check(&[None, Some("NULL"), Some("")], r#"{NULL,"NULL",""}"#);
+        check(&[Some(r#"a"b\c,{} "#)], r#"{"a\"b\\c,{} "}"#);
+    }
+
+    #[test]
+    fn bytes_of_char_are_numbers() {
+        let binary = CanonicalType::Binary { bytes: Some(1), fixed: true };
+        let char1 = Detour::of(&binary, "\"char\"");
+        assert_eq!(char1.text("\\xc3"), "-61");
+        assert_eq!(char1.typed("{65}", "[]"), "'{65}'::integer[]::\"char\"[]");
+        assert_eq!(Detour::of(&binary, "bytea").typed("\\x41", ""), "'\\x41'");
     }
 }

@@ -6,6 +6,7 @@ mod delivery;
 mod encrypted;
 mod every_type;
 mod ferry;
+mod list_literals;
 mod literals;
 mod objects;
 mod server;

@@ -7,8 +7,7 @@ use rowferry_core::{ConnectorError, ErrorClass};
 use rowferry_runtime::RuntimeError;
 use rusqlite::ErrorCode;
 
-const DISK_FULL: &str = "Make room on the disk that holds the file and run the same command again; \
-                         it continues behind what is saved.";
+const DISK_FULL: &str = "Make room on the disk that holds the file and run the same command again.";
 
 /// The error of `attempt` (lowercase, with its object) that SQLite refused with `error`.
 pub(crate) fn failed(attempt: impl Into<String>, error: rusqlite::Error) -> ConnectorError {

@@ -4,7 +4,9 @@
 //! that side, which may change the form of both; folds of different lanes are never compared.
 
 use arrow_array::RecordBatch;
-use rowferry_core::{Column, ColumnPlan, ConnectorError, Predicate, ReadSpec, Result, TableRef};
+use rowferry_core::{
+    CanonicalType, Column, ColumnPlan, ConnectorError, Predicate, ReadSpec, Result, TableRef,
+};
 use rowferry_kernels::{Comparable, EqualForm, FormedColumn};
 
 use crate::casts::Casts;
@@ -94,16 +96,20 @@ impl Lane {
             Side::Target => pair.target.name == column,
         };
         let (place, pair) = columns.iter_mut().enumerate().find(|(_, pair)| of(pair))?;
-        let column: &mut Column = match side {
-            Side::Source => &mut pair.source,
-            Side::Target => &mut pair.target,
+        let (one, other) = match side {
+            Side::Source => (&mut pair.source, &mut pair.target),
+            Side::Target => (&mut pair.target, &mut pair.source),
         };
-        let wider = column.canonical.as_ref()?.demoted()?;
-        column.canonical = Some(wider.clone());
-        let mut casts = self.casts.clone();
-        if side == Side::Source {
-            casts.read_as(place, &wider);
+        // A list's wider type is the server's own text, which equals nothing but its like.
+        if is_list(one) {
+            if !is_list(other) {
+                return None;
+            }
+            other.canonical = wider(other);
         }
+        one.canonical = Some(wider(one)?);
+        let mut casts = self.casts.clone();
+        casts.read_as(place, pair.source.canonical.as_ref()?);
         let (key, specs) = (self.key.clone(), self.specs.clone());
         let named = (self.number + 1, self.target.clone());
         Some(Self::new(named, (columns, casts), key, specs, self.strict))
@@ -138,6 +144,14 @@ impl Lane {
         let (_, meaning, form) = self.meaning(Side::Source, *place)?;
         (meaning.is_integer() && *form == EqualForm::AsItIs).then_some(*place)
     }
+}
+
+fn is_list(column: &Column) -> bool {
+    matches!(column.canonical, Some(CanonicalType::List { .. }))
+}
+
+fn wider(column: &Column) -> Option<CanonicalType> {
+    column.canonical.as_ref()?.demoted()
 }
 
 /// A kernel's refusal: the forms are ours, so it is our mistake.

@@ -1,8 +1,10 @@
 //! From a difference to what puts the target right, and to what undoes that.
 
-use arrow_array::Array as _;
 use arrow_array::cast::AsArray as _;
-use rowferry_core::{CanonicalType, Column, ConnectorError, ErrorClass, Mend, MendCell, Result};
+use arrow_array::{Array as _, ArrayRef, StringArray};
+use rowferry_core::{
+    CanonicalType, Column, ConnectorError, ErrorClass, Mend, MendCell, MendValue, Result,
+};
 use rowferry_kernels::{EqualForm, KernelError};
 
 use crate::lane::kernel_failed;
@@ -71,21 +73,38 @@ impl Difference {
             return Ok(MendCell { column, value: None });
         }
         let to = column.canonical.clone().ok_or_else(missing)?;
-        let text = |form: &EqualForm, array, from: &CanonicalType| form.apply(array, from);
-        let formed = match text(&EqualForm::Meaning(to.clone()), &cell, from) {
-            Ok(formed) if !formed.misfits.is_empty() => return Err(cannot_hold(&column)),
-            Ok(formed) => text(&EqualForm::Meaning(TEXT), &formed.array, &to),
-            // Where there is no conversion, the server reads the text itself, or refuses it.
-            Err(KernelError::Conversion { .. }) => text(&EqualForm::Meaning(TEXT), &cell, from),
-            Err(error) => Err(error),
+        let value = match (from, &to) {
+            (CanonicalType::List { element: from }, CanonicalType::List { element: to }) => {
+                let elements = cell.as_list::<i32>().value(0);
+                texts(&elements, from, to)?.map(|elements| {
+                    let owned = elements.iter().map(|element| element.map(str::to_owned));
+                    MendValue::List(owned.collect())
+                })
+            }
+            (_, CanonicalType::List { .. }) => return Err(Mend::no_literal(&column)),
+            _ => texts(&cell, from, &to)?.map(|text| MendValue::Text(text.value(0).to_owned())),
         };
-        let formed = formed.map_err(kernel_failed)?;
-        if formed.array.is_null(0) {
-            return Err(cannot_hold(&column));
-        }
-        let value = formed.array.as_string::<i32>().value(0).to_owned();
+        let value = value.ok_or_else(|| cannot_hold(&column))?;
         Ok(MendCell { column, value: Some(value) })
     }
+}
+
+/// Values of `from` in the text form of `to`; `None` when one of them has no twin there.
+fn texts(
+    values: &ArrayRef,
+    from: &CanonicalType,
+    to: &CanonicalType,
+) -> Result<Option<StringArray>> {
+    let written = |values: &ArrayRef, meaning| EqualForm::Meaning(TEXT).apply(values, meaning);
+    let formed = match EqualForm::Meaning(to.clone()).apply(values, from) {
+        Ok(formed) if !formed.misfits.is_empty() => return Ok(None),
+        Ok(formed) => written(&formed.array, to),
+        // Where there is no conversion, the server reads the text itself, or refuses it.
+        Err(KernelError::Conversion { .. }) => written(values, from),
+        Err(error) => Err(error),
+    };
+    let formed = formed.map_err(kernel_failed)?;
+    Ok(formed.misfits.is_empty().then(|| formed.array.as_string::<i32>().clone()))
 }
 
 fn cannot_hold(column: &Column) -> ConnectorError {

@@ -90,7 +90,7 @@ pub(crate) fn sum_up(ending: JobEnding, request: &Request, stopped_by: Option<u8
         report.status = RunStatus::Stopped;
         report.exit_code = stopped_by.unwrap_or(exit::LATER);
         let words = || {
-            let mut failure = Failure::stopped(report.exit_code);
+            let mut failure = Failure::stopped(report.exit_code).continued();
             failure.report.saved = saved(&report);
             *failure.report
         };

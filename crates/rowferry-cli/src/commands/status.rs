@@ -1,6 +1,7 @@
 //! `status`: what ran, how far, how fast.
 
 use rowferry_ledger::{DriftRow, RunRow};
+use serde::Serialize;
 
 use crate::args::StatusArgs;
 use crate::block_on::block_on;
@@ -9,6 +10,16 @@ use crate::flags::OutputFormat;
 use crate::history::{History, PastRun};
 use crate::{exit, out, state_path, summary, units};
 
+/// One line of JSON.
+#[derive(Serialize)]
+struct StatusLine<'a> {
+    version: u8,
+    /// Newest first.
+    runs: &'a [PastRun],
+    /// What was last found of each table, however many runs ago.
+    last_drift: &'a [DriftRow],
+}
+
 pub(super) fn run(args: &StatusArgs) -> Result<u8> {
     if args.place.target.is_some() {
         return super::state::list(&args.place, args.output);
@@ -16,6 +27,9 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8> {
     let path = state_path::settle(args.place.state.as_deref(), None);
     if !path.exists() {
         out::talk(&format!("nothing has run yet: there is no ledger at {}", path.display()));
+        if args.output.output == OutputFormat::Json {
+            out::result(&line(&[], &[]));
+        }
         return Ok(exit::OK);
     }
     let (runs, drift) = block_on(async {
@@ -23,7 +37,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8> {
         Ok((history.runs(args.last).await?, history.last_drift().await?))
     })?;
     match args.output.output {
-        OutputFormat::Json => out::result(&super::json_line(&runs)),
+        OutputFormat::Json => out::result(&line(&runs, &drift)),
         OutputFormat::Text if runs.is_empty() => out::talk("nothing has run yet"),
         OutputFormat::Text => {
             out::result(&render(&runs));
@@ -33,6 +47,10 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8> {
         }
     }
     Ok(exit::OK)
+}
+
+fn line(runs: &[PastRun], last_drift: &[DriftRow]) -> String {
+    super::json_line(&StatusLine { version: 1, runs, last_drift })
 }
 
 /// What was last found of each table, however many runs ago.

@@ -33,6 +33,25 @@ struct Plan {
     goes_on: bool,
 }
 
+impl Plan {
+    /// What to do about a failure. Nothing is skipped the next time, so that what `sync run` has done
+    /// must be taken away first.
+    fn next(&self, report: &ErrorReport, begun: bool) -> String {
+        let next = &report.next;
+        let undo_first = begun && !self.goes_on;
+        match next.strip_suffix("un the same command again.") {
+            Some(before) if undo_first => {
+                format!("{before}un `sync down`, and then the same command again.")
+            }
+            Some(_) => format!("{next} It begins with the first statement."),
+            None if undo_first => {
+                format!("{next} Then run `sync down`, and the same command again.")
+            }
+            None => next.clone(),
+        }
+    }
+}
+
 /// One line of JSON for the whole run.
 #[derive(Serialize)]
 struct ReportLine<'a> {
@@ -69,11 +88,7 @@ fn carry_out(args: &ScriptArgs, plan: &Plan, rng_seed: Option<u64>) -> Ending {
     let result = sides(args).and_then(|sides| block_on(run_all(&sides, plan, output, &mut ran)));
     let failure = result.err().map(|mut failure| {
         failure.report.saved = saved(&ran);
-        if failure.report.class == "stopped" {
-            // What is done is not skipped the next time.
-            let next = "Run `sync down`, and then the same command again.";
-            next.clone_into(&mut failure.report.next);
-        }
+        failure.report.next = plan.next(&failure.report, !ran.is_empty());
         report_error::print(&failure.report);
         failure
     });

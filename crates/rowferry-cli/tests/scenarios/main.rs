@@ -65,6 +65,7 @@ mod recipes;
 #[cfg(feature = "failpoints")]
 mod reconcile;
 mod repaired;
+mod repaired_lists;
 mod repeated;
 #[cfg(feature = "failpoints")]
 mod restarts;
@@ -88,6 +89,7 @@ mod unique_conflicts;
 mod unlock;
 mod verified;
 mod verified_casts;
+mod verified_live;
 mod verified_over_faults;
 mod verified_values;
 mod wire_fuzz;

@@ -237,11 +237,53 @@ fn what_is_not_there_is_refused_before_anything_is_connected() {
     let told = run(&["--source-config", "up.yaml"]).expect(78);
     assert!(told.stderr.contains("up.yaml:1:41: not supported yet: zipf()"), "{}", told.stderr);
     world.write("ok.yaml", "up: [{ name: a, query: select 1 }]");
-    run(&["--source-config", "ok.yaml"]).expect(69);
+    let told = run(&["--source-config", "ok.yaml"]).expect(69);
+    let next = "next: When the server can be reached, run the same command again. It begins with the \
+                first statement.";
+    assert!(told.stderr.contains("saved: nothing was done"), "{}", told.stderr);
+    assert!(told.stderr.contains(next), "{}", told.stderr);
     let of_driver = run(&["--source-config", "ok.yaml", "--source-driver", "mongodb"]).expect(78);
     assert_eq!(of_driver.slugs(), ["not-supported-yet"]);
     let sqlite = ["sync", "down", "--source-url", "sqlite:a.db", "--source-config", "ok.yaml"];
     assert_eq!(world.run(&sqlite).expect(78).slugs(), ["not-supported-yet"]);
+}
+
+#[test]
+fn what_is_to_be_done_about_an_end_that_is_away_is_true() {
+    let world = World::new();
+    let Some(source) = database(Engine::Postgres, &world, "seeded_alone") else { return };
+    let script = "up: [{ name: make, query: create table t (id int) }]
+seed: [{ name: fill, query: insert into t values (1) }]
+down: [{ name: drop, query: drop table t }]";
+    world.write("both.yaml", script);
+    let (there, away) = (go_url(&source), "postgres://nobody:x@127.0.0.1:1/none?sslmode=disable");
+    let alone = |action: &'static str| -> Vec<String> {
+        let words = ["sync", action, "--source-url", &there, "--source-config", "both.yaml"];
+        words.map(str::to_owned).to_vec()
+    };
+    let run = |action: &'static str, more: &[&str]| {
+        let words = alone(action);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        world.run(&[&words[..], more].concat())
+    };
+    let target = ["--target-url", away, "--target-config", "both.yaml"];
+
+    let told = run("run", &target).expect(69);
+    let saved = "saved: done were: source up make, source seed fill (1 rows)";
+    let next =
+        "next: When the server can be reached, run `sync down`, and then the same command again.";
+    assert!(told.stderr.contains(saved) && told.stderr.contains(next), "{}", told.stderr);
+    // Without it the table is in the way, and the advice is the same.
+    let told = run("run", &[]).expect(76);
+    let next = "next: Correct the statement and run `sync down`, and then the same command again.";
+    assert!(told.stderr.contains(next), "{}", told.stderr);
+
+    let told = run("down", &target).expect(69);
+    let next = "next: When the server can be reached, run the same command again. It begins with the \
+                first statement.";
+    assert!(told.stderr.contains(next), "{}", told.stderr);
+    assert!(tables(&source).is_empty());
+    run("run", &[]).expect(0);
 }
 
 #[test]
