@@ -38,6 +38,10 @@ bench *args:
 limits *args:
     python3 bench/limits {{args}}
 
+# Comparisons beside plain reads and reladiff, and planted differences in nine directions.
+compare *args:
+    python3 bench/verify {{args}}
+
 # Every direction and kind of key with a million rows, in release.
 directions *args:
     scripts/directions {{args}}

@@ -44,7 +44,8 @@ def run_once(contestant: Contestant, case: Case, check: bool) -> tuple[Measured,
     return measured, compare(contestant, case, output) if check else Verdict("not checked")
 
 
-def timed(command: list[str], environment: dict[str, str], stem: Path) -> tuple[Measured, str]:
+def timed(command: list[str], environment: dict[str, str], stem: Path, expected: int = 0) -> tuple[Measured, str]:
+    """What a command took and printed; any other exit code than the expected one raises."""
     report, out, err = (Path(f"{stem}.{ending}") for ending in ("time", "out", "err"))
     # -I and -S keep the stopwatch small: no site packages.
     words = [sys.executable, "-I", "-S", STOPWATCH, report, *command]
@@ -60,7 +61,7 @@ def timed(command: list[str], environment: dict[str, str], stem: Path) -> tuple[
                 raise Failed(f"not done after {RUN_SECONDS_MAX} s") from stopped
             raise
     output = out.read_text(errors="replace")
-    if code != 0:
+    if code != expected:
         words = last_words(err.read_text(errors="replace") or output)
         raise Failed(f"exit code {code}: {words}")
     return Measured(**json.loads(report.read_text())), output

@@ -6,12 +6,10 @@ Needs a release build and PostgreSQL; docs/benchmarks.md explains.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
 import sys
-from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -21,9 +19,10 @@ PROJECT = HERE.parents[1]
 sys.path.insert(1, str(HERE.parent / "e2e"))
 
 import machine  # noqa: E402
+from lines import Line, markdown, write  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from server import Failed, Unavailable, say  # noqa: E402
-from trials import Line, Trials  # noqa: E402
+from trials import Trials  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -39,15 +38,6 @@ def arguments() -> argparse.Namespace:
     if unknown := set(given.only).difference(Trials.ALL):
         parser.error(f"unknown: {', '.join(unknown)} (there are {', '.join(Trials.ALL)})")
     return given
-
-
-def markdown(lines: list[Line]) -> str:
-    def number(value: float | None) -> str:
-        return "" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-
-    rows = [f"| {line.what} | {number(line.measured)} {line.unit} | "
-            f"{'≥ ' if line.at_least and line.bar else ''}{number(line.bar)} | {line.verdict} |" for line in lines]
-    return "\n".join(["| what | measured | bar | |", "|---|---:|---:|---|", *rows])
 
 
 def main() -> int:
@@ -82,12 +72,9 @@ def main() -> int:
     finally:
         server.stop()
         if lines:
-            given.results.mkdir(parents=True, exist_ok=True)
-            stem = given.results / f"{now:%Y-%m-%d}-limits-{machine.short_name(described)}"
-            stem.with_suffix(".json").write_text(json.dumps(
-                {"started_at": now.isoformat(timespec="seconds"), "machine": described, "rows": given.rows,
-                 "checkout": machine.checkout(PROJECT), "failed": failed,
-                 "lines": [asdict(line) | {"verdict": line.verdict} for line in lines]}, indent=1) + "\n")
+            stem = write(given.results / f"{now:%Y-%m-%d}-limits-{machine.short_name(described)}", lines, {
+                "started_at": now.isoformat(timespec="seconds"), "machine": described, "rows": given.rows,
+                "checkout": machine.checkout(PROJECT), "failed": failed})
             say(f"\n{markdown(lines)}\nresults: {stem}.json")
         shutil.rmtree(folder, ignore_errors=True)
     return 1 if failed else 0

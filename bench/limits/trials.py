@@ -8,30 +8,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from lines import Line
 from measure import Measured, timed
 from postgres import Postgres
 from server import Unavailable, run, say
 from wire import Wire
-
-
-@dataclass(frozen=True)
-class Line:
-    what: str
-    measured: float
-    unit: str
-    bar: float | None = None
-    # A bar is a least value for some.
-    at_least: bool = False
-
-    @property
-    def verdict(self) -> str:
-        if self.bar is None:
-            return ""
-        return "reached" if (self.measured >= self.bar if self.at_least else self.measured <= self.bar) else "missed"
 
 
 class Trials:

@@ -23,7 +23,7 @@ const ALTERED: [&str; 4] = [
 ];
 
 fn verify(ends: &TwoEnds, words: &[&str]) -> Told {
-    let verify = ["verify", "job.yaml", "--chunk-rows", "700", "--output", "json"];
+    let verify = ["verify", "job.yaml", "--output", "json"];
     ends.world.run(&[&verify[..], words].concat())
 }
 
@@ -43,8 +43,9 @@ fn told_of(told: &Told, kind: &str) -> BTreeSet<String> {
 
 fn random_differences_are_found_and_repaired(from: Engine, to: Engine) {
     let Some(ends) = TwoEnds::new(from, to, "repaired") else { return };
-    fill(&ends.source, number("ROWFERRY_VERIFY_ROWS", 4_000));
-    ends.write_job("chunk_rows: 700", &["source: t_bigint"]);
+    let rows = number("ROWFERRY_VERIFY_ROWS", 4_000);
+    fill(&ends.source, rows);
+    ends.write_job(&format!("chunk_rows: {}", rows.div_ceil(6)), &["source: t_bigint"]);
     ends.run_job(&[]).expect(0);
 
     let mut ids = ends.source.query("select id from t_bigint order by id");
