@@ -288,7 +288,14 @@ down: [{ name: drop, query: drop table t }]";
 
 #[test]
 fn a_signal_ends_a_statement_that_runs() {
-    for (engine, sleep) in [(Engine::Postgres, "pg_sleep(60)"), (Engine::Mariadb, "sleep(60)")] {
+    const OF_POSTGRES: &str = "select count(*) from pg_stat_activity where state = 'active' \
+         and query like '%pg_sleep(60)%' and pid <> pg_backend_pid() and datname = current_database()";
+    const OF_MARIADB: &str = "select count(*) from information_schema.processlist \
+         where info like '%sleep(60)%' and id <> connection_id() and db = database()";
+    for (engine, sleep, running) in [
+        (Engine::Postgres, "pg_sleep(60)", OF_POSTGRES),
+        (Engine::Mariadb, "sleep(60)", OF_MARIADB),
+    ] {
         let world = World::new();
         let Some(source) = database(engine, &world, "seeded_slow") else { continue };
         let script = format!(
@@ -299,7 +306,9 @@ seed: [{{ name: slow, query: 'select {sleep}' }}]"
         let url = go_url(&source);
         let words = ["sync", "run", "--source-url", &url, "--source-config", "slow.yaml"];
         let run = world.start(&[&words[..], &["--output", "json"]].concat());
-        wait_until("the table to be there", || tables(&source) == ["t"]);
+        // Not only the table: the run must have heard of it.
+        wait_until("the statement to run", || source.value(running) == "1");
+        assert_eq!(tables(&source), ["t"]);
         signal(run.id(), "-TERM");
         let told = wait(run).expect(143);
         let report = told.json();
