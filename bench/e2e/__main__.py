@@ -6,7 +6,6 @@ Seconds do not travel between machines; the ratios of one run do. docs/benchmark
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import shlex
 import shutil
@@ -28,9 +27,7 @@ from report import Results, Round
 from rowferry import ReadByConnectorX, Rowferry
 from server import Failed, Unavailable, say
 from tables import TABLES, text_of
-
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parents[1]
+from workplace import PROJECT, alone, program, tpchgen
 
 
 def arguments() -> argparse.Namespace:
@@ -74,18 +71,17 @@ def contestants(given: argparse.Namespace, able: list[peers.Peer], results: Resu
     found: list[Contestant] = [] if given.no_pipes else [Pipe()]
     if given.pipes_only:
         return found
-    program = Path(os.environ.get("ROWFERRY_BIN", PROJECT / "target/release/rowferry")).absolute()
-    programs = [(program, DEFAULT, BATCHES)]
+    programs = [(program(), DEFAULT, BATCHES)]
     if given.before:
         programs.append((given.before.absolute(), "before", "before through batches"))
-    for program, default, batches in programs:
-        if not os.access(program, os.X_OK):
-            raise Unavailable(f"no {program}: cargo build --release -p rowferry-cli, or set ROWFERRY_BIN")
-        found += [Rowferry(batches, program, given.args, batches=True), Rowferry(default, program, given.args)]
+    for file, default, batches in programs:
+        if not os.access(file, os.X_OK):
+            raise Unavailable(f"no {file}: cargo build --release -p rowferry-cli, or set ROWFERRY_BIN")
+        found += [Rowferry(batches, file, given.args, batches=True), Rowferry(default, file, given.args)]
     if "connectorx" in given.peers:
         helper = Path(os.environ.get("ROWFERRY_CONNECTORX", "")).absolute()
         if helper.is_file():
-            found.append(ReadByConnectorX(program, helper, given.args))
+            found.append(ReadByConnectorX(program(), helper, given.args))
         else:
             results.skipped[READ_BY_CONNECTORX] = "no helper program: scripts/connectorx build, ROWFERRY_CONNECTORX"
     return found + able
@@ -110,16 +106,13 @@ def start(directions: list[Direction], data: Path, scale: str, results: Results,
 def cases(given: argparse.Namespace, directions: list[Direction], data: Path, ends: dict[str, End],
           results: Results, folder: Path) -> list[Case]:
     """Every copy to measure, its source loaded."""
-    def tpchgen() -> Path:
-        return peers.venv(data / "peers", "tpchgen", ("tpchgen-cli==4.0.0",)) / "bin/tpchgen-cli"
-
     found = []
     for name in given.tables:
         wanted = [direction for direction in directions if name == "lineitem" or direction.shapes]
         if not wanted:
             continue
         say(f"preparing {name} at scale {given.scale}")
-        text = text_of(TABLES[name], given.scale, data, tpchgen)
+        text = text_of(TABLES[name], given.scale, data, lambda: tpchgen(data))
         results.tables[name] = {"rows": text.rows, "bytes": text.bytes, "md5": text.md5}
         for kind in dict.fromkeys(direction.source for direction in wanted):
             ends[kind].load(text)
@@ -198,21 +191,14 @@ def main() -> int:
     given = arguments()
     # So that servers are stopped and what was measured is written.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    data = Path(os.environ.get("ROWFERRY_BENCH_DATA", PROJECT / "bench/data")).absolute()
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"error: another run measures in {data}; two at once would measure each other")
-            return 1
-        try:
+    try:
+        with alone() as data:
             results = run(given, data)
-        except (Failed, Unavailable) as error:
-            say(f"error: {error}")
-            return 1
-        except KeyboardInterrupt:
-            return 130
+    except (Failed, Unavailable) as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
     wrong = results.wrong()
     for what in wrong:
         say(f"error: {what}")

@@ -6,23 +6,21 @@ Needs a release build and PostgreSQL; docs/benchmarks.md explains.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parents[1]
 # Servers and the stopwatch are those of the copies.
-sys.path.insert(1, str(HERE.parent / "e2e"))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import machine  # noqa: E402
 from lines import Line, markdown, write  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from server import Failed, Unavailable, say  # noqa: E402
 from trials import Trials  # noqa: E402
+from workplace import PROJECT, alone, program  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -43,8 +41,15 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    program = Path(os.environ.get("ROWFERRY_BIN", PROJECT / "target/release/rowferry")).absolute()
-    data = Path(os.environ.get("ROWFERRY_BENCH_DATA", PROJECT / "bench/data")).absolute()
+    try:
+        with alone() as data:
+            return run(given, data)
+    except Unavailable as error:
+        say(f"error: {error}")
+        return 1
+
+
+def run(given: argparse.Namespace, data: Path) -> int:
     now = datetime.now(timezone.utc)
     folder = data / "runs" / f"limits-{now.strftime('%Y%m%dT%H%M%SZ')}"
     folder.mkdir(parents=True)
@@ -54,7 +59,7 @@ def main() -> int:
     described = machine.describe()
     try:
         server.start()
-        trials = Trials(program, server, folder, given.rows, given.repeat)
+        trials = Trials(program(), server, folder, given.rows, given.repeat)
         for name in given.only:
             say(name)
             try:

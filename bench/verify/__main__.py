@@ -6,46 +6,54 @@ Needs a release build and the servers of bench/e2e; docs/benchmarks.md explains.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import signal
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parents[1]
 # Servers, tables and the stopwatch are those of the copies.
-sys.path.insert(1, str(HERE.parent / "e2e"))
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import machine  # noqa: E402
-import peers  # noqa: E402
 from differences import differences  # noqa: E402
 from ends import ENDS  # noqa: E402
 from lines import Line, markdown, write  # noqa: E402
 from server import Failed, Unavailable, say  # noqa: E402
 from speed import Verifier, speed  # noqa: E402
 from tables import LINEITEM, text_of  # noqa: E402
+from workplace import PROJECT, alone, program, tpchgen  # noqa: E402
 
 KINDS = ("pg", "mariadb", "sqlite")
+TRIALS = ("speed", "differences")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 bench/verify", description=__doc__)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=["speed", "differences"], metavar="LIST",
-                        help="trials, with commas: speed, differences (default: both)")
+    parser.add_argument("--only", type=lambda text: text.split(","), default=list(TRIALS), metavar="LIST",
+                        help=f"trials, with commas: {', '.join(TRIALS)} (default: both)")
     parser.add_argument("--scale", default="1", metavar="N", help="TPC-H scale factor (default 1: 6,001,215 rows)")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds of speed (default 3)")
     parser.add_argument("--results", type=Path, default=PROJECT / "bench/results", metavar="FOLDER",
                         help="where the results go (default: bench/results)")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if unknown := set(given.only).difference(TRIALS):
+        parser.error(f"unknown: {', '.join(unknown)} (there are {', '.join(TRIALS)})")
+    return given
 
 
 def main() -> int:
     given = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    program = Path(os.environ.get("ROWFERRY_BIN", PROJECT / "target/release/rowferry")).absolute()
-    data = Path(os.environ.get("ROWFERRY_BENCH_DATA", PROJECT / "bench/data")).absolute()
+    try:
+        with alone() as data:
+            return run(given, data)
+    except Unavailable as error:
+        say(f"error: {error}")
+        return 1
+
+
+def run(given: argparse.Namespace, data: Path) -> int:
     now = datetime.now(timezone.utc)
     folder = data / "runs" / f"verify-{now.strftime('%Y%m%dT%H%M%SZ')}"
     folder.mkdir(parents=True)
@@ -53,12 +61,11 @@ def main() -> int:
     lines: list[Line] = []
     described, code = machine.describe(), 0
     try:
-        text = text_of(LINEITEM, given.scale, data,
-                       lambda: peers.venv(data / "peers", "tpchgen", ("tpchgen-cli==4.0.0",)) / "bin/tpchgen-cli")
+        text = text_of(LINEITEM, given.scale, data, lambda: tpchgen(data))
         for end in ends.values():
             end.start()
             end.load(text)
-        verifier = Verifier(program, folder, LINEITEM.name)
+        verifier = Verifier(program(), folder, LINEITEM.name)
         trials = {"speed": lambda: speed(verifier, ends, given.repeat, data / "peers"),
                   "differences": lambda: differences(verifier, ends, text.rows)}
         for name in given.only:

@@ -47,17 +47,17 @@ pub(crate) struct Signals {
 impl Signals {
     /// The same for a command that has no chunk to finish: the first signal stops it.
     pub(crate) fn at_once(output: OutputFormat) -> Result<Self> {
-        Self::with(Duration::ZERO, output, None, false)
+        Self::with(None, output, None, false)
     }
 
     /// Takes over the signals, and starts the clock of the deadline.
     pub(crate) fn listen(request: &Request) -> Result<Self> {
         let (grace, is_service) = (request.options.shutdown_grace, request.command == "worker");
-        Self::with(grace, request.output, request.deadline, is_service)
+        Self::with(Some(grace), request.output, request.deadline, is_service)
     }
 
     fn with(
-        grace: Duration,
+        grace: Option<Duration>,
         output: OutputFormat,
         deadline: Option<Duration>,
         is_service: bool,
@@ -76,7 +76,7 @@ impl Signals {
             rowferry_runtime::spawn("deadline", async move {
                 tokio::time::sleep(after).await;
                 hands.stop_for(exit::LATER, "the deadline is reached");
-                tokio::time::sleep(hands.grace).await;
+                tokio::time::sleep(hands.grace.unwrap_or_default()).await;
                 hands.abort.cancel();
                 tokio::time::sleep(ROLLBACK_GRACE).await;
                 hands.leave();
@@ -109,7 +109,8 @@ struct Hands {
     stop: CancellationToken,
     abort: CancellationToken,
     reason: Arc<AtomicU8>,
-    grace: Duration,
+    /// For current chunks; `None` for a command that has none.
+    grace: Option<Duration>,
     output: OutputFormat,
 }
 
@@ -118,10 +119,10 @@ impl Hands {
     fn stop_for(&self, reason: u8, words: &str) {
         let first =
             self.reason.compare_exchange(exit::OK, reason, Ordering::SeqCst, Ordering::SeqCst);
-        if first.is_ok() && !self.grace.is_zero() {
+        if let (Ok(_), Some(grace)) = (first, self.grace.filter(|grace| !grace.is_zero())) {
             out::talk(&format!(
                 "{words}: current chunks finish and are saved, at most {} s",
-                self.grace.as_secs()
+                grace.as_secs()
             ));
         }
         self.stop.cancel();
@@ -131,8 +132,8 @@ impl Hands {
     fn leave(&self) {
         let code = self.reason.load(Ordering::SeqCst);
         let mut stopped = Failure::stopped(code).continued();
-        // A command without chunks has nothing to continue either.
-        if self.grace.is_zero() {
+        // A command without chunks has nothing to continue, and what it has done is not known here.
+        if self.grace.is_none() {
             stopped.report.next.clear();
         }
         let ending = Ending::failed(&stopped, self.output);
@@ -144,7 +145,7 @@ impl Hands {
 async fn follow(mut incoming: Incoming, hands: Hands) {
     let code = incoming.next().await;
     hands.stop_for(code, "stopping (once more stops at once)");
-    drop(tokio::time::timeout(hands.grace, incoming.next()).await);
+    drop(tokio::time::timeout(hands.grace.unwrap_or_default(), incoming.next()).await);
     hands.abort.cancel();
     drop(tokio::time::timeout(ROLLBACK_GRACE, incoming.next()).await);
     hands.leave();

@@ -71,11 +71,17 @@ impl ErrorReport {
     /// The same for a copy, which goes on where it was when the same command is run again.
     #[must_use]
     pub fn continued(mut self) -> Self {
-        if self.next.ends_with("un the same command again.") {
+        if self.before_run_again().is_some() {
             self.next.truncate(self.next.len() - 1);
             self.next.push_str("; it continues behind what is saved.");
         }
         self
+    }
+
+    /// What is to be done first, up to the first letter, where the advice ends in running the same command
+    /// again: what that does is for the command to say.
+    pub fn before_run_again(&self) -> Option<&str> {
+        self.next.strip_suffix("un the same command again.")
     }
 }
 

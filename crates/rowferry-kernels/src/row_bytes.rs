@@ -36,13 +36,16 @@ const BLOCK_ROWS: usize = 256;
 /// filled, then its tails added; what [`Slots::measure`] keeps is of that block.
 trait Slots {
     fn width(&self) -> usize;
-    /// Adds the length of each row's tail, if this column has tails.
-    fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]);
-    fn has_tails(&self) -> bool;
+    /// Whether rows have tails here; a column that says so measures and adds them.
+    fn has_tails(&self) -> bool {
+        false
+    }
+    /// Adds the length of each row's tail.
+    fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
     /// Fills the slots of `rows`, which lie at `offset` in each `stride` bytes.
     fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize);
     /// Writes each row's tail at its place, and moves the place behind it.
-    fn add_tails(&self, rows: Range<usize>, places: &mut [usize], out: &mut [u8]);
+    fn add_tails(&self, _rows: Range<usize>, _places: &mut [usize], _out: &mut [u8]) {}
 }
 
 /// Calls `each(row, bytes)` for every row of `batch` in order; bytes are those of `columns`.

@@ -39,7 +39,7 @@ impl Plan {
     fn next(&self, report: &ErrorReport, begun: bool) -> String {
         let next = &report.next;
         let undo_first = begun && !self.goes_on;
-        match next.strip_suffix("un the same command again.") {
+        match report.before_run_again() {
             Some(before) if undo_first => {
                 format!("{before}un `sync down`, and then the same command again.")
             }

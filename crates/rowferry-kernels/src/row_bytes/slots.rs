@@ -87,12 +87,6 @@ impl<T: ArrowPrimitiveType, F: Fn(T::Native) -> (u8, [u8; 8])> Slots for Words<'
         WORD_SLOT
     }
 
-    fn has_tails(&self) -> bool {
-        false
-    }
-
-    fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
-
     fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
         let values = self.array.values().get(rows.clone()).unwrap_or_default();
         let nulls = self.array.nulls();
@@ -102,8 +96,6 @@ impl<T: ArrowPrimitiveType, F: Fn(T::Native) -> (u8, [u8; 8])> Slots for Words<'
             put(slots, offset, word_slot(marker, word));
         }
     }
-
-    fn add_tails(&self, _rows: Range<usize>, _places: &mut [usize], _out: &mut [u8]) {}
 }
 
 struct Bools<'a>(&'a BooleanArray);
@@ -113,12 +105,6 @@ impl Slots for Bools<'_> {
         WORD_SLOT
     }
 
-    fn has_tails(&self) -> bool {
-        false
-    }
-
-    fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
-
     fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
         for (row, slots) in rows.zip(slots.chunks_exact_mut(stride)) {
             let valid = self.0.is_valid(row);
@@ -126,8 +112,6 @@ impl Slots for Bools<'_> {
             put(slots, offset, word_slot(u8::from(valid), word));
         }
     }
-
-    fn add_tails(&self, _rows: Range<usize>, _places: &mut [usize], _out: &mut [u8]) {}
 }
 
 /// Decimals of at most 38 digits.
@@ -141,12 +125,6 @@ impl Slots for Decimals<'_> {
         DECIMAL_SLOT
     }
 
-    fn has_tails(&self) -> bool {
-        false
-    }
-
-    fn measure(&mut self, _rows: Range<usize>, _sizes: &mut [usize]) {}
-
     fn fill(&self, rows: Range<usize>, slots: &mut [u8], stride: usize, offset: usize) {
         let values = self.array.values().get(rows.clone()).unwrap_or_default();
         let nulls = self.array.nulls();
@@ -159,8 +137,6 @@ impl Slots for Decimals<'_> {
             }
         }
     }
-
-    fn add_tails(&self, _rows: Range<usize>, _places: &mut [usize], _out: &mut [u8]) {}
 }
 
 /// Decimals of any length; `F` gives the value of a row that is not null. A block of them is kept.

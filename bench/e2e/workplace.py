@@ -1,0 +1,36 @@
+"""Where a benchmark finds its program, and where it keeps data, servers and peers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import peers
+from server import Unavailable
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def program() -> Path:
+    return Path(os.environ.get("ROWFERRY_BIN", PROJECT / "target/release/rowferry")).absolute()
+
+
+@contextmanager
+def alone() -> Iterator[Path]:
+    """The data folder, for one run at a time; raises `Unavailable` while there is another one."""
+    data = Path(os.environ.get("ROWFERRY_BENCH_DATA", PROJECT / "bench/data")).absolute()
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(f"another run measures in {data}; two at once would measure each other") from None
+        yield data
+
+
+def tpchgen(data: Path) -> Path:
+    """The generator of lineitem."""
+    return peers.venv(data / "peers", "tpchgen", ("tpchgen-cli==4.0.0",)) / "bin/tpchgen-cli"
