@@ -19,21 +19,22 @@ import machine  # noqa: E402
 from differences import differences  # noqa: E402
 from ends import ENDS  # noqa: E402
 from lines import Line, markdown, write  # noqa: E402
+from pushdown import pushdown  # noqa: E402
 from server import Failed, Unavailable, say  # noqa: E402
 from speed import Verifier, speed  # noqa: E402
 from tables import LINEITEM, text_of  # noqa: E402
 from workplace import PROJECT, alone, program, tpchgen  # noqa: E402
 
 KINDS = ("pg", "mariadb", "sqlite")
-TRIALS = ("speed", "differences")
+TRIALS = ("speed", "pushdown", "differences")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python3 bench/verify", description=__doc__)
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(TRIALS), metavar="LIST",
-                        help=f"trials, with commas: {', '.join(TRIALS)} (default: both)")
+                        help=f"trials, with commas: {', '.join(TRIALS)} (default: all)")
     parser.add_argument("--scale", default="1", metavar="N", help="TPC-H scale factor (default 1: 6,001,215 rows)")
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds of speed (default 3)")
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds of speed and pushdown (default 3)")
     parser.add_argument("--results", type=Path, default=PROJECT / "bench/results", metavar="FOLDER",
                         help="where the results go (default: bench/results)")
     given = parser.parse_args()
@@ -67,6 +68,7 @@ def run(given: argparse.Namespace, data: Path) -> int:
             end.load(text)
         verifier = Verifier(program(), folder, LINEITEM.name)
         trials = {"speed": lambda: speed(verifier, ends, given.repeat, data / "peers"),
+                  "pushdown": lambda: pushdown(verifier, ends, given.repeat),
                   "differences": lambda: differences(verifier, ends, text.rows)}
         for name in given.only:
             for line in trials[name]():
@@ -79,7 +81,8 @@ def run(given: argparse.Namespace, data: Path) -> int:
         for end in ends.values():
             end.stop()
         if lines:
-            stem = write(given.results / f"{now:%Y-%m-%d}-verify-{machine.short_name(described)}", lines, {
+            what = "-".join(["verify", *(given.only if set(given.only) != set(TRIALS) else [])])
+            stem = write(given.results / f"{now:%Y-%m-%d}-{what}-{machine.short_name(described)}", lines, {
                 "started_at": now.isoformat(timespec="seconds"), "machine": described, "scale": given.scale,
                 "checkout": machine.checkout(PROJECT)})
             say(f"\n{markdown(lines)}\nresults: {stem}.json")

@@ -125,6 +125,9 @@ pub(crate) struct Reading {
     /// The tables are written meanwhile: look again at rows that differ
     #[arg(long)]
     pub(crate) live: bool,
+    /// Let two servers of one engine hash rows where they are, and read only what differs
+    #[arg(long)]
+    pub(crate) pushdown: bool,
     /// Rows compared at once
     #[arg(long, value_name = "ROWS", value_parser = units::count, default_value = "10000")]
     pub(crate) batch_size: u64,

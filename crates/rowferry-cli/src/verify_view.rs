@@ -12,7 +12,7 @@
 //! Rows stand there only with `--verbose`: they hold values.
 
 use rowferry_engine::ErrorReport;
-use rowferry_verify::{Difference, DifferenceKind, Side, TableVerdict};
+use rowferry_verify::{Difference, DifferenceKind, PushdownUse, Side, TableVerdict};
 use serde::Serialize;
 use serde_json::json;
 
@@ -233,6 +233,9 @@ impl Printer {
                 ));
             }
         }
+        if let Some(line) = verdict.pushdown.as_ref().map(|used| pushdown_line(name, used)) {
+            self.say(&line);
+        }
         let rows = verdict.rows_source;
         self.say(&match report.status(table) {
             "repaired" => {
@@ -299,6 +302,17 @@ pub(crate) fn lines(table: &str, difference: &Difference) -> String {
                 )
             };
             difference.cells.iter().map(cell).collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+fn pushdown_line(table: &str, PushdownUse { asked, equal, unable }: &PushdownUse) -> String {
+    match unable {
+        Some(reason) => {
+            format!("WARN table not hashed by its servers table={table} reason={reason:?}")
+        }
+        None => {
+            format!("INFO ranges hashed by the servers table={table} asked={asked} equal={equal}")
         }
     }
 }

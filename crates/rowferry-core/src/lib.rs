@@ -33,6 +33,7 @@ mod rate;
 mod read_script;
 mod script;
 mod secret;
+mod server_digest;
 mod short_copy;
 mod sink;
 mod source;
@@ -66,6 +67,7 @@ pub use rate::Rate;
 pub use read_script::ReadScript;
 pub use script::{ScriptAnswer, ScriptSession, ScriptWords};
 pub use secret::{Secret, redact};
+pub use server_digest::ServerDigest;
 pub use short_copy::copy_short;
 pub use sink::{
     Access, Begun, CheckLine, ChunkWriter, Prepared, Published, Reference, Sealed, Sink,

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Cast, Chunk, Column, Consistency, Digest, KeyColumns, KeyProbe, KeyTuple, PlanProblem,
-    Predicate, ReadScript, Result, TableRef, TableSchema,
+    Cast, Chunk, Column, ConnectorError, Consistency, Digest, KeyColumns, KeyProbe, KeyTuple,
+    PlanProblem, Predicate, ReadScript, Result, ServerDigest, TableRef, TableSchema,
 };
 
 /// A byte format that two connectors of the same engine may pass through undecoded.
@@ -199,4 +199,16 @@ pub trait Snapshot: Send + Sync {
 
     /// Starts reading a chunk. May be called concurrently, up to `readers` at once.
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>>;
+    /// Whether the server can hash the values of `column` so exactly that values with one hash are the
+    /// same to every reader.
+    fn hashes(&self, _column: &Column) -> bool {
+        false
+    }
+
+    /// Lets the server count and hash the rows of a chunk, which do not travel. Only for columns that it
+    /// [hashes](Self::hashes). `seed` changes the hashes, and so those pairs of rows that share one by
+    /// chance. May be called concurrently, up to `readers` at once.
+    async fn digest(&self, _chunk: &Chunk, _spec: &ReadSpec, _seed: u64) -> Result<ServerDigest> {
+        Err(ConnectorError::bug("this source does not hash rows"))
+    }
 }

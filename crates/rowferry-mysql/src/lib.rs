@@ -22,6 +22,7 @@ mod error;
 mod fit;
 mod fit_text;
 mod foreign_keys;
+mod hashed;
 mod holder;
 mod holders;
 mod link;

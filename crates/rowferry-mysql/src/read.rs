@@ -82,30 +82,40 @@ impl MysqlReader {
     /// After the last row: the greatest key of the same view, and the end of a chunk's own view.
     async fn finish(&mut self) -> Result<()> {
         self.finished = true;
-        let attempt = format!("could not read the last key of table {}", self.table.table);
         if let Some((key, lower)) = self.unbounded.take() {
             let query = chunks::greatest_query(&self.table, &key, lower.as_ref());
+            let attempt = || format!("could not read the last key of table {}", self.table.table);
             let row: Option<Row> = self
                 .lease
                 .conn()?
                 .query_first(&query)
                 .await
-                .map_err(|error| error::of(error, attempt.clone()))?;
+                .map_err(|error| error::of(error, attempt()))?;
             self.last_key = row.map(|row| chunks::tuple(&key, row)).transpose()?;
         }
-        // Since the read has begun nobody could alter the table.
-        let server = Arc::clone(&self.lease.sessions().server);
-        let now = altered::shape(&server, self.lease.conn()?, &self.table.table).await?;
-        if let Some(change) = self.shape.change(&now) {
-            return Err(source_altered(&self.table.table, &change));
-        }
-        if !self.lease.sessions().is_pinned() {
-            let conn = self.lease.conn()?;
-            conn.query_drop("commit").await.map_err(|error| error::of(error, attempt))?;
-        }
-        self.lease.busy = false;
-        Ok(())
+        leave(&mut self.lease, &self.table, &self.shape).await
     }
+}
+
+/// After the last row: the table is still the one that was planned, and a chunk's own view ends.
+pub(crate) async fn leave(
+    lease: &mut Lease,
+    table: &TableSchema,
+    shape: &TableShape,
+) -> Result<()> {
+    // Since the read has begun nobody could alter the table.
+    let server = Arc::clone(&lease.sessions().server);
+    let now = altered::shape(&server, lease.conn()?, &table.table).await?;
+    if let Some(change) = shape.change(&now) {
+        return Err(source_altered(&table.table, &change));
+    }
+    if !lease.sessions().is_pinned() {
+        let attempt = || format!("could not end the read view of table {}", table.table);
+        let ended = lease.conn()?.query_drop("commit").await;
+        ended.map_err(|error| error::of(error, attempt()))?;
+    }
+    lease.busy = false;
+    Ok(())
 }
 
 #[async_trait]

@@ -20,8 +20,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Chunk, ChunkReader, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns, KeyProbe,
-    ReadScript, ReadSpec, Result, Snapshot, TableSchema, TableShape, source_altered,
+    Chunk, ChunkReader, Column, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns,
+    KeyProbe, ReadScript, ReadSpec, Result, ServerDigest, Snapshot, TableSchema, TableShape,
+    source_altered,
 };
 use rowferry_runtime::Task;
 use tokio::sync::Semaphore;
@@ -32,6 +33,7 @@ use crate::config::{self, Purpose, Server};
 use crate::conn::Conn;
 use crate::describe;
 use crate::error;
+use crate::hashed;
 use crate::link::Link;
 use crate::read::MysqlReader;
 use crate::sql;
@@ -352,6 +354,15 @@ impl Snapshot for MysqlSnapshot {
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>> {
         let lease = self.sessions.lease().await?;
         Ok(Box::new(MysqlReader::start(lease, &self.table, &self.shape, chunk, spec).await?))
+    }
+
+    fn hashes(&self, column: &Column) -> bool {
+        hashed::image(column).is_some()
+    }
+
+    async fn digest(&self, chunk: &Chunk, spec: &ReadSpec, seed: u64) -> Result<ServerDigest> {
+        let lease = self.sessions.lease().await?;
+        hashed::digest(lease, &self.table, &self.shape, chunk, (spec, seed)).await
     }
 }
 

@@ -27,6 +27,7 @@ mod error;
 mod finish;
 mod fit;
 mod foreign_keys;
+mod hashed;
 mod holders;
 mod known;
 mod lock;

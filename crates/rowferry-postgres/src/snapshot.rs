@@ -24,8 +24,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rowferry_core::{
-    Chunk, ChunkReader, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns, KeyProbe,
-    ReadScript, ReadSpec, Result, Snapshot, TableRef, TableSchema, TableShape, source_altered,
+    Chunk, ChunkReader, Column, ConnectorError, Consistency, ErrorClass, Horizon, KeyColumns,
+    KeyProbe, ReadScript, ReadSpec, Result, ServerDigest, Snapshot, TableRef, TableSchema,
+    TableShape, source_altered,
 };
 use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
@@ -37,7 +38,7 @@ use crate::error::failed;
 use crate::pool::{Place, SessionPool};
 use crate::read::PgChunkReader;
 use crate::session::Session;
-use crate::{altered, sql};
+use crate::{altered, hashed, sql};
 
 /// Above this many rows a copy is expected to take longer than a view should be held (an hour at
 /// 140,000 rows a second, the speed of one slow core): the server cannot clean up behind it.
@@ -72,6 +73,8 @@ pub(crate) struct PgSnapshot {
     compute: ComputePool,
     horizon: Horizon,
     blocks: Option<u64>,
+    /// Server version as in `server_version_num`.
+    version: u32,
 }
 
 impl PgSnapshot {
@@ -113,6 +116,7 @@ impl PgSnapshot {
         if let Some(change) = shape.change_since_plan(&table.columns) {
             return Err(source_altered(&relation.table, &change));
         }
+        let version = session.version;
         let (coordinator, idle) = if let Some(snapshot_id) = snapshot_id {
             (Some(Coordinator { session, snapshot_id }), Vec::new())
         } else {
@@ -128,7 +132,7 @@ impl PgSnapshot {
             coordinator,
             idle: Mutex::new(idle),
         };
-        Ok(Self { view: Arc::new(view), compute, horizon, blocks })
+        Ok(Self { view: Arc::new(view), compute, horizon, blocks, version })
     }
 }
 
@@ -299,5 +303,12 @@ impl Snapshot for PgSnapshot {
         let view = Arc::clone(&self.view);
         let reader = PgChunkReader::start(view, self.compute.clone(), chunk, spec).await?;
         Ok(Box::new(reader))
+    }
+    fn hashes(&self, column: &Column) -> bool {
+        self.version >= hashed::SINCE && hashed::image(column).is_some()
+    }
+
+    async fn digest(&self, chunk: &Chunk, spec: &ReadSpec, seed: u64) -> Result<ServerDigest> {
+        hashed::digest(&self.view, chunk, spec, seed).await
     }
 }

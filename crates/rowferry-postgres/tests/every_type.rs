@@ -102,6 +102,16 @@ fn fill(server: &Server, table: &str, columns: &[Candidate]) {
     server.psql(&statements);
 }
 
+/// All columns in one query; the text of each cell in hexadecimal, so that nothing is hidden.
+pub(crate) fn cells(server: &Server, table: &str, columns: usize) -> String {
+    let cells: Vec<String> = (0..columns)
+        .map(|column| {
+            format!("coalesce(encode(convert_to(c{column}::text, 'UTF8'), 'hex'), 'null')")
+        })
+        .collect();
+    server.psql(&format!("select {} from {table} order by id;", cells.join(", ")))
+}
+
 /// The text of every cell and the type of every column; nothing that depends on row order.
 fn assert_equal(server: &Server, from: &str, to: &str, columns: usize, what: &str) -> usize {
     let types = |table: &str| {
@@ -111,36 +121,26 @@ fn assert_equal(server: &Server, from: &str, to: &str, columns: usize, what: &st
         ))
     };
     assert_eq!(types(from), types(to), "{what}: {to}");
-    // All columns in one query; the text of each cell in hexadecimal, so that nothing is hidden.
-    let texts = |table: &str| {
-        let cells: Vec<String> = (0..columns)
-            .map(|column| {
-                format!("coalesce(encode(convert_to(c{column}::text, 'UTF8'), 'hex'), 'null')")
-            })
-            .collect();
-        server.psql(&format!("select {} from {table} order by id;", cells.join(", ")))
-    };
-    let (left, right) = (texts(from), texts(to));
-    let mut cells = 0;
+    let (left, right) = (cells(server, from, columns), cells(server, to, columns));
+    let mut compared = 0;
     for (left, right) in left.lines().zip(right.lines()) {
         for (column, (left, right)) in left.split('|').zip(right.split('|')).enumerate() {
             if left != right {
                 let name = types(from).lines().nth(column + 1).unwrap_or_default().to_owned();
                 panic!("{what}: column {name} of {to}: {left} became {right}");
             }
-            cells += 1;
+            compared += 1;
         }
     }
     assert_eq!(left, right, "{what}: {to}");
-    cells
+    compared
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_type_of_a_fresh_database_arrives() {
-    let Some(server) = server::start() else { return };
+/// Tables with a column of every type, and how many columns each has; how many types have values.
+pub(crate) fn every_type(server: &Server) -> (Vec<(&'static str, usize)>, usize) {
     server.psql("create extension hstore; create extension citext; create extension ltree;");
     server.psql(OWN_TYPES);
-    let candidates = column_types(&server);
+    let candidates = column_types(server);
     assert!(candidates.len() > 300, "only {} types", candidates.len());
     let with_values = candidates.iter().filter(|found| !found.literals.is_empty()).count();
     let mut tables = Vec::new();
@@ -148,9 +148,16 @@ async fn every_type_of_a_fresh_database_arrives() {
     while rest.peek().is_some() {
         let columns: Vec<Candidate> = rest.by_ref().take(COLUMNS).collect();
         let table: &'static str = format!("src_{}", tables.len()).leak();
-        fill(&server, table, &columns);
+        fill(server, table, &columns);
         tables.push((table, columns.len()));
     }
+    (tables, with_values)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_type_of_a_fresh_database_arrives() {
+    let Some(server) = server::start() else { return };
+    let (tables, with_values) = every_type(&server);
     let ferry = Ferry::new(&server).await;
     let mut cells = 0;
     for wire in [true, false] {

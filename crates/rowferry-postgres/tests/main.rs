@@ -6,6 +6,7 @@ mod delivery;
 mod encrypted;
 mod every_type;
 mod ferry;
+mod hashed;
 mod list_literals;
 mod literals;
 mod objects;

@@ -60,6 +60,8 @@ pub struct VerifyContext {
     pub consistency: Consistency,
     /// Tables that are written meanwhile: how long a difference may take to go away.
     pub settle_for: Option<Duration>,
+    /// Ask both servers first whether they hash the same rows; with this seed.
+    pub pushdown: Option<u64>,
     /// Compare values by their text instead of by the rules of equality.
     pub strict: bool,
 }

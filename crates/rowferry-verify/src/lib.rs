@@ -6,6 +6,7 @@
 //!  fold      both sides read at once ─► sums of row hashes, in buckets by key
 //!              range by range of the key, where both servers order it alike
 //!              else the whole table, each side cut in its own order
+//!            (asked to, two servers of one engine hash first, and only what they tell apart is read)
 //!  leaf      buckets that differ are read again ─► rows by key ─► cells
 //! ```
 //!
@@ -22,6 +23,7 @@ mod equality;
 mod lane;
 mod leaf;
 mod mending;
+mod pushdown;
 mod range;
 mod resolve;
 mod settle;
@@ -36,4 +38,4 @@ pub use equality::{Equality, EqualityRule, equality};
 pub use mending::Mending;
 pub use side::Side;
 pub use table::{Found, compare};
-pub use verdict::{OneSided, RuleUsed, TableVerdict};
+pub use verdict::{OneSided, PushdownUse, RuleUsed, TableVerdict};

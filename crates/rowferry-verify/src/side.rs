@@ -24,7 +24,7 @@ impl fmt::Display for Side {
 }
 
 /// One value for each side.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Both<T> {
     pub(crate) source: T,
     pub(crate) target: T,
@@ -42,6 +42,17 @@ impl<T> Both<T> {
         match side {
             Side::Source => &mut self.source,
             Side::Target => &mut self.target,
+        }
+    }
+}
+
+impl Both<u64> {
+    /// The side with more, and how many that is.
+    pub(crate) const fn larger(&self) -> (Side, u64) {
+        if self.source < self.target {
+            (Side::Target, self.target)
+        } else {
+            (Side::Source, self.source)
         }
     }
 }

@@ -9,6 +9,7 @@ use rowferry_runtime::{Patience, Stage, Views};
 use crate::collect::Collect;
 use crate::comparison::Comparison;
 use crate::lane::{Lane, UNREPRESENTABLE, kernel_failed};
+use crate::pushdown::Pushdown;
 use crate::resolve::Resolved;
 use crate::settle::Unsettled;
 use crate::side::Both;
@@ -59,9 +60,15 @@ pub async fn compare(
         let places = comparison.key.iter().filter_map(|place| comparison.columns.get(*place));
         verdict.key = places.map(|pair| pair.source.name.clone()).collect();
     }
+    let views = Both { source: source?, target: target? };
+    let pushdown = match context.pushdown {
+        Some(seed) => Some(Pushdown::new(seed, ends, (&comparison, &lane), &views).await),
+        None => None,
+    };
     let table = Arc::new(Table {
         comparison,
-        views: Both { source: source?, target: target? },
+        views,
+        pushdown,
         lane: Mutex::new(Arc::new(lane)),
         patience: Patience::new(context.retry_for),
         context: context.clone(),
@@ -79,6 +86,7 @@ pub async fn compare(
         settle::settle(&table, &mut tally, patience).await?;
     }
     verdict.rules.clone_from(&table.lane().rules);
+    verdict.pushdown = table.pushdown.as_ref().map(Pushdown::summary);
     Ok(verdict)
 }
 
@@ -129,6 +137,8 @@ pub(crate) struct Table {
     pub(crate) views: Both<Views>,
     pub(crate) patience: Patience,
     pub(crate) context: VerifyContext,
+    /// Where the servers are to be asked first.
+    pub(crate) pushdown: Option<Pushdown>,
     lane: Mutex<Arc<Lane>>,
     rows_seen: AtomicU64,
     bytes_seen: AtomicU64,

@@ -22,6 +22,17 @@ pub struct RuleUsed {
     pub rule: EqualityRule,
 }
 
+/// What came of asking the servers before reading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PushdownUse {
+    /// Ranges about which they were asked.
+    pub asked: u64,
+    /// Ranges in which they hash the same rows, so that none of them was read.
+    pub equal: u64,
+    /// Why they were not asked at all.
+    pub unable: Option<String>,
+}
+
 /// What was found of two tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TableVerdict {
@@ -47,6 +58,8 @@ pub struct TableVerdict {
     pub one_sided: Vec<OneSided>,
     /// Rules that decided about equality.
     pub rules: Vec<RuleUsed>,
+    /// Where it was asked for.
+    pub pushdown: Option<PushdownUse>,
 }
 
 impl TableVerdict {

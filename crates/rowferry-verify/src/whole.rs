@@ -2,13 +2,14 @@
 //! one server sorts by its own rules, no key at all.
 //!
 //! Each side is cut in its own order, or by blocks, and read once into one large set of buckets. Rows
-//! of buckets that differ are found by a second read of both sides.
+//! of buckets that differ are found by a second read of both sides. Where both servers were asked first
+//! and hash all rows alike, nothing is read.
 
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use rowferry_core::{ConnectorError, Result};
+use rowferry_core::{Chunk, ConnectorError, Result};
 use rowferry_kernels::Fold;
 use rowferry_runtime::spawn;
 
@@ -16,6 +17,7 @@ use crate::Side;
 use crate::collect::Collect;
 use crate::cutting::Cutting;
 use crate::lane::Lane;
+use crate::pushdown::{self, Told};
 use crate::resolve::{self, Group};
 use crate::side::Both;
 use crate::table::{Table, Tally, Trouble};
@@ -25,6 +27,12 @@ const BUCKETS: usize = 1 << 16;
 
 /// Compares both tables.
 pub(crate) async fn compare(table: &Arc<Table>, tally: &mut Tally<'_>) -> Result<()> {
+    let told = pushdown::whole(table).await;
+    if let Told::Equal(rows) = told {
+        tally.verdict.rows_source = rows;
+        tally.verdict.rows_target = rows;
+        return Ok(());
+    }
     let (folds, lane) = loop {
         let lane = table.lane();
         match both(table, &lane, &Fold::new(BUCKETS)).await {
@@ -58,36 +66,51 @@ pub(crate) async fn both<C: Collect>(
     Ok(Both { source: source?, target: target? })
 }
 
-/// Reads all chunks of one side, `workers` at once.
+/// Reads all chunks of one side.
 async fn collect<C: Collect>(
     table: &Arc<Table>,
     side: Side,
     lane: &Arc<Lane>,
     start: &C,
 ) -> Result<C, Trouble> {
+    let mut sum = start.clone();
+    let read = |chunk: Chunk| {
+        let (table, lane, start) = (Arc::clone(table), Arc::clone(lane), start.clone());
+        async move { table.read(side, &chunk, &lane, &start).await }
+    };
+    each_chunk(table, side, read, |more| sum.merge(more)).await?;
+    Ok(sum)
+}
+
+/// Cuts one side in its own order and does `each` with its chunks, `workers` at once; `take` gets what
+/// comes of them, in any order.
+pub(crate) async fn each_chunk<T, F>(
+    table: &Arc<Table>,
+    side: Side,
+    each: impl Fn(Chunk) -> F,
+    mut take: impl FnMut(T),
+) -> Result<(), Trouble>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Trouble>> + Send + 'static,
+{
     let cut_by = table.comparison.cuts.of(side).as_ref();
     let mut cutting = Cutting::new(table, side, cut_by).await?;
     let mut running = FuturesUnordered::new();
-    let mut sum = start.clone();
     let mut exhausted = false;
     loop {
         while !exhausted && running.len() < table.context.workers.max(1) {
-            let Some(chunk) = cutting.next().await? else {
-                exhausted = true;
-                break;
-            };
-            let (table, lane, start) = (Arc::clone(table), Arc::clone(lane), start.clone());
-            let task =
-                spawn("read chunk", async move { table.read(side, &chunk, &lane, &start).await });
-            running.push(task.join());
+            match cutting.next().await? {
+                Some(chunk) => running.push(spawn("compare chunk", each(chunk)).join()),
+                None => exhausted = true,
+            }
         }
         match running.next().await {
-            None => return Ok(sum),
-            Some(Ok(collected)) => sum.merge(collected?),
+            None => return Ok(()),
+            Some(Ok(done)) => take(done?),
             Some(Err(panic)) => {
-                return Err(ConnectorError::bug("reading a chunk failed")
-                    .with_source(panic)
-                    .into());
+                let failed = ConnectorError::bug("comparing a chunk failed");
+                return Err(failed.with_source(panic).into());
             }
         }
     }

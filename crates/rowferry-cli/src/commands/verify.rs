@@ -1,5 +1,6 @@
 //! `verify`: compares the tables of two databases, and says exactly where they differ.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -196,6 +197,8 @@ fn verify_context(args: &VerifyArgs, job: &Job, compute: &ComputePool) -> Verify
         batch_rows: args.reading.batch_size,
         consistency: settings.consistency,
         settle_for: args.reading.live.then(|| args.reading.wait.unwrap_or(SETTLE_FOR)),
+        // The standard hasher's keys are random per process.
+        pushdown: args.reading.pushdown.then(|| RandomState::new().hash_one(0_u64)),
         strict: args.equality.strict,
     }
 }

@@ -91,6 +91,7 @@ mod verified;
 mod verified_casts;
 mod verified_live;
 mod verified_over_faults;
+mod verified_pushdown;
 mod verified_values;
 mod wire_fuzz;
 

@@ -165,8 +165,9 @@ fn late_rows_are_equal_and_lost_ones_are_named(from: Engine, to: Engine) {
     replication.hold(false);
     let before = replication.made.load(Ordering::SeqCst);
     assert_eq!(wait(started).expect(0).json()["differences"], 0);
-    for _ in 0..2 {
-        assert_eq!(verify.run(&live).expect(0).json()["differences"], 0);
+    for more in [&[][..], &["--pushdown"]] {
+        let told = verify.run(&[&live[..], more].concat());
+        assert_eq!(told.expect(0).json()["differences"], 0);
     }
     let after = replication.made.load(Ordering::SeqCst);
     assert!(after > before + 10, "only {} changes", after - before);

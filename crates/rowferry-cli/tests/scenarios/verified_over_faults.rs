@@ -49,20 +49,27 @@ impl Ends {
 
     /// Cuts the way to `end` at so many places.
     fn cut(&self, end: &Database, tries: u64) {
-        let whole = self.verify(end, &[], &[]);
-        let bytes = whole.answered;
-        whole.told.expect(0);
+        let bytes_with = |words: &[&str]| {
+            let whole = self.verify(end, &[], words);
+            whole.told.expect(0);
+            whole.answered
+        };
+        let (read, pushed) = (bytes_with(&[]), bytes_with(&["--pushdown"]));
         for number in 1..=tries {
+            // Every other try asks the servers first; those of one engine are then told to hash.
+            let (asked, bytes): (&[&str], u64) =
+                if number.is_multiple_of(2) { (&["--pushdown"], pushed) } else { (&[], read) };
             let at = At::Byte(bytes * number / (tries + 1) + number % 97);
-            let what = if number.is_multiple_of(2) { What::HalfClose } else { What::Close };
+            let what = if number % 4 < 2 { What::HalfClose } else { What::Close };
             let fault = |on| WireFault { way: Way::Answered, at, on, what };
-            let gone = self.verify(end, &[fault(On::All)], &["--retry-for", "0s"]).told;
+            let no_retry = [&["--retry-for", "0s"], asked].concat();
+            let gone = self.verify(end, &[fault(On::All)], &no_retry).told;
             let case = format!("{:?} {:?}: {gone:?}", end.engine(), fault(On::All));
             assert_eq!(gone.code, 69, "{case}");
             for word in ["EXTRA", "MISSING", "MISMATCH", "all tables verified"] {
                 assert!(!gone.stdout.contains(word), "{case}");
             }
-            let mended = self.verify(end, &[fault(On::One)], &[]).told;
+            let mended = self.verify(end, &[fault(On::One)], asked).told;
             let case = format!("{:?} {:?}: {mended:?}", end.engine(), fault(On::One));
             // What is asked before the first row is not tried again.
             assert!(matches!(mended.code, 0 | 69), "{case}");

@@ -22,6 +22,12 @@ fn equal_after_a_copy(from: Engine, to: Engine) {
     assert_eq!(told.code, 0, "{report}");
     let told = ride.world.run(&["verify", "job.yaml", "--verbose"]);
     assert_eq!(told.code, 0, "\n--- stdout\n{}\n--- stderr\n{}", told.stdout, told.stderr);
+    let told = ride.world.run(&["verify", "job.yaml", "--pushdown", "--output", "json"]);
+    assert_eq!(told.code, 0, "\n--- stdout\n{}\n--- stderr\n{}", told.stdout, told.stderr);
+    let used = &told.json()["tables"][0]["pushdown"];
+    let (asked, equal) = (used["asked"].as_u64().unwrap(), used["equal"].as_u64().unwrap());
+    assert_eq!(asked > 0, from == to && from != Engine::Sqlite, "{used}");
+    assert_eq!(asked, equal, "{used}");
 }
 
 every_direction!(equal_after_a_copy);

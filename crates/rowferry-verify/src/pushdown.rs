@@ -1,0 +1,197 @@
+//! Asking both servers first: where they count and hash the same rows, no row has to travel.
+//!
+//! Only equal hashes are an answer. Different ones, or none because a server could not, mean that the
+//! rows are read and compared as ever: nothing is ever reported by what a server hashed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::future::try_join;
+use rowferry_core::{Chunk, ConnectorError, KeyRange, ReadSpec, Result, ServerDigest};
+
+use crate::comparison::{Comparison, Pair};
+use crate::lane::Lane;
+use crate::side::Both;
+use crate::table::{Table, Trouble};
+use crate::{PushdownUse, Side, VerifyEnds, range, whole};
+
+/// Useless answers after which no server is asked any more, if they are more than the useful ones.
+/// Guessed: tables that are written meanwhile have some of them.
+const USELESS_MAX: u64 = 2;
+
+/// What both servers say of the same rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    /// They have the same ones: so many.
+    Equal(u64),
+    /// They may have different ones: so many.
+    Different(Both<u64>),
+    /// Nothing: they were not asked, or did not answer.
+    Nothing,
+}
+
+/// How the servers of two tables are asked.
+#[derive(Debug)]
+pub(crate) struct Pushdown {
+    seed: u64,
+    specs: Both<ReadSpec>,
+    /// Why the servers cannot be asked about this table.
+    unable: Option<String>,
+    asked: AtomicU64,
+    equal: AtomicU64,
+    /// Ranges about which there was no answer, or whose rows were then read and found equal.
+    useless: AtomicU64,
+}
+
+impl Pushdown {
+    /// Finds out whether both servers can be asked, in the views in which rows are read.
+    pub(crate) async fn new(
+        seed: u64,
+        ends: &VerifyEnds,
+        (comparison, lane): (&Comparison, &Lane),
+        views: &Both<rowferry_runtime::Views>,
+    ) -> Self {
+        let mut unable = unlike(ends, comparison);
+        for side in [Side::Source, Side::Target] {
+            let (_, view) = views.of(side).current().await;
+            let columns = &lane.specs.of(side).columns;
+            if let Some(column) = columns.iter().find(|column| !view.hashes(column)) {
+                let (name, words) = (&column.name, &column.native.declared);
+                unable.get_or_insert(if columns.iter().any(|column| view.hashes(column)) {
+                    format!("the {side} cannot hash column {name} of type {words}")
+                } else {
+                    format!("the {side} cannot hash rows")
+                });
+            }
+        }
+        Self {
+            seed,
+            specs: lane.specs.clone(),
+            unable,
+            asked: AtomicU64::new(0),
+            equal: AtomicU64::new(0),
+            useless: AtomicU64::new(0),
+        }
+    }
+
+    /// What came of asking.
+    pub(crate) fn summary(&self) -> PushdownUse {
+        PushdownUse {
+            asked: self.asked.load(Ordering::Relaxed),
+            equal: self.equal.load(Ordering::Relaxed),
+            unable: self.unable.clone(),
+        }
+    }
+
+    fn gave_up(&self) -> bool {
+        let useless = self.useless.load(Ordering::Relaxed);
+        useless > USELESS_MAX && useless > self.equal.load(Ordering::Relaxed)
+    }
+
+    fn told(&self, digests: &Both<ServerDigest>) -> Told {
+        if digests.source == digests.target {
+            self.equal.fetch_add(1, Ordering::Relaxed);
+            Told::Equal(digests.source.rows)
+        } else {
+            Told::Different(Both { source: digests.source.rows, target: digests.target.rows })
+        }
+    }
+
+    /// The servers hash rows differently that have been read now, and are equal.
+    pub(crate) fn was_useless(&self) {
+        self.useless.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whoever cannot be asked can still be read, and if not, then that read says why.
+    fn failed(&self, error: &ConnectorError) -> Told {
+        self.useless.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(%error, "a server could not hash rows, which are read instead");
+        Told::Nothing
+    }
+}
+
+/// Why equal hashes of these two tables would not mean equal rows.
+fn unlike(ends: &VerifyEnds, comparison: &Comparison) -> Option<String> {
+    let (source, target) = (ends.source.engine(), ends.target.engine());
+    if source != target {
+        return Some(format!("the source is {source} and the target {target}"));
+    }
+    if let Some(place) = (0..comparison.columns.len()).find(|at| comparison.casts.of(*at).is_some())
+    {
+        let name = comparison.columns.get(place).map_or("", |pair| pair.source.name.as_str());
+        return Some(format!("the job casts column {name}"));
+    }
+    let differs = |pair: &&Pair| {
+        let (left, right) = (&pair.source, &pair.target);
+        left.native.stored() != right.native.stored() || left.canonical != right.canonical
+    };
+    comparison.columns.iter().find(differs).map(|pair| {
+        let (left, right) = (&pair.source.native.declared, &pair.target.native.declared);
+        format!("column {} is {left} in the source and {right} in the target", pair.source.name)
+    })
+}
+
+/// What the servers say of a range of the key in common.
+pub(crate) async fn range(table: &Arc<Table>, range: &KeyRange) -> Told {
+    let Some(pushdown) = may_ask(table).filter(|_| is_short(range)) else { return Told::Nothing };
+    let digest =
+        async |side| digest(table, pushdown, side, &range::chunk(table, side, range)?).await;
+    pushdown.asked.fetch_add(1, Ordering::Relaxed);
+    match try_join(digest(Side::Source), digest(Side::Target)).await {
+        Ok((source, target)) => pushdown.told(&Both { source, target }),
+        Err(error) => pushdown.failed(&error),
+    }
+}
+
+/// What the servers say of two whole tables, each cut in its own order.
+pub(crate) async fn whole(table: &Arc<Table>) -> Told {
+    let Some(pushdown) = may_ask(table) else { return Told::Nothing };
+    pushdown.asked.fetch_add(1, Ordering::Relaxed);
+    match try_join(sum(table, Side::Source), sum(table, Side::Target)).await {
+        Ok((source, target)) => pushdown.told(&Both { source, target }),
+        Err(Trouble::Failed(error)) => pushdown.failed(&error),
+        Err(Trouble::Widened) => Told::Nothing,
+    }
+}
+
+/// The digest of all rows of one side.
+async fn sum(table: &Arc<Table>, side: Side) -> Result<ServerDigest, Trouble> {
+    let mut sum = ServerDigest::default();
+    let each = |chunk: Chunk| {
+        let table = Arc::clone(table);
+        async move {
+            let pushdown = may_ask(&table).filter(|_| is_short(&chunk.range)).ok_or_else(|| {
+                ConnectorError::bug("a table was to be hashed that cannot be cut into ranges")
+            })?;
+            Ok(digest(&table, pushdown, side, &chunk).await?)
+        }
+    };
+    whole::each_chunk(table, side, each, |more| sum.add(more)).await?;
+    Ok(sum)
+}
+
+fn may_ask(table: &Table) -> Option<&Pushdown> {
+    table.pushdown.as_ref().filter(|pushdown| pushdown.unable.is_none() && !pushdown.gave_up())
+}
+
+/// Whether a range has about as many rows as were asked for when it was cut. A server is silent while
+/// it hashes, and one that is silent for long is taken for dead.
+const fn is_short(range: &KeyRange) -> bool {
+    match range {
+        KeyRange::Span { .. } | KeyRange::Blocks { .. } => true,
+        KeyRange::Whole | KeyRange::NullKeys { .. } => false,
+    }
+}
+
+async fn digest(
+    table: &Table,
+    pushdown: &Pushdown,
+    side: Side,
+    chunk: &Chunk,
+) -> Result<ServerDigest> {
+    let (_, view) = table.views.of(side).current().await;
+    view.digest(chunk, pushdown.specs.of(side), pushdown.seed).await.map_err(|mut error| {
+        error.message = format!("{side}: {}", error.message);
+        error
+    })
+}
