@@ -3,8 +3,8 @@
 //! Only equal hashes are an answer. Different ones, or none because a server could not, mean that the
 //! rows are read and compared as ever: nothing is ever reported by what a server hashed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::try_join;
 use rowferry_core::{Chunk, ConnectorError, KeyRange, ReadSpec, Result, ServerDigest};
@@ -35,8 +35,8 @@ pub(crate) enum Told {
 pub(crate) struct Pushdown {
     seed: u64,
     specs: Both<ReadSpec>,
-    /// Why the servers cannot be asked about this table.
-    unable: Option<String>,
+    /// Why the servers cannot be asked about this table, as far as that is known.
+    unable: OnceLock<String>,
     asked: AtomicU64,
     equal: AtomicU64,
     /// Ranges about which there was no answer, or whose rows were then read and found equal.
@@ -67,7 +67,7 @@ impl Pushdown {
         Self {
             seed,
             specs: lane.specs.clone(),
-            unable,
+            unable: unable.map_or_else(OnceLock::new, OnceLock::from),
             asked: AtomicU64::new(0),
             equal: AtomicU64::new(0),
             useless: AtomicU64::new(0),
@@ -79,7 +79,7 @@ impl Pushdown {
         PushdownUse {
             asked: self.asked.load(Ordering::Relaxed),
             equal: self.equal.load(Ordering::Relaxed),
-            unable: self.unable.clone(),
+            unable: self.unable.get().cloned(),
         }
     }
 
@@ -146,40 +146,60 @@ pub(crate) async fn range(table: &Arc<Table>, range: &KeyRange) -> Told {
 /// What the servers say of two whole tables, each cut in its own order.
 pub(crate) async fn whole(table: &Arc<Table>) -> Told {
     let Some(pushdown) = may_ask(table) else { return Told::Nothing };
+    let summed = try_join(sum(table, Side::Source), sum(table, Side::Target)).await;
+    if let Err(NoSum::Uncut(side)) = summed {
+        let reason = || format!("the {side} has no key or blocks by which it could be cut");
+        pushdown.unable.get_or_init(reason);
+        return Told::Nothing;
+    }
     pushdown.asked.fetch_add(1, Ordering::Relaxed);
-    match try_join(sum(table, Side::Source), sum(table, Side::Target)).await {
+    match summed {
         Ok((source, target)) => pushdown.told(&Both { source, target }),
-        Err(Trouble::Failed(error)) => pushdown.failed(&error),
-        Err(Trouble::Widened) => Told::Nothing,
+        Err(NoSum::Trouble(Trouble::Failed(error))) => pushdown.failed(&error),
+        Err(NoSum::Trouble(Trouble::Widened) | NoSum::Uncut(_)) => Told::Nothing,
     }
 }
 
+/// Why there is no digest of a whole side.
+enum NoSum {
+    /// Its rows can only be had all at once.
+    Uncut(Side),
+    Trouble(Trouble),
+}
+
 /// The digest of all rows of one side.
-async fn sum(table: &Arc<Table>, side: Side) -> Result<ServerDigest, Trouble> {
-    let mut sum = ServerDigest::default();
+async fn sum(table: &Arc<Table>, side: Side) -> Result<ServerDigest, NoSum> {
+    let mut sum = Some(ServerDigest::default());
     let each = |chunk: Chunk| {
         let table = Arc::clone(table);
         async move {
-            let pushdown = may_ask(&table).filter(|_| is_short(&chunk.range)).ok_or_else(|| {
-                ConnectorError::bug("a table was to be hashed that cannot be cut into ranges")
-            })?;
-            Ok(digest(&table, pushdown, side, &chunk).await?)
+            match may_ask(&table).filter(|_| is_short(&chunk.range)) {
+                Some(pushdown) => Ok(Some(digest(&table, pushdown, side, &chunk).await?)),
+                None => Ok(None),
+            }
         }
     };
-    whole::each_chunk(table, side, each, |more| sum.add(more)).await?;
-    Ok(sum)
+    let take = |more: Option<ServerDigest>| match (&mut sum, more) {
+        (Some(sum), Some(more)) => sum.add(more),
+        (sum, _) => *sum = None,
+    };
+    whole::each_chunk(table, side, each, take).await.map_err(NoSum::Trouble)?;
+    sum.ok_or(NoSum::Uncut(side))
 }
 
 fn may_ask(table: &Table) -> Option<&Pushdown> {
-    table.pushdown.as_ref().filter(|pushdown| pushdown.unable.is_none() && !pushdown.gave_up())
+    table
+        .pushdown
+        .as_ref()
+        .filter(|pushdown| pushdown.unable.get().is_none() && !pushdown.gave_up())
 }
 
-/// Whether a range has about as many rows as were asked for when it was cut. A server is silent while
-/// it hashes, and one that is silent for long is taken for dead.
+/// Whether a range was cut out of its table. A server is silent while it hashes, and one that is silent
+/// for long is taken for dead.
 const fn is_short(range: &KeyRange) -> bool {
     match range {
-        KeyRange::Span { .. } | KeyRange::Blocks { .. } => true,
-        KeyRange::Whole | KeyRange::NullKeys { .. } => false,
+        KeyRange::Span { .. } | KeyRange::Blocks { .. } | KeyRange::NullKeys { .. } => true,
+        KeyRange::Whole => false,
     }
 }
 

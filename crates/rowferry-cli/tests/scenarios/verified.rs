@@ -97,6 +97,8 @@ fn are_found_by_hashes_too(ends: &TwoEnds, report: &Json) {
             assert_eq!(found[rows], plain[rows], "{name}: {asked}");
         }
         let used = &found["pushdown"];
+        // MySQL can cut a table by keys only.
+        let able = able && (name != "t_none" || ends.source.engine() == Engine::Postgres);
         assert_eq!(used["unable"].is_null(), able, "{name}: {asked}");
         // Six chunks of five hundred rows, those that differ in pieces.
         let (questions, equal) = (used["asked"].as_u64().unwrap(), used["equal"].as_u64().unwrap());
