@@ -9,7 +9,6 @@ import argparse
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -27,7 +26,7 @@ from report import Results, Round
 from rowferry import ReadByConnectorX, Rowferry
 from server import Failed, Unavailable, say
 from tables import TABLES, text_of
-from workplace import PROJECT, alone, program, tpchgen
+from workplace import PROJECT, program, run_alone, tpchgen
 
 
 def arguments() -> argparse.Namespace:
@@ -187,22 +186,17 @@ def run(given: argparse.Namespace, data: Path) -> Results:
     return results
 
 
-def main() -> int:
-    given = arguments()
-    # So that servers are stopped and what was measured is written.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        with alone() as data:
-            results = run(given, data)
-    except (Failed, Unavailable) as error:
-        say(f"error: {error}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+def told(results: Results) -> int:
+    """Says which copies are wrong; the exit code."""
     wrong = results.wrong()
     for what in wrong:
         say(f"error: {what}")
     return 1 if wrong else 0
+
+
+def main() -> int:
+    given = arguments()
+    return run_alone(lambda data: told(run(given, data)))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import peers
-from server import Unavailable
+from server import Failed, Unavailable, say
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +31,20 @@ def alone() -> Iterator[Path]:
         except BlockingIOError:
             raise Unavailable(f"another run measures in {data}; two at once would measure each other") from None
         yield data
+
+
+def run_alone(run: Callable[[Path], int]) -> int:
+    """The exit code of `run`, which gets the data folder; a benchmark's whole `main` but its arguments."""
+    # So that servers are stopped and what was measured is written.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with alone() as data:
+            return run(data)
+    except (Failed, Unavailable) as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def tpchgen(data: Path) -> Path:

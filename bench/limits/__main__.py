@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,7 +19,7 @@ from lines import Line, markdown, write  # noqa: E402
 from postgres import Postgres  # noqa: E402
 from server import Failed, Unavailable, say  # noqa: E402
 from trials import Trials  # noqa: E402
-from workplace import PROJECT, alone, program  # noqa: E402
+from workplace import PROJECT, program, run_alone  # noqa: E402
 
 
 def arguments() -> argparse.Namespace:
@@ -40,13 +39,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        with alone() as data:
-            return run(given, data)
-    except Unavailable as error:
-        say(f"error: {error}")
-        return 1
+    return run_alone(lambda data: run(given, data))
 
 
 def run(given: argparse.Namespace, data: Path) -> int:

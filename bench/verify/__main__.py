@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +22,7 @@ from pushdown import pushdown  # noqa: E402
 from server import Failed, Unavailable, say  # noqa: E402
 from speed import Verifier, speed  # noqa: E402
 from tables import LINEITEM, text_of  # noqa: E402
-from workplace import PROJECT, alone, program, tpchgen  # noqa: E402
+from workplace import PROJECT, program, run_alone, tpchgen  # noqa: E402
 
 KINDS = ("pg", "mariadb", "sqlite")
 TRIALS = ("speed", "pushdown", "differences")
@@ -45,13 +44,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     given = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        with alone() as data:
-            return run(given, data)
-    except Unavailable as error:
-        say(f"error: {error}")
-        return 1
+    return run_alone(lambda data: run(given, data))
 
 
 def run(given: argparse.Namespace, data: Path) -> int:
