@@ -29,8 +29,9 @@ pub(crate) fn image(column: &Column) -> Option<String> {
     Some(match Native::parse(&column.native.declared) {
         // As it is, a float would be rounded to six digits. Not `+ 0`: that makes 0 of -0.
         Native::Float { .. } | Native::Double { .. } => word(format!("{name} * 1e0")),
-        // By number: the empty text is a label and also how the error value looks.
-        Native::Enum(_) | Native::Set(_) | Native::Bit(_) => word(format!("{name} + 0")),
+        // By number: the empty text is a label and also how the error value looks. Not a set, whose
+        // number MySQL makes a double.
+        Native::Enum(_) | Native::Bit(_) => word(format!("{name} + 0")),
         Native::Uuid | Native::Inet { .. } => word(format!("cast({name} as char)")),
         Native::Int { .. }
         | Native::Decimal { .. }
@@ -42,7 +43,7 @@ pub(crate) fn image(column: &Column) -> Option<String> {
         Native::Json if column.native.engine == Flavor::MySql.word() => {
             bytes("json ", format!("cast({name} as char)"))
         }
-        Native::Char(_) | Native::VarChar(_) | Native::Text(_) | Native::Json => {
+        Native::Char(_) | Native::VarChar(_) | Native::Text(_) | Native::Set(_) | Native::Json => {
             match types::charset(column.collation.as_deref().unwrap_or_default()) {
                 "utf8mb4" | "utf8mb3" | "utf8" | "ascii" => format!("quote({name})"),
                 // What its bytes mean is in the name of the character set.

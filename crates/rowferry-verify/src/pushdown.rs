@@ -3,10 +3,9 @@
 //! Only equal hashes are an answer. Different ones, or none because a server could not, mean that the
 //! rows are read and compared as ever: nothing is ever reported by what a server hashed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use futures_util::future::try_join;
 use rowferry_core::{Chunk, ConnectorError, KeyRange, ReadSpec, Result, ServerDigest};
 
 use crate::comparison::{Comparison, Pair};
@@ -133,58 +132,92 @@ fn unlike(ends: &VerifyEnds, comparison: &Comparison) -> Option<String> {
 
 /// What the servers say of a range of the key in common.
 pub(crate) async fn range(table: &Arc<Table>, range: &KeyRange) -> Told {
-    let Some(pushdown) = may_ask(table).filter(|_| is_short(range)) else { return Told::Nothing };
+    let Some(pushdown) = may_ask(table) else { return Told::Nothing };
+    match is_short(table, range).await {
+        Ok(true) => {}
+        Ok(false) => return Told::Nothing,
+        Err(error) => return pushdown.failed(&error),
+    }
     let digest =
         async |side| digest(table, pushdown, side, &range::chunk(table, side, range)?).await;
     pushdown.asked.fetch_add(1, Ordering::Relaxed);
-    match try_join(digest(Side::Source), digest(Side::Target)).await {
-        Ok((source, target)) => pushdown.told(&Both { source, target }),
-        Err(error) => pushdown.failed(&error),
+    // Both are awaited: a statement that is given up costs a session, and with it a view.
+    match tokio::join!(digest(Side::Source), digest(Side::Target)) {
+        (Ok(source), Ok(target)) => pushdown.told(&Both { source, target }),
+        (Err(error), _) | (_, Err(error)) => pushdown.failed(&error),
     }
+}
+
+/// Whether a range of the source's key is short on the target too. A server is silent while it hashes,
+/// and one that is silent for long is taken for dead. Only the first range and the last one are looked
+/// at: there stand the rows of a target that is far larger.
+async fn is_short(table: &Table, range: &KeyRange) -> Result<bool> {
+    let (KeyRange::Span { lower, upper, .. }, Some(ranges)) = (range, &table.comparison.ranges)
+    else {
+        return Ok(false);
+    };
+    if lower.is_some() && upper.is_some() {
+        return Ok(true);
+    }
+    let (_, view) = table.views.target.current().await;
+    let mut probe = view.probe(&table.comparison.tables.target, &ranges.target).await?;
+    let most = table.context.chunk_rows.saturating_mul(range::CHUNKS_MAX);
+    Ok(probe.nth_key(lower.as_ref(), upper.as_ref(), most).await?.is_none())
 }
 
 /// What the servers say of two whole tables, each cut in its own order.
 pub(crate) async fn whole(table: &Arc<Table>) -> Told {
     let Some(pushdown) = may_ask(table) else { return Told::Nothing };
-    let summed = try_join(sum(table, Side::Source), sum(table, Side::Target)).await;
-    if let Err(NoSum::Uncut(side)) = summed {
-        let reason = || format!("the {side} has no key or blocks by which it could be cut");
-        pushdown.unable.get_or_init(reason);
-        return Told::Nothing;
-    }
-    pushdown.asked.fetch_add(1, Ordering::Relaxed);
+    let stops = AtomicBool::new(false);
+    let summed = tokio::join!(sum(table, Side::Source, &stops), sum(table, Side::Target, &stops));
     match summed {
-        Ok((source, target)) => pushdown.told(&Both { source, target }),
-        Err(NoSum::Trouble(Trouble::Failed(error))) => pushdown.failed(&error),
-        Err(NoSum::Trouble(Trouble::Widened) | NoSum::Uncut(_)) => Told::Nothing,
+        (Ok(Some(source)), Ok(Some(target))) => {
+            pushdown.asked.fetch_add(1, Ordering::Relaxed);
+            pushdown.told(&Both { source, target })
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            pushdown.asked.fetch_add(1, Ordering::Relaxed);
+            pushdown.failed(&error)
+        }
+        (Ok(_), Ok(_)) => {
+            let reason = "a table has no key or blocks by which it could be cut".to_owned();
+            pushdown.unable.get_or_init(|| reason);
+            Told::Nothing
+        }
     }
 }
 
-/// Why there is no digest of a whole side.
-enum NoSum {
-    /// Its rows can only be had all at once.
-    Uncut(Side),
-    Trouble(Trouble),
-}
-
-/// The digest of all rows of one side.
-async fn sum(table: &Arc<Table>, side: Side) -> Result<ServerDigest, NoSum> {
-    let mut sum = Some(ServerDigest::default());
+/// The digest of all rows of one side; `None` where they can only be had all at once, or the other side
+/// stopped. What is under way is awaited: a statement that is given up costs a session.
+async fn sum(table: &Arc<Table>, side: Side, stops: &AtomicBool) -> Result<Option<ServerDigest>> {
     let each = |chunk: Chunk| {
         let table = Arc::clone(table);
         async move {
-            match may_ask(&table).filter(|_| is_short(&chunk.range)) {
-                Some(pushdown) => Ok(Some(digest(&table, pushdown, side, &chunk).await?)),
-                None => Ok(None),
+            match &table.pushdown {
+                Some(pushdown) if !matches!(chunk.range, KeyRange::Whole) => {
+                    Ok(digest(&table, pushdown, side, &chunk).await.map(Some))
+                }
+                _ => Ok(Ok(None)),
             }
         }
     };
-    let take = |more: Option<ServerDigest>| match (&mut sum, more) {
-        (Some(sum), Some(more)) => sum.add(more),
-        (sum, _) => *sum = None,
+    let mut sum = Ok(Some(ServerDigest::default()));
+    let take = |more: Result<Option<ServerDigest>>| {
+        match (&mut sum, more) {
+            (Ok(Some(sum)), Ok(Some(more))) => sum.add(more),
+            (Err(_), _) => {}
+            (_, more) => sum = more.map(|_| None),
+        }
+        if !matches!(sum, Ok(Some(_))) {
+            stops.store(true, Ordering::Relaxed);
+        }
+        !stops.load(Ordering::Relaxed)
     };
-    whole::each_chunk(table, side, each, take).await.map_err(NoSum::Trouble)?;
-    sum.ok_or(NoSum::Uncut(side))
+    match whole::each_chunk(table, side, each, take).await {
+        Err(Trouble::Failed(error)) => Err(error),
+        Ok(()) | Err(Trouble::Widened) if stops.load(Ordering::Relaxed) => sum.map(|_| None),
+        Ok(()) | Err(Trouble::Widened) => sum,
+    }
 }
 
 fn may_ask(table: &Table) -> Option<&Pushdown> {
@@ -192,15 +225,6 @@ fn may_ask(table: &Table) -> Option<&Pushdown> {
         .pushdown
         .as_ref()
         .filter(|pushdown| pushdown.unable.get().is_none() && !pushdown.gave_up())
-}
-
-/// Whether a range was cut out of its table. A server is silent while it hashes, and one that is silent
-/// for long is taken for dead.
-const fn is_short(range: &KeyRange) -> bool {
-    match range {
-        KeyRange::Span { .. } | KeyRange::Blocks { .. } | KeyRange::NullKeys { .. } => true,
-        KeyRange::Whole => false,
-    }
 }
 
 async fn digest(

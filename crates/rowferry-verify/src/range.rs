@@ -29,7 +29,7 @@ use crate::{Side, whole};
 const BUCKETS: usize = 256;
 
 /// A range with more rows than so many chunks was not cut where they stand.
-const CHUNKS_MAX: u64 = 4;
+pub(crate) const CHUNKS_MAX: u64 = 4;
 
 /// Pieces of a range that the servers hash differently, each of which they are asked about before it is
 /// read. Guessed: a few differences cost as many round trips, and a sixteenth of the rows.

@@ -150,10 +150,12 @@ impl Table {
         Arc::clone(&self.lane.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Mean bytes of a row in memory so far.
+    /// Mean bytes of a row in memory so far; by statistics, as long as none was read.
     pub(crate) fn row_bytes(&self) -> u64 {
-        let rows = self.rows_seen.load(Ordering::Relaxed).max(1);
-        (self.bytes_seen.load(Ordering::Relaxed) / rows).max(1)
+        let rows = self.rows_seen.load(Ordering::Relaxed);
+        let mean = self.bytes_seen.load(Ordering::Relaxed).checked_div(rows);
+        let estimated = || self.comparison.tables.source.row_bytes_estimated();
+        mean.or_else(estimated).unwrap_or(1).max(1)
     }
 
     /// Changes to a lane that can hold the value which `error` speaks of. False when it speaks of

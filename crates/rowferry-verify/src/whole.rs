@@ -78,17 +78,21 @@ async fn collect<C: Collect>(
         let (table, lane, start) = (Arc::clone(table), Arc::clone(lane), start.clone());
         async move { table.read(side, &chunk, &lane, &start).await }
     };
-    each_chunk(table, side, read, |more| sum.merge(more)).await?;
+    let take = |more| {
+        sum.merge(more);
+        true
+    };
+    each_chunk(table, side, read, take).await?;
     Ok(sum)
 }
 
 /// Cuts one side in its own order and does `each` with its chunks, `workers` at once; `take` gets what
-/// comes of them, in any order.
+/// comes of them, in any order, and says whether further ones are wanted.
 pub(crate) async fn each_chunk<T, F>(
     table: &Arc<Table>,
     side: Side,
     each: impl Fn(Chunk) -> F,
-    mut take: impl FnMut(T),
+    mut take: impl FnMut(T) -> bool,
 ) -> Result<(), Trouble>
 where
     T: Send + 'static,
@@ -107,7 +111,7 @@ where
         }
         match running.next().await {
             None => return Ok(()),
-            Some(Ok(done)) => take(done?),
+            Some(Ok(done)) => exhausted |= !take(done?),
             Some(Err(panic)) => {
                 let failed = ConnectorError::bug("comparing a chunk failed");
                 return Err(failed.with_source(panic).into());
