@@ -199,6 +199,7 @@ pub trait Snapshot: Send + Sync {
 
     /// Starts reading a chunk. May be called concurrently, up to `readers` at once.
     async fn read(&self, chunk: &Chunk, spec: &ReadSpec) -> Result<Box<dyn ChunkReader>>;
+
     /// Whether the server can hash the values of `column` so exactly that values with one hash are the
     /// same to every reader.
     fn hashes(&self, _column: &Column) -> bool {

@@ -3,7 +3,7 @@
 //! Only equal hashes are an answer. Different ones, or none because a server could not, mean that the
 //! rows are read and compared as ever: nothing is ever reported by what a server hashed.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rowferry_core::{Chunk, ConnectorError, KeyRange, ReadSpec, Result, ServerDigest};
@@ -168,56 +168,56 @@ async fn is_short(table: &Table, range: &KeyRange) -> Result<bool> {
 /// What the servers say of two whole tables, each cut in its own order.
 pub(crate) async fn whole(table: &Arc<Table>) -> Told {
     let Some(pushdown) = may_ask(table) else { return Told::Nothing };
-    let stops = AtomicBool::new(false);
-    let summed = tokio::join!(sum(table, Side::Source, &stops), sum(table, Side::Target, &stops));
-    match summed {
-        (Ok(Some(source)), Ok(Some(target))) => {
-            pushdown.asked.fetch_add(1, Ordering::Relaxed);
-            pushdown.told(&Both { source, target })
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            pushdown.asked.fetch_add(1, Ordering::Relaxed);
-            pushdown.failed(&error)
-        }
-        (Ok(_), Ok(_)) => {
-            let reason = "a table has no key or blocks by which it could be cut".to_owned();
-            pushdown.unable.get_or_init(|| reason);
-            Told::Nothing
-        }
+    let stop = OnceLock::new();
+    let (source, target) =
+        tokio::join!(sum(table, Side::Source, &stop), sum(table, Side::Target, &stop));
+    if let Some(Stop::Uncut) = stop.get() {
+        let reason = || "a table has no key or blocks by which it could be cut".to_owned();
+        pushdown.unable.get_or_init(reason);
+        return Told::Nothing;
+    }
+    pushdown.asked.fetch_add(1, Ordering::Relaxed);
+    match stop.get() {
+        Some(Stop::Failed(error)) => pushdown.failed(error),
+        _ => pushdown.told(&Both { source, target }),
     }
 }
 
-/// The digest of all rows of one side; `None` where they can only be had all at once, or the other side
-/// stopped. What is under way is awaited: a statement that is given up costs a session.
-async fn sum(table: &Arc<Table>, side: Side, stops: &AtomicBool) -> Result<Option<ServerDigest>> {
+/// Why two whole tables are not hashed to their ends.
+enum Stop {
+    /// Rows can only be had all at once.
+    Uncut,
+    Failed(ConnectorError),
+}
+
+/// The digest of all rows of one side, or of some of them when either side stops. What is under way is
+/// awaited: a statement that is given up costs a session.
+async fn sum(table: &Arc<Table>, side: Side, stop: &OnceLock<Stop>) -> ServerDigest {
     let each = |chunk: Chunk| {
         let table = Arc::clone(table);
         async move {
-            match &table.pushdown {
+            Ok(match &table.pushdown {
                 Some(pushdown) if !matches!(chunk.range, KeyRange::Whole) => {
-                    Ok(digest(&table, pushdown, side, &chunk).await.map(Some))
+                    digest(&table, pushdown, side, &chunk).await.map_err(Stop::Failed)
                 }
-                _ => Ok(Ok(None)),
-            }
+                _ => Err(Stop::Uncut),
+            })
         }
     };
-    let mut sum = Ok(Some(ServerDigest::default()));
-    let take = |more: Result<Option<ServerDigest>>| {
-        match (&mut sum, more) {
-            (Ok(Some(sum)), Ok(Some(more))) => sum.add(more),
-            (Err(_), _) => {}
-            (_, more) => sum = more.map(|_| None),
+    let mut sum = ServerDigest::default();
+    let take = |more: Result<ServerDigest, Stop>| {
+        match more {
+            Ok(more) => sum.add(more),
+            Err(why) => drop(stop.set(why)),
         }
-        if !matches!(sum, Ok(Some(_))) {
-            stops.store(true, Ordering::Relaxed);
-        }
-        !stops.load(Ordering::Relaxed)
+        stop.get().is_none()
     };
     match whole::each_chunk(table, side, each, take).await {
-        Err(Trouble::Failed(error)) => Err(error),
-        Ok(()) | Err(Trouble::Widened) if stops.load(Ordering::Relaxed) => sum.map(|_| None),
-        Ok(()) | Err(Trouble::Widened) => sum,
+        Ok(()) => {}
+        Err(Trouble::Failed(error)) => drop(stop.set(Stop::Failed(error))),
+        Err(Trouble::Widened) => drop(stop.set(Stop::Uncut)),
     }
+    sum
 }
 
 fn may_ask(table: &Table) -> Option<&Pushdown> {
@@ -234,8 +234,6 @@ async fn digest(
     chunk: &Chunk,
 ) -> Result<ServerDigest> {
     let (_, view) = table.views.of(side).current().await;
-    view.digest(chunk, pushdown.specs.of(side), pushdown.seed).await.map_err(|mut error| {
-        error.message = format!("{side}: {}", error.message);
-        error
-    })
+    let digest = view.digest(chunk, pushdown.specs.of(side), pushdown.seed).await;
+    digest.map_err(|error| side.says(error))
 }

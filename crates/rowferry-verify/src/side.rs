@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rowferry_core::ConnectorError;
 use serde::Serialize;
 
 /// One of the two databases.
@@ -12,6 +13,14 @@ pub enum Side {
     Source,
     /// Where they should be.
     Target,
+}
+
+impl Side {
+    /// An error of this side, which may be of the same server and table as the other one.
+    pub(crate) fn says(self, mut error: ConnectorError) -> ConnectorError {
+        error.message = format!("{self}: {}", error.message);
+        error
+    }
 }
 
 impl fmt::Display for Side {

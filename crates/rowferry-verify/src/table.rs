@@ -193,10 +193,7 @@ impl Table {
                     self.patience.renew();
                     return Ok(collected);
                 }
-                Err(mut error) => {
-                    error.message = format!("{side}: {}", error.message);
-                    error
-                }
+                Err(error) => side.says(error),
             };
             if self.widen(side, &error, lane) {
                 return Err(Trouble::Widened);
