@@ -4,7 +4,7 @@
 //! them together, and no division per digit. The first digit is the lowest byte, so that the word
 //! is written as it lies, and leading zeros are shifted out.
 
-use crate::pen::Pen;
+use crate::pen::{Put, Room};
 
 /// Days from 0000-03-01 to 1970-01-01 in the proleptic Gregorian calendar.
 const DAYS_TO_EPOCH: i64 = 719_468;
@@ -19,6 +19,8 @@ pub const FOUR_DIGIT_YEARS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896
 const WORD_MAX: u64 = 100_000_000;
 /// Numbers with more digits than two words.
 const TWO_WORDS_MAX: u64 = WORD_MAX * WORD_MAX;
+/// Bytes of the longest decimal of 128 bits, 39 digits and a point, up to a whole word.
+const LONG_BYTES: usize = 40;
 /// The digit 0 in each byte.
 const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
 
@@ -56,35 +58,43 @@ const fn last_digits(number: u64, count: u32) -> [u8; 8] {
 
 /// Appends decimal digits.
 #[inline]
-pub fn unsigned(number: u64, out: &mut Pen<'_>) {
-    // Also 0 has a digit.
-    if number < 10_000 {
-        let digits = four(number);
-        let zeros = (digits.trailing_zeros() / 8).min(3);
-        return out.put(((digits + ZEROS) >> (8 * zeros)).to_le_bytes(), 4 - zeros as usize);
-    }
+pub fn unsigned(number: u64, out: &mut impl Put) {
     if number < WORD_MAX {
-        let digits = eight(number);
-        let zeros = (digits.trailing_zeros() / 8).min(7);
-        return out.put(((digits + ZEROS) >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize);
+        return unsigned_word(number, out);
     }
-    long_unsigned(number, out);
+    let (text, used) = long_unsigned(number);
+    out.put(text, used);
 }
 
-/// As [`unsigned`], for more than one word.
-fn long_unsigned(number: u64, out: &mut Pen<'_>) {
+/// As [`unsigned`], for at most eight digits.
+#[inline]
+fn unsigned_word(number: u64, out: &mut impl Put) {
+    let digits = eight(number);
+    // Also 0 has a digit.
+    let zeros = (digits.trailing_zeros() / 8).min(7);
+    out.put(((digits + ZEROS) >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize);
+}
+
+/// As [`unsigned`], for more than one word. A call by value, so that a loop over shorter ones keeps
+/// its place in registers.
+#[inline(never)]
+fn long_unsigned(number: u64) -> ([u8; 24], usize) {
+    let mut text = [0; 24];
+    let mut room = Room::new(&mut text);
     if number < TWO_WORDS_MAX {
-        unsigned(number / WORD_MAX, out);
+        unsigned_word(number / WORD_MAX, &mut room);
     } else {
-        unsigned(number / TWO_WORDS_MAX, out);
-        out.put(last_digits(number / WORD_MAX % WORD_MAX, 8), 8);
+        unsigned_word(number / TWO_WORDS_MAX, &mut room);
+        room.put(last_digits(number / WORD_MAX % WORD_MAX, 8), 8);
     }
-    out.put(last_digits(number % WORD_MAX, 8), 8);
+    room.put(last_digits(number % WORD_MAX, 8), 8);
+    let used = room.position();
+    (text, used)
 }
 
 /// Appends a sign where needed, and decimal digits.
 #[inline]
-pub fn signed(value: i64, out: &mut Pen<'_>) {
+pub fn signed(value: i64, out: &mut impl Put) {
     if value < 0 {
         out.byte(b'-');
     }
@@ -92,33 +102,47 @@ pub fn signed(value: i64, out: &mut Pen<'_>) {
 }
 
 /// Appends exactly four digits.
-pub fn year(number: u64, out: &mut Pen<'_>) {
+pub fn year(number: u64, out: &mut impl Put) {
     out.put((four(number % 10_000) + ZEROS).to_le_bytes(), 4);
 }
 
 /// Appends a decimal of `scale` fraction digits.
 #[inline]
-pub fn decimal(value: i128, scale: u8, out: &mut Pen<'_>) {
+pub fn decimal(value: i128, scale: u8, out: &mut impl Put) {
     if value < 0 {
         out.byte(b'-');
     }
-    let magnitude = value.unsigned_abs();
-    match u64::try_from(magnitude) {
-        Ok(magnitude) if scale == 0 => unsigned(magnitude, out),
+    match u64::try_from(value.unsigned_abs()) {
         // The point needs a place in the word of the fraction.
-        Ok(magnitude) if magnitude < WORD_MAX && scale < 8 => {
+        Ok(magnitude) if magnitude < WORD_MAX && (1..8).contains(&scale) => {
             one_word(magnitude, scale.into(), out);
         }
-        Ok(magnitude) if magnitude < TWO_WORDS_MAX && scale < 8 => {
-            two_words(magnitude, scale.into(), out);
+        _ => {
+            let (text, used) = longer(value.unsigned_abs(), scale);
+            out.put(text, used);
         }
-        _ => decimal_text(&magnitude.to_string(), scale, out),
     }
+}
+
+/// As [`decimal`], without the sign; by value as [`long_unsigned`].
+#[inline(never)]
+fn longer(magnitude: u128, scale: u8) -> ([u8; LONG_BYTES], usize) {
+    let mut text = [0; LONG_BYTES];
+    let mut room = Room::new(&mut text);
+    match u64::try_from(magnitude) {
+        Ok(magnitude) if scale == 0 => unsigned(magnitude, &mut room),
+        Ok(magnitude) if magnitude < TWO_WORDS_MAX && scale < 8 => {
+            two_words(magnitude, scale.into(), &mut room);
+        }
+        _ => decimal_text(&magnitude.to_string(), scale, &mut room),
+    }
+    let used = room.position();
+    (text, used)
 }
 
 /// As [`decimal`], for at most eight digits, of which `scale`, 1 to 7, stand behind the point.
 #[inline]
-fn one_word(magnitude: u64, scale: u32, out: &mut Pen<'_>) {
+fn one_word(magnitude: u64, scale: u32, out: &mut impl Put) {
     let digits = eight(magnitude);
     // A digit stands before the point, even if it is 0.
     let zeros = (digits.trailing_zeros() / 8).min(7 - scale);
@@ -128,7 +152,7 @@ fn one_word(magnitude: u64, scale: u32, out: &mut Pen<'_>) {
 }
 
 /// As [`one_word`], for at most sixteen digits.
-fn two_words(magnitude: u64, scale: u32, out: &mut Pen<'_>) {
+fn two_words(magnitude: u64, scale: u32, out: &mut impl Put) {
     let digits =
         u128::from(eight(magnitude / WORD_MAX)) | u128::from(eight(magnitude % WORD_MAX)) << 64;
     let zeros = (digits.trailing_zeros() / 8).min(15 - scale);
@@ -140,12 +164,12 @@ fn two_words(magnitude: u64, scale: u32, out: &mut Pen<'_>) {
 
 /// Appends the point and the first `scale` of eight characters.
 #[inline]
-fn fraction(characters: u64, scale: u32, out: &mut Pen<'_>) {
+fn fraction(characters: u64, scale: u32, out: &mut impl Put) {
     out.put((characters << 8 | u64::from(b'.')).to_le_bytes(), scale as usize + 1);
 }
 
 /// Appends a decimal whose digits without sign and point are `digits`.
-pub fn decimal_text(digits: &str, scale: u8, out: &mut Pen<'_>) {
+pub fn decimal_text(digits: &str, scale: u8, out: &mut impl Put) {
     let scale = usize::from(scale);
     let digits = digits.as_bytes();
     let whole = digits.len().saturating_sub(scale);
@@ -180,7 +204,7 @@ const fn civil(days: i64) -> (u64, u64, u64) {
 
 /// Appends `YYYY-MM-DD`.
 #[inline]
-pub fn date(days: i64, out: &mut Pen<'_>) {
+pub fn date(days: i64, out: &mut impl Put) {
     const DASHES: u128 = (b'-' as u128) << 32 | (b'-' as u128) << 56;
     let (year, month, day) = civil(days);
     // Checked dates have years of four digits.
@@ -193,7 +217,7 @@ pub fn date(days: i64, out: &mut Pen<'_>) {
 
 /// Appends `YYYY-MM-DD hh:mm:ss` and the fraction.
 #[inline]
-pub fn datetime(micros: i64, digits: u8, out: &mut Pen<'_>) {
+pub fn datetime(micros: i64, digits: u8, out: &mut impl Put) {
     date(micros.div_euclid(DAY_MICROS), out);
     out.byte(b' ');
     time(micros.rem_euclid(DAY_MICROS), digits, out);
@@ -202,7 +226,7 @@ pub fn datetime(micros: i64, digits: u8, out: &mut Pen<'_>) {
 /// Appends a sign where needed, `hh:mm:ss` with as many hour digits as needed, and the fraction of
 /// at most six digits.
 #[inline]
-pub fn time(micros: i64, digits: u8, out: &mut Pen<'_>) {
+pub fn time(micros: i64, digits: u8, out: &mut impl Put) {
     const COLONS: u64 = (b':' as u64) << 16 | (b':' as u64) << 40;
     if micros < 0 {
         out.byte(b'-');
@@ -225,7 +249,7 @@ pub fn time(micros: i64, digits: u8, out: &mut Pen<'_>) {
 }
 
 /// Appends two lower-case hex digits per byte.
-pub fn hex(bytes: &[u8], out: &mut Pen<'_>) {
+pub fn hex(bytes: &[u8], out: &mut impl Put) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     for byte in bytes {
         out.put([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]], 2);
@@ -233,7 +257,7 @@ pub fn hex(bytes: &[u8], out: &mut Pen<'_>) {
 }
 
 /// Appends a uuid's 36 characters.
-pub fn uuid(bytes: &[u8], out: &mut Pen<'_>) {
+pub fn uuid(bytes: &[u8], out: &mut impl Put) {
     for (index, byte) in bytes.iter().enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {
             out.byte(b'-');

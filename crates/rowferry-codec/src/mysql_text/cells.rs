@@ -10,9 +10,12 @@ use arrow_array::{
     UInt64Array,
 };
 
+use arrow_buffer::NullBuffer;
+
+use super::column::{Cells, Plain};
 use super::{TextForm, TextRule};
 use crate::digits;
-use crate::pen::Pen;
+use crate::pen::{Pen, Put, Room};
 
 /// Storage of MySQL's zero date in `Date32`.
 pub(super) const ZERO_DATE: i32 = i32::MIN + 1;
@@ -77,35 +80,39 @@ impl<'a> Integers<'a> {
 }
 
 impl<'a> Integers<'a> {
-    fn writer(self) -> Write<'a> {
+    fn cells(self, form: TextForm) -> Cells<'a> {
         match self {
             Self::Boolean(array) => {
-                Box::new(move |row, out| out.byte(b'0' + u8::from(array.value(row))))
+                Cells::Each(Box::new(|row, out| out.byte(b'0' + u8::from(array.value(row)))))
             }
-            Self::Int8(array) => signed(array),
-            Self::Int16(array) => signed(array),
-            Self::Int32(array) => signed(array),
-            Self::Int64(array) => signed(array),
-            Self::UInt8(array) => unsigned(array),
-            Self::UInt16(array) => unsigned(array),
-            Self::UInt32(array) => unsigned(array),
-            Self::UInt64(array) => unsigned(array),
+            Self::Int8(array) => signed(array, form),
+            Self::Int16(array) => signed(array, form),
+            Self::Int32(array) => signed(array, form),
+            Self::Int64(array) => signed(array, form),
+            Self::UInt8(array) => unsigned(array, form),
+            Self::UInt16(array) => unsigned(array, form),
+            Self::UInt32(array) => unsigned(array, form),
+            Self::UInt64(array) => unsigned(array, form),
         }
     }
 }
 
-fn signed<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> Write<'_>
+fn signed<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, form: TextForm) -> Cells<'_>
 where
     T::Native: Into<i64>,
 {
-    Box::new(move |row, out| digits::signed(array.value(row).into(), out))
+    Cells::short(values(array), form, false, |value, out| digits::signed(value.into(), out))
 }
 
-fn unsigned<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> Write<'_>
+fn unsigned<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, form: TextForm) -> Cells<'_>
 where
     T::Native: Into<u64>,
 {
-    Box::new(move |row, out| digits::unsigned(array.value(row).into(), out))
+    Cells::short(values(array), form, false, |value, out| digits::unsigned(value.into(), out))
+}
+
+fn values<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> (&[T::Native], Option<&NullBuffer>) {
+    (array.values(), array.nulls())
 }
 
 /// Fraction digits of the values and of their column. Checked values have zeros where the column
@@ -142,7 +149,8 @@ impl Scales {
     }
 
     /// Drops the digits of a number just written that the column does not have.
-    fn cut(self, out: &mut Pen<'_>) {
+    #[inline]
+    fn cut(self, out: &mut impl Put) {
         if self.own > self.column {
             let point = usize::from(self.column == 0);
             out.cut_to(out.position() - usize::from(self.own - self.column) - point);
@@ -150,20 +158,17 @@ impl Scales {
     }
 }
 
-/// Writes the value of a row that is not null.
-pub(super) type Write<'a> = Box<dyn Fn(usize, &mut Pen<'_>) + 'a>;
-
-/// How `array` is written for a column of this rule; `None` when the two do not fit. `rows` are
-/// those that will be.
-pub(super) fn writer<'a>(
+/// How the cells of `array` are written for a column of this rule; `None` when the two do not fit.
+/// `rows` are those that will be.
+pub(super) fn cells<'a>(
     rule: &TextRule,
     array: &'a dyn Array,
     rows: &Range<usize>,
     form: TextForm,
-) -> Option<Write<'a>> {
+) -> Option<Cells<'a>> {
     let any = array.as_any();
     Some(match rule {
-        TextRule::Integer { .. } | TextRule::Decimal { .. } => exact(rule, array)?,
+        TextRule::Integer { .. } | TextRule::Decimal { .. } => exact(rule, array, form)?,
         TextRule::Float => floats(array, form)?,
         TextRule::Text { .. }
         | TextRule::Enum { .. }
@@ -181,14 +186,14 @@ pub(super) fn writer<'a>(
         }
         TextRule::Date { .. } => {
             let array = any.downcast_ref::<Date32Array>()?;
-            quoted(form, move |row, out| match array.value(row) {
+            Cells::short(values(array), form, true, |days, out| match days {
                 ZERO_DATE => out.bytes(b"0000-00-00"),
                 days => digits::date(days.into(), out),
             })
         }
         TextRule::DateTime { digits, .. } => {
             let (array, digits) = (any.downcast_ref::<TimestampMicrosecondArray>()?, *digits);
-            quoted(form, move |row, out| match array.value(row) {
+            Cells::short(values(array), form, true, move |micros, out| match micros {
                 ZERO_TIMESTAMP => out.bytes(b"0000-00-00 00:00:00"),
                 micros => digits::datetime(micros, digits, out),
             })
@@ -200,14 +205,18 @@ pub(super) fn writer<'a>(
         }
         TextRule::UuidText => {
             let array = any.downcast_ref::<FixedSizeBinaryArray>()?;
-            quoted(form, move |row, out| digits::uuid(array.value(row), out))
+            let (uuids, _) = array.value_data().as_chunks::<16>();
+            Cells::short((uuids, array.nulls()), form, true, |uuid, out| digits::uuid(&uuid, out))
         }
         // A bare `0` or `70` would be read as a two-digit year.
         TextRule::Year => {
             let years = Integers::new(array)?;
-            quoted(form, move |row, out| {
+            let quotes = usize::from(form.has_literals());
+            Cells::Each(Box::new(move |row, out| {
+                out.put([b'\''], quotes);
                 digits::year(u64::try_from(years.value(row)).unwrap_or(0), out);
-            })
+                out.put([b'\''], quotes);
+            }))
         }
         TextRule::Vector { .. } => {
             let lists = any.downcast_ref::<ListArray>()?;
@@ -217,93 +226,94 @@ pub(super) fn writer<'a>(
     })
 }
 
-/// In quotes, where the form has literals.
-fn quoted<'a>(form: TextForm, write: impl Fn(usize, &mut Pen<'_>) + 'a) -> Write<'a> {
-    match form {
-        TextForm::Load => Box::new(write),
-        TextForm::Insert => Box::new(move |row, out| {
-            out.byte(b'\'');
-            write(row, out);
-            out.byte(b'\'');
-        }),
-    }
-}
-
 /// Bytes that are no text; `value` hands over those of a row.
-fn bytes<'a>(form: TextForm, value: impl Fn(usize, &mut dyn FnMut(&[u8])) + 'a) -> Write<'a> {
-    match form {
+fn bytes<'a>(form: TextForm, value: impl Fn(usize, &mut dyn FnMut(&[u8])) + 'a) -> Cells<'a> {
+    Cells::Each(match form {
         TextForm::Load => Box::new(move |row, out| value(row, &mut |bytes| load_bytes(bytes, out))),
         TextForm::Insert => {
             Box::new(move |row, out| value(row, &mut |bytes| hex_literal(bytes, out)))
         }
-    }
+    })
 }
 
 /// Integers and decimals.
-fn exact<'a>(rule: &TextRule, array: &'a dyn Array) -> Option<Write<'a>> {
+fn exact<'a>(rule: &TextRule, array: &'a dyn Array, form: TextForm) -> Option<Cells<'a>> {
     if let Some(integers) = Integers::new(array) {
-        return Some(integers.writer());
+        return Some(integers.cells(form));
     }
     let any = array.as_any();
     if let Some(array) = any.downcast_ref::<Decimal128Array>() {
         let scales = Scales::new(array.scale(), rule);
-        return Some(Box::new(move |row, out| {
-            digits::decimal(array.value(row), scales.own, out);
+        let Scales { own, column } = scales;
+        if own <= column {
+            let write = move |value, out: &mut Room<'_>| digits::decimal(value, own, out);
+            return Some(Cells::short(values(array), form, false, write));
+        }
+        return Some(Cells::short(values(array), form, false, move |value, out| {
+            digits::decimal(value, own, out);
             scales.cut(out);
         }));
     }
     if let Some(array) = any.downcast_ref::<Decimal256Array>() {
         let scales = Scales::new(array.scale(), rule);
-        return Some(Box::new(move |row, out| {
+        return Some(Cells::Each(Box::new(move |row, out| {
             let text = array.value(row).to_string();
             if text.starts_with('-') {
                 out.byte(b'-');
             }
             digits::decimal_text(text.trim_start_matches('-'), scales.own, out);
             scales.cut(out);
-        }));
+        })));
     }
     let TextRule::Decimal { scale: column, .. } = *rule else { return None };
     let array = any.downcast_ref::<StringArray>()?;
-    Some(Box::new(move |row, out| {
+    Some(Cells::Each(Box::new(move |row, out| {
         let text = array.value(row);
         out.bytes(text.as_bytes());
         let fraction = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
         let own = u8::try_from(fraction).unwrap_or(u8::MAX);
         Scales { own, column }.cut(out);
-    }))
+    })))
 }
 
-fn floats(array: &dyn Array, form: TextForm) -> Option<Write<'_>> {
+fn floats(array: &dyn Array, form: TextForm) -> Option<Cells<'_>> {
     let any = array.as_any();
     if let Some(array) = any.downcast_ref::<Float64Array>() {
-        return Some(Box::new(move |row, out| float(array.value(row), form, out)));
+        return Some(Cells::short(values(array), form, false, move |value, out| {
+            float(value, form, out);
+        }));
     }
     // The double that a float widens to has digits that every server reads back to it; the float's
     // own shortest digits may round to a value out of range.
     if let Some(array) = any.downcast_ref::<Float32Array>() {
-        return Some(Box::new(move |row, out| float(array.value(row).into(), form, out)));
+        return Some(Cells::short(values(array), form, false, move |value, out| {
+            float(value.into(), form, out);
+        }));
     }
-    Integers::new(array).map(Integers::writer)
+    Integers::new(array).map(|integers| integers.cells(form))
 }
 
-fn numbered_bits(array: &UInt64Array, width: usize, form: TextForm) -> Write<'_> {
+fn numbered_bits(array: &UInt64Array, width: usize, form: TextForm) -> Cells<'_> {
     match form {
-        TextForm::Load => Box::new(move |row, out| {
+        TextForm::Load => Cells::Each(Box::new(move |row, out| {
             let value = array.value(row).to_be_bytes();
             load_bytes(value.split_at(value.len() - width).1, out);
-        }),
-        TextForm::Insert => Box::new(move |row, out| digits::unsigned(array.value(row), out)),
+        })),
+        TextForm::Insert => unsigned(array, form),
     }
 }
 
-fn times(array: &dyn Array, digits: u8, form: TextForm) -> Option<Write<'_>> {
+fn times(array: &dyn Array, digits: u8, form: TextForm) -> Option<Cells<'_>> {
     let any = array.as_any();
     if let Some(array) = any.downcast_ref::<Time64MicrosecondArray>() {
-        return Some(quoted(form, move |row, out| digits::time(array.value(row), digits, out)));
+        return Some(Cells::short(values(array), form, true, move |micros, out| {
+            digits::time(micros, digits, out);
+        }));
     }
     let array = any.downcast_ref::<DurationMicrosecondArray>()?;
-    Some(quoted(form, move |row, out| digits::time(array.value(row), digits, out)))
+    Some(Cells::short(values(array), form, true, move |micros, out| {
+        digits::time(micros, digits, out);
+    }))
 }
 
 /// The elements of a list as the servers store them: four bytes each, least first.
@@ -316,7 +326,7 @@ fn vector(lists: &ListArray, floats: &Float32Array, row: usize) -> Vec<u8> {
 
 /// The shortest digits that mean the same double. A literal without an exponent would be a decimal,
 /// which has no negative zero.
-fn float(value: f64, form: TextForm, out: &mut Pen<'_>) {
+fn float(value: f64, form: TextForm, out: &mut impl Put) {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format_finite(value);
     out.bytes(text.as_bytes());
@@ -328,7 +338,7 @@ fn float(value: f64, form: TextForm, out: &mut Pen<'_>) {
 /// Texts. All those of `rows` are looked through at once, many bytes at a time, for signs that must
 /// be escaped; without any a text is a plain copy. Behind a null may stand anything, which costs a
 /// second look and nothing else.
-fn texts<'a>(array: &'a StringArray, rows: &Range<usize>, form: TextForm) -> Option<Write<'a>> {
+fn texts<'a>(array: &'a StringArray, rows: &Range<usize>, form: TextForm) -> Option<Cells<'a>> {
     let (offsets, data) = (array.value_offsets(), array.value_data());
     let offset = |row: usize| offsets.get(row).and_then(|at| usize::try_from(*at).ok());
     let used = data.get(offset(rows.start)?..offset(rows.end)?)?;
@@ -336,18 +346,18 @@ fn texts<'a>(array: &'a StringArray, rows: &Range<usize>, form: TextForm) -> Opt
         TextForm::Load => used.iter().fold(false, |any, byte| any | load_special(*byte)),
         TextForm::Insert => used.iter().fold(false, |any, byte| any | literal_special(*byte)),
     };
-    let place = move |row: usize| offset(row).unwrap_or(0)..offset(row + 1).unwrap_or(0);
     if !special {
-        return Some(quoted(form, move |row, out| {
-            let place = place(row);
-            out.piece(data, place.start, place.len());
-        }));
+        return Some(Cells::Plain(Plain { offsets, data }));
     }
-    let text = move |row: usize| data.get(place(row)).unwrap_or_default();
-    Some(match form {
+    let text = |row: usize| array.value(row).as_bytes();
+    Some(Cells::Each(match form {
         TextForm::Load => Box::new(move |row, out| load_bytes(text(row), out)),
-        TextForm::Insert => quoted(form, move |row, out| escaped(text(row), out, literal_special)),
-    })
+        TextForm::Insert => Box::new(move |row, out| {
+            out.byte(b'\'');
+            escaped(text(row), out, literal_special);
+            out.byte(b'\'');
+        }),
+    }))
 }
 
 const fn load_special(byte: u8) -> bool {

@@ -88,13 +88,7 @@ fn find(rule: &TextRule, array: &dyn Array) -> Option<Found> {
                 (used > u32::from(*bits)).then(|| format!("the number has more than {bits} bits"))
             })
         }),
-        TextRule::Date { zero } => any.downcast_ref::<Date32Array>().map(|array| {
-            first(array, |row| match array.value(row) {
-                ZERO_DATE => zero_reason(*zero),
-                i32::MAX | i32::MIN => Some("the date is infinite".to_owned()),
-                days => year_reason(days.into()),
-            })
-        }),
+        TextRule::Date { zero } => any.downcast_ref().map(|array| date(array, *zero)),
         TextRule::DateTime { digits, zero, range } => any
             .downcast_ref::<TimestampMicrosecondArray>()
             .map(|array| datetime(array, *digits, *zero, *range)),
@@ -307,6 +301,19 @@ fn binary(array: &dyn Array, bytes_max: Option<u64>, exact: bool) -> Option<Foun
     }
     let array = array.as_any().downcast_ref::<StringArray>()?;
     Some(first(array, |row| reason(array.value(row).len())))
+}
+
+fn date(array: &Date32Array, zero: bool) -> Found {
+    // All at once, without early exit; behind a null may stand anything, which costs a closer look.
+    let plain = |days: i32| FOUR_DIGIT_YEARS.contains(&days.into());
+    if array.values().iter().fold(true, |all, days| all & plain(*days)) {
+        return None;
+    }
+    first(array, |row| match array.value(row) {
+        ZERO_DATE => zero_reason(zero),
+        i32::MAX | i32::MIN => Some("the date is infinite".to_owned()),
+        days => year_reason(days.into()),
+    })
 }
 
 fn datetime(

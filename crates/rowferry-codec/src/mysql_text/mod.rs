@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! check    column by column: may this value stand in that column exactly? first bad cell = error
-//! append   row by row: digits, dates and escaped bytes straight into one buffer
+//! append   a block of rows: digits and dates into slots, column by column; then all cells row by row
 //! ```
 //!
 //! The checks are not optional. `LOAD DATA LOCAL` turns what does not fit into something else with
@@ -11,21 +11,23 @@
 
 mod cells;
 mod check;
+mod column;
 mod date_text;
 mod json;
 mod repertoire;
 #[cfg(test)]
 mod row_loop_tests;
+mod slot;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
 
-use arrow_array::{Array, RecordBatch};
-use arrow_buffer::NullBuffer;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 
-use crate::pen::Pen;
-use cells::{Write, writer};
+use crate::pen::{Pen, Put as _};
+use cells::cells;
+use column::{BLOCK_ROWS, Column, Rows};
 pub use repertoire::Repertoire;
 
 /// Which dialect of text is written.
@@ -36,6 +38,28 @@ pub enum TextForm {
     /// Parenthesised rows of literals separated by commas, for a session without
     /// `NO_BACKSLASH_ESCAPES` and with `utf8mb4`.
     Insert,
+}
+
+impl TextForm {
+    const fn has_literals(self) -> bool {
+        matches!(self, Self::Insert)
+    }
+
+    /// NULL, and how many bytes of it count.
+    const fn null(self) -> ([u8; 4], usize) {
+        match self {
+            Self::Load => (*b"\\N  ", 2),
+            Self::Insert => (*b"null", 4),
+        }
+    }
+
+    /// What stands behind a cell, and behind the last one of a row.
+    const fn separators(self) -> (u8, u8) {
+        match self {
+            Self::Load => (b'\t', b'\n'),
+            Self::Insert => (b',', b')'),
+        }
+    }
 }
 
 /// What the target column accepts, and so how values are checked and written.
@@ -219,52 +243,44 @@ impl TextEncoder {
         bytes_max: usize,
         out: &mut Vec<u8>,
     ) -> Result<usize, TextError> {
-        let columns = self.written(batch, &rows)?;
-        let wanted = rows.len();
+        let mut block = Rows::new(self.form, self.columns(batch, &rows)?);
         let mut pen = Pen::new(out);
-        for (done, row) in rows.enumerate() {
-            let before = pen.position();
-            match self.form {
-                TextForm::Load => load_row(&columns, row, &mut pen),
-                TextForm::Insert => insert_row(&columns, row, &mut pen),
-            }
-            if pen.position() > bytes_max {
-                pen.cut_to(before);
-                pen.finish();
-                return Ok(done);
+        let mut done = 0;
+        for start in rows.clone().step_by(BLOCK_ROWS) {
+            let upto = rows.end.min(start + BLOCK_ROWS);
+            block.form(start..upto);
+            for row in start..upto {
+                let before = pen.position();
+                if self.form.has_literals() {
+                    open_row(&mut pen);
+                }
+                block.put(row, &mut pen);
+                if pen.position() > bytes_max {
+                    pen.cut_to(before);
+                    pen.finish();
+                    return Ok(done);
+                }
+                done += 1;
             }
         }
         pen.finish();
-        Ok(wanted)
+        Ok(done)
     }
 
-    fn written<'a>(
+    fn columns<'a>(
         &self,
         batch: &'a RecordBatch,
         rows: &Range<usize>,
-    ) -> Result<Vec<Written<'a>>, TextError> {
-        self.columns
-            .iter()
-            .zip(batch.columns())
-            .map(|(column, array)| {
-                let write = writer(&column.rule, array.as_ref(), rows, self.form);
-                let write = write.ok_or_else(|| shape(column, array))?;
-                Ok(Written { nulls: array.nulls(), write })
-            })
-            .collect()
-    }
-}
-
-/// A column ready to be written.
-struct Written<'a> {
-    nulls: Option<&'a NullBuffer>,
-    write: Write<'a>,
-}
-
-impl Written<'_> {
-    #[inline]
-    fn is_null(&self, row: usize) -> bool {
-        self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    ) -> Result<Vec<Column<'a>>, TextError> {
+        let (behind_cell, behind_row) = self.form.separators();
+        let last = self.columns.len().saturating_sub(1);
+        let column = |(index, (column, array)): (usize, (&TextColumn, &'a ArrayRef))| {
+            let cells = cells(&column.rule, array.as_ref(), rows, self.form);
+            let separator = if index == last { behind_row } else { behind_cell };
+            let cells = cells.ok_or_else(|| shape(column, array))?;
+            Ok(Column { cells, nulls: array.nulls(), separator })
+        };
+        self.columns.iter().zip(batch.columns()).enumerate().map(column).collect()
     }
 }
 
@@ -272,34 +288,10 @@ fn shape(column: &TextColumn, array: &dyn Array) -> TextError {
     TextError::Shape { column: column.name.clone(), found: array.data_type().to_string() }
 }
 
-fn load_row(columns: &[Written<'_>], row: usize, out: &mut Pen<'_>) {
-    for (index, column) in columns.iter().enumerate() {
-        if index > 0 {
-            out.byte(b'\t');
-        }
-        if column.is_null(row) {
-            out.put(*b"\\N", 2);
-        } else {
-            (column.write)(row, out);
-        }
+/// Begins a row of literals, behind a comma where another one stands before it.
+fn open_row(pen: &mut Pen<'_>) {
+    if pen.last() == Some(b')') {
+        pen.byte(b',');
     }
-    out.byte(b'\n');
-}
-
-fn insert_row(columns: &[Written<'_>], row: usize, out: &mut Pen<'_>) {
-    if out.last() == Some(b')') {
-        out.byte(b',');
-    }
-    out.byte(b'(');
-    for (index, column) in columns.iter().enumerate() {
-        if index > 0 {
-            out.byte(b',');
-        }
-        if column.is_null(row) {
-            out.put(*b"null", 4);
-        } else {
-            (column.write)(row, out);
-        }
-    }
-    out.byte(b')');
+    pen.byte(b'(');
 }

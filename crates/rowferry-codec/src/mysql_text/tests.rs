@@ -4,9 +4,9 @@ use std::net::Ipv6Addr;
 
 use arrow_array::types::Float32Type;
 use arrow_array::{
-    ArrayRef, BinaryArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float32Array,
-    Float64Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
-    UInt64Array,
+    ArrayRef, BinaryArray, Date32Array, Decimal128Array, DurationMicrosecondArray,
+    FixedSizeBinaryArray, Float32Array, Float64Array, Int64Array, ListArray, RecordBatch,
+    StringArray, TimestampMicrosecondArray, UInt64Array,
 };
 use proptest::prelude::*;
 
@@ -212,6 +212,52 @@ fn statements_stop_where_the_next_row_does_not_fit() {
     out.clear();
     assert_eq!(encoder.append_rows(&batch, 2..3, 17, &mut out).unwrap(), 1);
     assert_eq!(out, b"('o\\'\\\\\\0')");
+}
+
+#[test]
+fn the_longest_numbers_fit_their_slots() {
+    let decimals = |scale: i8| -> ArrayRef {
+        let ends = Decimal128Array::from(vec![i128::MIN, i128::MAX, -1, 0]);
+        Arc::new(ends.with_precision_and_scale(38, scale).unwrap())
+    };
+    let durations = || -> ArrayRef {
+        let longest = (838 * 3600 + 59 * 60 + 59) * 1_000_000 + 999_999;
+        Arc::new(DurationMicrosecondArray::from(vec![-longest, longest]))
+    };
+    let uuids = FixedSizeBinaryArray::try_from_iter([[0xab_u8; 16]].iter()).unwrap();
+    let last = 253_402_300_799_999_999;
+    for form in [TextForm::Load, TextForm::Insert] {
+        let text = |rule, array| {
+            let mut out = Vec::new();
+            encoder(rule, form).append(&batch(array), &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            text.replace("),(", "\n").replace(['(', ')', '\''], "").trim_end().to_owned()
+        };
+        let decimal = |scale| TextRule::Decimal { precision: 38, scale };
+        let digits = "170141183460469231731687303715884105728";
+        let max = "170141183460469231731687303715884105727";
+        assert_eq!(text(decimal(0), decimals(0)), format!("-{digits}\n{max}\n-1\n0"));
+        let zeros = "0".repeat(37);
+        let expected = format!(
+            "-1.{}\n1.{}\n-0.{zeros}1\n0.{zeros}0",
+            digits.split_at(1).1,
+            max.split_at(1).1
+        );
+        assert_eq!(text(decimal(38), decimals(38)), expected);
+        let rule = TextRule::Time { digits: 6, max: i64::MAX };
+        assert_eq!(text(rule, durations()), "-838:59:59.999999\n838:59:59.999999");
+        let rule = TextRule::DateTime { digits: 6, zero: false, range: None };
+        let stamps = Arc::new(TimestampMicrosecondArray::from(vec![last]));
+        assert_eq!(text(rule, stamps), "9999-12-31 23:59:59.999999");
+        let expected = "abababab-abab-abab-abab-abababababab";
+        assert_eq!(text(TextRule::UuidText, Arc::new(uuids.clone())), expected);
+        let floats = Arc::new(Float64Array::from(vec![-f64::MIN_POSITIVE, f64::MIN]));
+        let expected = "-2.2250738585072014e-308\n-1.7976931348623157e308";
+        assert_eq!(text(TextRule::Float, floats).replace("e+", "e"), expected);
+        let unsigned = TextRule::Integer { min: 0, max: u64::MAX.into() };
+        let words = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        assert_eq!(text(unsigned, words), u64::MAX.to_string());
+    }
 }
 
 proptest! {

@@ -13,7 +13,7 @@ use super::{
     columns::Broken,
     encode::{put, put_value},
     numeric::{self, Fit},
-    short_numeric::Short,
+    short_numeric::{Short, ShortForm},
 };
 
 /// Bytes of a field's head.
@@ -57,6 +57,7 @@ impl Cells for DecimalCells<'_> {
     fn measure(&mut self, rows: Range<usize>, sizes: &mut [usize]) -> Result<(), Broken> {
         self.fields.clear();
         self.long.clear();
+        let form = ShortForm::new(self.scale);
         let values = self.values.get(rows.clone()).unwrap_or_default();
         for ((row, value), size) in rows.zip(values).zip(sizes) {
             *size += LENGTH_BYTES;
@@ -67,8 +68,8 @@ impl Cells for DecimalCells<'_> {
             if let Some(fit) = self.fit {
                 fit.check(value.unsigned_abs(), self.scale).map_err(|rule| (row, rule))?;
             }
-            self.fields.push(if let Some(short) = Short::new(*value, self.scale) {
-                *size += HEAD_BYTES + 2 * short.count;
+            self.fields.push(if let Some(short) = form.field(*value) {
+                *size += HEAD_BYTES + short.group_bytes();
                 Field::Short(short)
             } else {
                 let start = self.long.len();
@@ -89,7 +90,7 @@ impl Cells for DecimalCells<'_> {
         for (field, place) in self.fields.iter().zip(places) {
             match field {
                 Field::Null => put(out, place, NULL_FIELD),
-                Field::Short(short) => put_short(short, place, out),
+                Field::Short(short) => put_short(*short, place, out),
                 Field::Long(bytes) => {
                     put_value(out, place, self.long.get(bytes.clone()).unwrap_or_default());
                 }
@@ -99,25 +100,28 @@ impl Cells for DecimalCells<'_> {
     }
 }
 
+/// Writes the last groups first, over bytes of the head where there are fewer than four, and then the
+/// head: moves of constant size that stay within the cell.
 #[inline]
-fn put_short(short: &Short, place: &mut usize, out: &mut [u8]) {
-    let length = u128::from(HEAD_BYTES as u64 + 2 * short.count as u64);
-    let [_, _, _, _, head @ ..] = (length << 64 | u128::from(short.head)).to_be_bytes();
-    put(out, place, head);
-    let groups = short.groups.to_be_bytes();
-    match short.count {
-        0 => {}
-        1 => put_first::<2>(groups, place, out),
-        2 => put_first::<4>(groups, place, out),
-        3 => put_first::<6>(groups, place, out),
-        _ => put_first::<8>(groups, place, out),
+fn put_short(short: Short, place: &mut usize, out: &mut [u8]) {
+    let length = HEAD_BYTES + short.group_bytes();
+    let cell = out.get_mut(*place..*place + LENGTH_BYTES + length);
+    debug_assert!(cell.is_some(), "a row was measured too short");
+    if let Some(cell) = cell {
+        if let Some(groups) = cell.last_chunk_mut() {
+            *groups = short.groups.to_be_bytes();
+        }
+        put_head(cell, length, short.head);
     }
+    *place += LENGTH_BYTES + length;
 }
 
-/// Writes the first `N` bytes of the groups.
 #[inline]
-fn put_first<const N: usize>(groups: [u8; 8], place: &mut usize, out: &mut [u8]) {
-    if let Some(first) = groups.first_chunk::<N>() {
-        put(out, place, *first);
+fn put_head(cell: &mut [u8], length: usize, head: u64) {
+    let Some((word, rest)) = cell.split_first_chunk_mut::<LENGTH_BYTES>() else { return };
+    // A short field has at most sixteen bytes.
+    *word = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    if let Some(slot) = rest.first_chunk_mut::<HEAD_BYTES>() {
+        *slot = head.to_be_bytes();
     }
 }

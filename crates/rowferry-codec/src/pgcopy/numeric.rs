@@ -7,7 +7,7 @@ use arrow_buffer::i256;
 
 use super::{
     rule::Rule,
-    short_numeric::{Short, short_digits, short_groups, short_shift, split_lowest},
+    short_numeric::{ShortForm, short_digits, short_groups, short_shift, split_lowest},
 };
 
 pub(super) const POSITIVE: u16 = 0x0000;
@@ -302,11 +302,12 @@ impl Fit {
 
 /// Appends `value` × 10^−`scale` in wire form.
 pub(super) fn from_i128(value: i128, scale: u8, out: &mut Vec<u8>) {
-    match Short::new(value, scale) {
+    match ShortForm::new(scale).field(value) {
         Some(short) => {
             out.extend_from_slice(&short.head.to_be_bytes());
             let groups = short.groups.to_be_bytes();
-            out.extend_from_slice(groups.get(..2 * short.count).unwrap_or_default());
+            let (_, sent) = groups.split_at(groups.len() - short.group_bytes());
+            out.extend_from_slice(sent);
         }
         None => from_long(value, scale, out),
     }

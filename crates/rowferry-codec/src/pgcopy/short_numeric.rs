@@ -64,33 +64,63 @@ pub(super) fn short_shift(digits: u64, exponent: i32) -> Result<u128, Rule> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Short {
     pub(super) head: u64,
-    /// The first group in the highest bits.
+    /// The last group in the lowest bits.
     pub(super) groups: u64,
-    /// How many groups are sent.
-    pub(super) count: usize,
 }
 
 impl Short {
-    /// The field of `value` × 10^−`scale`; `None` when it may have more groups.
+    /// Bytes of the groups that are sent.
     #[inline]
-    pub(super) fn new(value: i128, scale: u8) -> Option<Self> {
-        /// Numbers below this have at most four groups, with one for the scale's last digits.
-        const MAX: u64 = 1_000_000_000_000;
-        let unsigned = u64::try_from(value.unsigned_abs()).ok().filter(|number| *number < MAX)?;
-        let (rest, lowest) = split_lowest(unsigned, scale);
-        let (high, low) = (rest / 100_000_000, rest % 100_000_000);
-        let groups = (high << 48) | ((low / 10_000) << 32) | ((low % 10_000) << 16) | lowest;
-        if groups == 0 {
-            return Some(Self { head: scale.into(), groups, count: 0 });
+    pub(super) const fn group_bytes(self) -> usize {
+        2 * (self.head >> 48) as usize
+    }
+}
+
+/// How the numbers of one scale are written as short fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ShortForm {
+    scale: u8,
+    /// Moves the last digit to the end of its group.
+    factor: u64,
+    /// Numbers below this have at most four groups.
+    limit: u64,
+    /// Weight of the first of four groups.
+    weight: i64,
+}
+
+impl ShortForm {
+    pub(super) const fn new(scale: u8) -> Self {
+        // Sixteen digits are four groups.
+        let (factor, limit) = match scale % 4 {
+            1 => (1_000, 10_000_000_000_000),
+            2 => (100, 100_000_000_000_000),
+            3 => (10, 1_000_000_000_000_000),
+            _ => (1, 10_000_000_000_000_000),
+        };
+        Self { scale, factor, limit, weight: 3 - scale.div_ceil(4) as i64 }
+    }
+
+    /// The field of `value`, in units of the scale's last digit; `None` = it has more groups.
+    #[inline]
+    pub(super) fn field(self, value: i128) -> Option<Short> {
+        let unsigned = u64::try_from(value.unsigned_abs()).ok()?;
+        if unsigned >= self.limit {
+            return None;
         }
+        let scale = u64::from(self.scale);
+        if unsigned == 0 {
+            return Some(Short { head: scale, groups: 0 });
+        }
+        let digits = unsigned * self.factor;
+        let pair = |pair: u64| (pair / 10_000) << 16 | (pair % 10_000);
+        let groups = pair(digits / 100_000_000) << 32 | pair(digits % 100_000_000);
         // Groups at either end that are zero are not sent.
         let (before, behind) = (groups.leading_zeros() / 16, groups.trailing_zeros() / 16);
         let count = u64::from(4 - before - behind);
-        let weight = i64::from(3 - before.cast_signed()) - i64::from(scale.div_ceil(4));
-        let sign = if value < 0 { NEGATIVE } else { POSITIVE };
-        let head = count << 48 | (weight.cast_unsigned() & 0xffff) << 32 | u64::from(sign) << 16;
-        let count = usize::try_from(count).unwrap_or(0);
-        Some(Self { head: head | u64::from(scale), groups: groups << (16 * before), count })
+        let weight = (self.weight - i64::from(before)).cast_unsigned() & 0xffff;
+        let sign = u64::from(if value < 0 { NEGATIVE } else { POSITIVE });
+        let head = count << 48 | weight << 32 | sign << 16 | scale;
+        Some(Short { head, groups: groups >> (16 * behind) })
     }
 }
 

@@ -4,6 +4,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, UInt64Type};
 use arrow_array::{Array, BinaryArray, Float64Array, Int64Array, PrimitiveArray};
 use rowferry_codec::digits;
+use rowferry_codec::pen::Put as _;
 
 use super::text::text;
 use super::{Cells, Made, Words, check};

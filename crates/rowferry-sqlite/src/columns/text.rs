@@ -5,7 +5,7 @@ use arrow_array::types::{ArrowPrimitiveType, Date32Type, TimestampMicrosecondTyp
 use arrow_array::{Array, BinaryArray, PrimitiveArray};
 use arrow_buffer::OffsetBuffer;
 use rowferry_codec::digits;
-use rowferry_codec::pen::Pen;
+use rowferry_codec::pen::{Pen, Put as _};
 
 use super::{Cells, Made, Words};
 use crate::fit::Binding;
