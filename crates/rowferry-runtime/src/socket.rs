@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+use crate::low_water::LowWater;
+
 /// Unanswered bytes end the connection after this time, so that a black hole is noticed.
 #[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -68,7 +70,7 @@ impl Address {
                 socket.set_tcp_keepalive(&keepalive)?;
                 #[cfg(target_os = "linux")]
                 socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT))?;
-                Ok(Socket::Tcp(stream))
+                Ok(Socket::Tcp(LowWater::new(stream)))
             }
             #[cfg(unix)]
             Self::Unix { file } => UnixStream::connect(file).await.map(Socket::Unix),
@@ -80,7 +82,7 @@ impl Address {
 #[derive(Debug)]
 pub enum Socket {
     /// Over the network.
-    Tcp(TcpStream),
+    Tcp(LowWater),
     /// On this machine.
     #[cfg(unix)]
     Unix(UnixStream),
