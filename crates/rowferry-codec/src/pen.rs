@@ -8,9 +8,6 @@ use rowferry_core::copy_short;
 /// Bytes by which the zeros grow: filled while the first-level cache holds them.
 const GROW_BYTES: usize = 1 << 10;
 
-/// Pieces up to this size are copied as one of this size, whatever their length.
-const SHORT_BYTES: usize = 32;
-
 /// What text is written with.
 pub trait Put {
     /// Writes the first `used` of `N` bytes.
@@ -57,18 +54,6 @@ impl<'a> Pen<'a> {
     /// The last byte of text.
     pub fn last(&self) -> Option<u8> {
         self.out.get(self.end.checked_sub(1)?).copied()
-    }
-
-    /// Writes `length` bytes of `data` from `start` on.
-    #[inline]
-    pub fn piece(&mut self, data: &[u8], start: usize, length: usize) {
-        if length <= SHORT_BYTES
-            && let Some(piece) = data.get(start..).and_then(<[u8]>::first_chunk::<SHORT_BYTES>)
-        {
-            self.put(*piece, length);
-        } else {
-            self.bytes(data.get(start..start + length).unwrap_or_default());
-        }
     }
 
     /// Room for at least so many bytes, of which [`Pen::advance`] counts those in use.

@@ -205,7 +205,10 @@ pub(super) fn cells<'a>(
         }
         TextRule::UuidText => {
             let array = any.downcast_ref::<FixedSizeBinaryArray>()?;
-            let (uuids, _) = array.value_data().as_chunks::<16>();
+            let (uuids, []) = array.value_data().as_chunks::<16>() else { return None };
+            if uuids.len() != array.len() {
+                return None;
+            }
             Cells::short((uuids, array.nulls()), form, true, |uuid, out| digits::uuid(&uuid, out))
         }
         // A bare `0` or `70` would be read as a two-digit year.

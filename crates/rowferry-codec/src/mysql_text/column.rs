@@ -56,6 +56,8 @@ impl<'a> Cells<'a> {
         let ((null, null_bytes), quoted) = (form.null(), quoted && form.has_literals());
         Self::Short(Box::new(move |rows, separator, slots| {
             let values = values.get(rows.clone()).unwrap_or_default();
+            // Else the slots would keep the cells of the last block.
+            assert_eq!(values.len(), rows.len(), "rows beyond the array");
             for ((row, value), slot) in rows.zip(values).zip(slots) {
                 slot.fill(|room| {
                     if nulls.is_some_and(|nulls| nulls.is_null(row)) {
