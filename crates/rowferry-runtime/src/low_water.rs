@@ -19,8 +19,8 @@ use tokio::time::{Instant, Sleep, sleep};
 /// Bytes since the last question from which an answer is rows of a large table: a chunk has twenty
 /// times as many, and what is read beside them, even thousands of columns, far fewer.
 const MANY_BYTES: usize = 1 << 20;
-/// The mark. A server of this machine or its rack sends as much within a millisecond; at half of it a copy of three million
-/// rows was woken 9,500 times, at this 7,100 times, without a mark 35,800 times.
+/// The mark. A server of this machine or its rack sends as much within a millisecond; at half of it a
+/// copy of three million rows was woken 9,500 times, at this 7,100 times, without a mark 35,800 times.
 #[cfg(target_os = "linux")]
 const MARK_BYTES: libc::c_int = 128 << 10;
 /// Size of the option.

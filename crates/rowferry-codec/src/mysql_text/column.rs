@@ -11,7 +11,7 @@ use arrow_buffer::NullBuffer;
 
 use super::TextForm;
 use super::slot::{Slot, TEXT_BYTES};
-use crate::pen::{Pen, Put as _, Room};
+use crate::pen::{Pen, Put, Room};
 
 /// Rows whose short cells are formed at once: those of twenty columns stay in the first-level cache.
 pub(super) const BLOCK_ROWS: usize = 32;
@@ -131,13 +131,9 @@ impl<'a> Rows<'a> {
                 room.put(null, bytes);
                 room.byte(column.separator);
             } else if let Some((piece, bytes)) = column.short_piece(row) {
-                if self.form.has_literals() {
-                    room.byte(b'\'');
-                }
+                self.quote(&mut room);
                 room.put(*piece, bytes);
-                if self.form.has_literals() {
-                    room.byte(b'\'');
-                }
+                self.quote(&mut room);
                 room.byte(column.separator);
             } else {
                 let used = room.position();
@@ -152,17 +148,24 @@ impl<'a> Rows<'a> {
 
     fn put_long(&self, column: &Column<'_>, row: usize, pen: &mut Pen<'_>) {
         match &column.cells {
-            Cells::Plain(plain) if self.form.has_literals() => {
-                pen.byte(b'\'');
+            Cells::Plain(plain) => {
+                self.quote(pen);
                 pen.bytes(plain.value(row));
-                pen.byte(b'\'');
+                self.quote(pen);
             }
-            Cells::Plain(plain) => pen.bytes(plain.value(row)),
             Cells::Each(write) => write(row, pen),
             // In slots.
             Cells::Short(_) => {}
         }
         pen.byte(column.separator);
+    }
+
+    /// The sign around texts where the form has literals.
+    #[inline]
+    fn quote(&self, out: &mut impl Put) {
+        if self.form.has_literals() {
+            out.byte(b'\'');
+        }
     }
 }
 
