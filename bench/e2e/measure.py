@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compare import Verdict, compare
@@ -26,6 +26,8 @@ class Measured:
     user: float
     system: float
     peak_kib: int
+    # Processor time of the servers meanwhile, in seconds; None where there is none, or it cannot be seen.
+    servers: float | None = None
 
 
 def run_once(contestant: Contestant, case: Case, check: bool) -> tuple[Measured, Verdict]:
@@ -36,12 +38,21 @@ def run_once(contestant: Contestant, case: Case, check: bool) -> tuple[Measured,
     by_inserts = case.direction.inserts and contestant.name != "pipe"
     if by_inserts:
         case.target.allow_local_infile(False)
+    before = _servers_cpu(case)
     try:
         measured, output = timed(*contestant.command(case), case.stem)
     finally:
         if by_inserts:
             case.target.allow_local_infile(True)
+    if before is not None:
+        measured = replace(measured, servers=round(_servers_cpu(case) - before, 2))
     return measured, compare(contestant, case, output) if check else Verdict("not checked")
+
+
+def _servers_cpu(case: Case) -> float | None:
+    servers = {end.server for end in (case.source, case.target) if end and end.server}
+    seconds = [server.cpu_seconds() for server in servers]
+    return None if not seconds or None in seconds else sum(seconds)
 
 
 def timed(command: list[str], environment: dict[str, str], stem: Path, expected: int = 0) -> tuple[Measured, str]:

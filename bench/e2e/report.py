@@ -85,8 +85,8 @@ class Results:
         for table in dict.fromkeys(table for table, _ in self.cases()):
             facts = self.tables[table]
             parts += [f"## {table}: {facts['rows']:,} rows, {facts['bytes'] / 1e6:,.1f} MB as text",
-                      _table(["direction", "what", "wall s", "× pipe", "× rowferry", "client CPU s", "peak MiB",
-                              "equal"], self._lines(table))]
+                      _table(["direction", "what", "wall s", "× pipe", "× rowferry", "client CPU s",
+                              "servers' CPU s", "peak MiB", "equal"], self._lines(table))]
         if self.skipped or self.failed:
             parts.append("## Not measured")
             parts.append("\n".join([f"- skipped: {name} ({reason})" for name, reason in self.skipped.items()] +
@@ -109,7 +109,7 @@ class Results:
                 rounds = self.of(direction, name, table)
                 lines.append([direction, name, _spread([r.measured.seconds for r in rounds]),
                               _ratio(rounds, pipe), _ratio(rounds, ours),
-                              f"{median(r.cpu for r in rounds):.2f}",
+                              f"{median(r.cpu for r in rounds):.2f}", _servers(rounds),
                               f"{_peak_mib(rounds):.0f}", _worst(rounds)])
         return lines
 
@@ -150,6 +150,11 @@ def _seconds(rounds: list[Round]) -> float:
 
 def _peak_mib(rounds: list[Round]) -> float:
     return max(r.measured.peak_kib for r in rounds) / 1024
+
+
+def _servers(rounds: list[Round]) -> str:
+    seconds = [r.measured.servers for r in rounds if r.measured.servers is not None]
+    return f"{median(seconds):.1f}" if seconds else "–"
 
 
 def _ratio(rounds: list[Round], base: list[Round]) -> str:
