@@ -17,6 +17,8 @@ use std::time::Duration;
 use rowferry_runtime::{ByteBudget, BytePermit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::reading_turn::ReadingTurn;
+
 /// A payload is cut at a size and ends with the row that crosses it. One of several times that size
 /// is a large row.
 const SIZES_OF_A_LARGE_ONE: u64 = 4;
@@ -37,6 +39,8 @@ pub(crate) struct BigRows {
     largest: Arc<AtomicU64>,
     first_look: Arc<Semaphore>,
     budget: ByteBudget,
+    /// Bytes that a chunk alone takes at most.
+    most: u64,
 }
 
 /// What one chunk holds of the budget, and what it saw.
@@ -61,12 +65,15 @@ pub(crate) struct Held {
 }
 
 impl BigRows {
-    pub(crate) fn new(budget: ByteBudget) -> Self {
-        Self { largest: Arc::default(), first_look: Arc::new(Semaphore::new(1)), budget }
+    /// Where chunks take turns, one that is alone leaves the half of the budget in which the small payloads of
+    /// all others have room: it would else wait for one that waits for it.
+    pub(crate) fn new(budget: ByteBudget, in_turn: bool) -> Self {
+        let most = if in_turn { budget.bytes() / 2 } else { budget.bytes() };
+        Self { largest: Arc::default(), first_look: Arc::new(Semaphore::new(1)), budget, most }
     }
 
     /// Waits until a chunk whose payloads are cut at `payload_bytes` may read.
-    pub(crate) async fn enter(&self, payload_bytes: u64) -> Room {
+    pub(crate) async fn enter(&self, payload_bytes: u64, turn: &ReadingTurn) -> Room {
         let mut look = None;
         if self.largest() == 0 {
             let first = Arc::clone(&self.first_look).acquire_owned();
@@ -74,13 +81,19 @@ impl BigRows {
         }
         let largest = self.largest();
         let alone = if is_large(largest, payload_bytes) {
-            Some(self.budget.acquire(largest.saturating_mul(COPIES)).await)
+            Some(self.alone(largest, turn).await)
         } else {
             None
         };
         let look = look.filter(|_| largest == 0);
         let turn = Arc::new(Semaphore::new(1));
         Room { rows: self.clone(), look, alone, turn, seen: 0, payload_bytes }
+    }
+
+    /// What a chunk with rows of so many bytes holds.
+    async fn alone(&self, largest: u64, turn: &ReadingTurn) -> BytePermit {
+        turn.lead().await;
+        self.budget.acquire(largest.saturating_mul(COPIES).min(self.most)).await
     }
 
     fn largest(&self) -> u64 {
@@ -100,7 +113,7 @@ impl Room {
 
     /// Takes note of a payload that was read under `held`. A large one waits here until it is alone;
     /// what it holds is given back before, so that no two wait for each other.
-    pub(crate) async fn after_read(&mut self, bytes: u64, held: Held) -> Held {
+    pub(crate) async fn after_read(&mut self, bytes: u64, held: Held, turn: &ReadingTurn) -> Held {
         self.rows.largest.fetch_max(bytes.max(1), Ordering::Relaxed);
         self.seen = self.seen.max(bytes);
         self.look = None;
@@ -108,7 +121,7 @@ impl Room {
             return held;
         }
         drop(held);
-        self.alone = Some(self.rows.budget.acquire(bytes.saturating_mul(COPIES)).await);
+        self.alone = Some(self.rows.alone(bytes, turn).await);
         self.turn().await
     }
 
@@ -137,10 +150,11 @@ mod tests {
 
     const PAYLOAD: u64 = 1 << 20;
     const LARGE: u64 = 20 << 20;
+    const NO_TURN: ReadingTurn = ReadingTurn::none();
     const SHORT: Duration = Duration::from_millis(50);
 
     fn rows() -> BigRows {
-        BigRows::new(ByteBudget::new(64 << 20))
+        BigRows::new(ByteBudget::new(64 << 20), false)
     }
 
     async fn is_held_off<T>(work: impl Future<Output = T>) -> bool {
@@ -150,39 +164,40 @@ mod tests {
     #[tokio::test]
     async fn one_worker_reads_the_first_payload_of_a_table() {
         let rows = rows();
-        let mut first = rows.enter(PAYLOAD).await;
-        assert!(is_held_off(rows.enter(PAYLOAD)).await);
+        let mut first = rows.enter(PAYLOAD, &NO_TURN).await;
+        assert!(is_held_off(rows.enter(PAYLOAD, &NO_TURN)).await);
         let held = first.before_read().await;
-        first.after_read(100, held).await;
-        rows.enter(PAYLOAD).await;
+        first.after_read(100, held, &NO_TURN).await;
+        rows.enter(PAYLOAD, &NO_TURN).await;
     }
 
     #[tokio::test]
     async fn a_chunk_of_large_rows_runs_alone_and_reads_them_one_by_one() {
         let rows = rows();
-        let mut first = rows.enter(PAYLOAD).await;
+        let mut first = rows.enter(PAYLOAD, &NO_TURN).await;
         let held = first.before_read().await;
-        let held = first.after_read(LARGE, held).await;
+        let held = first.after_read(LARGE, held, &NO_TURN).await;
         assert!(is_held_off(first.before_read()).await, "two in memory");
-        assert!(is_held_off(rows.enter(PAYLOAD)).await, "two chunks");
+        assert!(is_held_off(rows.enter(PAYLOAD, &NO_TURN)).await, "two chunks");
         drop(held);
         drop(first.before_read().await);
         drop(first);
-        rows.enter(PAYLOAD).await;
+        rows.enter(PAYLOAD, &NO_TURN).await;
     }
 
     #[tokio::test]
     async fn two_chunks_that_meet_large_rows_at_once_do_not_wait_for_each_other() {
         let rows = rows();
         rows.largest.store(1, Ordering::Relaxed);
-        let (mut one, mut other) = (rows.enter(PAYLOAD).await, rows.enter(PAYLOAD).await);
+        let (mut one, mut other) =
+            (rows.enter(PAYLOAD, &NO_TURN).await, rows.enter(PAYLOAD, &NO_TURN).await);
         let (of_one, of_other) = (one.before_read().await, other.before_read().await);
         let first = async {
-            drop(one.after_read(LARGE, of_one).await);
+            drop(one.after_read(LARGE, of_one, &NO_TURN).await);
             drop(one);
         };
         let second = async {
-            drop(other.after_read(LARGE, of_other).await);
+            drop(other.after_read(LARGE, of_other, &NO_TURN).await);
             drop(other);
         };
         assert!(!is_held_off(async { tokio::join!(first, second) }).await);
@@ -193,9 +208,10 @@ mod tests {
         let rows = rows();
         rows.largest.store(LARGE, Ordering::Relaxed);
         for _ in 0..4 {
-            rows.enter(PAYLOAD).await;
+            rows.enter(PAYLOAD, &NO_TURN).await;
         }
-        let (_one, _other) = (rows.enter(PAYLOAD).await, rows.enter(PAYLOAD).await);
+        let (_one, _other) =
+            (rows.enter(PAYLOAD, &NO_TURN).await, rows.enter(PAYLOAD, &NO_TURN).await);
         assert!(rows.largest() > 0);
     }
 }

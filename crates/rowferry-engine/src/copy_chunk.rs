@@ -111,11 +111,12 @@ impl ChunkCopier {
         context: RunContext,
         rejected: u64,
     ) -> Self {
+        let in_turn = ends.reading_turns.are_taken();
         Self {
             ends,
             settings,
             plan: Arc::clone(&lane.plan),
-            big_rows: BigRows::new(context.budget.clone()),
+            big_rows: BigRows::new(context.budget.clone(), in_turn),
             context,
             rejected: AtomicU64::new(rejected),
             lane: Mutex::new(Arc::new(lane)),
@@ -188,6 +189,10 @@ impl ChunkCopier {
         slot: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<Copied, CopyError> {
         let turn = self.stopwatch().time(Stage::AwaitRoom, self.ends.reading_turns.take()).await;
+        if manner.settle {
+            // The target looks for an earlier attempt in its own turn.
+            self.stopwatch().time(Stage::AwaitRoom, turn.lead()).await;
+        }
         let beginning = self.ends.sink.begin(chunk, &lane.prepared, manner.settle);
         let begun = self.stopwatch().time(Stage::Write, beginning).await;
         let mut writer = match begun.map_err(CopyError::Write)? {
@@ -197,7 +202,7 @@ impl ChunkCopier {
             Begun::Writer(writer) => writer,
         };
         FailPoint::ChunkBegun.reach();
-        let room = self.big_rows.enter(lane.read.batch_bytes).await;
+        let room = self.big_rows.enter(lane.read.batch_bytes, &turn).await;
         let starting = async {
             // Each row of a chunk that is sifted has a trial of its own.
             if manner.sift {
@@ -233,7 +238,7 @@ impl ChunkCopier {
         let (items, mut incoming) = mpsc::channel(PREFETCH_PAYLOADS);
         let (stopwatch, pace) = (self.stopwatch().clone(), Arc::clone(&self.context.pace));
         let of_reader = turn.clone();
-        let mut of_writer = turn;
+        let mut of_writer = Some(turn);
         let reading = spawn("read chunk", async move {
             read_ahead((reader, of_reader), &items, room, &stopwatch, &pace).await;
         });
@@ -251,6 +256,7 @@ impl ChunkCopier {
                         .await
                         .map_err(CopyError::Rows)?;
                     totals.duplicates += done.duplicates;
+                    self.lead(of_writer.as_ref()).await;
                     self.set_aside(&done.rejected, writer, &mut totals).await?;
                     let payload = done.payload;
                     let refused = self.hand_over(payload, lane, writer, &mut totals, sift).await?;
@@ -262,6 +268,7 @@ impl ChunkCopier {
                 }
                 Item::End { last_key, digest, _room } => {
                     drop(reading);
+                    self.lead(of_writer.as_ref()).await;
                     let held_back = transform.finish(&self.context.compute).await;
                     for payload in held_back.map_err(CopyError::Rows)? {
                         let refused =
@@ -278,6 +285,13 @@ impl ChunkCopier {
         // The channel closed without an end: the reading task died.
         let message = format!("reading table {} broke off", self.plan.source.table);
         Err(CopyError::Read(ConnectorError::bug(message)))
+    }
+
+    /// Waits until the chunk may ask for the target, where it still has its turn.
+    async fn lead(&self, turn: Option<&ReadingTurn>) {
+        if let Some(turn) = turn {
+            self.stopwatch().time(Stage::AwaitRoom, turn.lead_on()).await;
+        }
     }
 
     /// Counts rows that are not written and lets the writer note them with the chunk.
@@ -384,7 +398,7 @@ async fn read_ahead(
         let held = stopwatch.time(Stage::AwaitRoom, room.before_read()).await;
         let item = match stopwatch.time(Stage::Read, reader.next()).await {
             Ok(Some(payload)) => {
-                let taking = room.after_read(payload.bytes(), held);
+                let taking = room.after_read(payload.bytes(), held, &turn);
                 let held = stopwatch.time(Stage::AwaitRoom, taking).await;
                 let paying = pace.pay(payload.rows(), payload.bytes());
                 stopwatch.time(Stage::AwaitRoom, paying).await;

@@ -114,6 +114,7 @@ fn read_spec(
             && ends.source.offers(*format, &columns)
             && ends.sink.accepts(*format, &plan.columns)
     });
+    // Small payloads of all workers fill half of the budget at most; a chunk that runs alone counts on it.
     let share = context.memory_budget
         / (u64::try_from(context.workers).unwrap_or(u64::MAX) * PAYLOADS_IN_FLIGHT * 2);
     let payload = (PAYLOAD_ROWS_MAX, share.clamp(1, PAYLOAD_BYTES_MAX));

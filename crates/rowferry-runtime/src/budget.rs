@@ -27,6 +27,11 @@ impl ByteBudget {
         Self { units, permits: Arc::new(Semaphore::new(units as usize)) }
     }
 
+    /// All of it.
+    pub const fn bytes(&self) -> u64 {
+        self.units as u64 * UNIT_BYTES
+    }
+
     /// Waits until `bytes` are free and takes them. More than the whole budget is cut to the whole
     /// budget, so that one huge row runs alone instead of never.
     pub async fn acquire(&self, bytes: u64) -> BytePermit {

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::config::{BUSY_TIMEOUT, open_writer};
 use crate::error::{commit_failed, failed, thread_failed};
+use crate::image;
 use crate::journal;
 use crate::lock::{TableLock, explain_held};
 use crate::rows_table::Shown;
@@ -40,6 +41,8 @@ pub(crate) struct Writing {
     pub(crate) connection: Connection,
     /// The batch that its statements read.
     pub(crate) shown: Shown,
+    /// The images that its transaction has read.
+    pub(crate) images: image::Shown,
     /// Whether the file waits for its first table, see [`journal`].
     is_new: bool,
     path: PathBuf,
@@ -122,7 +125,7 @@ impl Writing {
             Ok(is_new)
         });
         let is_new = started.map_err(journal_failed)?;
-        Ok(Self { connection, shown, is_new, path })
+        Ok(Self { connection, shown, images: image::Shown::default(), is_new, path })
     }
 
     /// Begins a writing transaction; whatever a dropped caller left open is rolled back first.
@@ -137,12 +140,18 @@ impl Writing {
     /// Commits. After an outcome that nobody knows the connection is opened anew, so that the next
     /// look at the file is not answered from this one's cache.
     pub(crate) fn commit(&mut self, attempt: &str) -> Result<()> {
-        let Err(error) = self.connection.execute_batch("commit") else { return Ok(()) };
+        let Err(error) = self.connection.execute_batch("commit") else {
+            self.free_images();
+            return Ok(());
+        };
         let error = commit_failed(attempt, error);
         self.roll_back();
         if error.class == ErrorClass::Unknown {
             match connect(&self.path, false, BUSY_TIMEOUT) {
-                Ok((connection, shown)) => (self.connection, self.shown) = (connection, shown),
+                Ok((connection, shown)) => {
+                    (self.connection, self.shown) = (connection, shown);
+                    self.images = image::Shown::default();
+                }
                 Err(error) => tracing::warn!(%error, "the target file could not be opened again"),
             }
         }
@@ -164,6 +173,14 @@ impl Writing {
             && let Err(error) = self.connection.execute_batch("rollback")
         {
             tracing::warn!(%error, "could not roll back in the target");
+        }
+        self.free_images();
+    }
+
+    /// Without them `begin immediate` concerns the file alone.
+    fn free_images(&mut self) {
+        if let Err(error) = self.images.free(&self.connection) {
+            tracing::warn!(%error, "could not let go of rows that were written");
         }
     }
 }

@@ -32,6 +32,14 @@ pub(crate) struct Found {
     strict: bool,
 }
 
+impl Found {
+    /// Whether the cells of a row are nothing but stored: the table's own number for each row, any class in
+    /// any column.
+    pub(crate) const fn keeps_any_row(&self) -> bool {
+        self.is_table && !self.without_rowid && !self.strict
+    }
+}
+
 /// The table's own spelling; SQLite folds ASCII case.
 pub(crate) fn find(connection: &Connection, table: &TableRef) -> Result<Option<Found>> {
     if table.schema.as_deref().is_some_and(|schema| !schema.eq_ignore_ascii_case("main")) {

@@ -29,6 +29,7 @@ mod defaults;
 mod describe;
 mod error;
 mod fit;
+mod image;
 mod iso;
 mod journal;
 mod load;

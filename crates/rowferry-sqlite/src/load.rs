@@ -12,9 +12,11 @@ use crate::affinity::Affinity;
 use crate::altered;
 use crate::bind::{NotBound, bind_cell};
 use crate::columns::{Columns, NotKept};
+use crate::database::Writing;
 use crate::describe;
 use crate::error::{data, failed, setup};
-use crate::rows_table::{self, Shown};
+use crate::image::{Image, Template};
+use crate::rows_table;
 use crate::sql::{quote, quote_list};
 use crate::{row_key, wire};
 
@@ -44,6 +46,14 @@ pub(crate) struct Loading {
     written: Vec<Written>,
     /// Positions of the key's columns among those read.
     keys: Vec<usize>,
+    /// How rows are made that the table takes over as they lie, where it does.
+    template: Option<Arc<Template>>,
+}
+
+/// A batch on its way into the table.
+pub(crate) struct Batch {
+    pub(crate) columns: Arc<Columns>,
+    pub(crate) image: Option<Image>,
 }
 
 impl Loading {
@@ -78,19 +88,47 @@ impl Loading {
         let name = |position: &usize| prepared.columns.get(*position).map(|c| &*c.target.name);
         let names: Vec<&str> = written.iter().filter_map(|w| name(&w.position)).collect();
         let position = |name: &String| prepared.columns.iter().position(|c| c.target.name == *name);
+        let read = |name: &str| {
+            prepared.columns.iter().position(|c| c.target.name.eq_ignore_ascii_case(name))
+        };
+        let template = match merge {
+            Merge::Insert => Template::of(connection, &found, &columns, read)
+                .map_err(|error| failed(format!("could not describe table {table}"), error))?,
+            Merge::OnConflict | Merge::DeleteFirst => None,
+        };
         Ok(Self {
             insert: insert_text(prepared, merge, &names, &values(names.len())),
             insert_rows: insert_text(prepared, merge, &names, &rows(&written)),
             delete: (merge == Merge::DeleteFirst).then(|| delete_text(prepared)),
             written,
             keys: prepared.key.iter().filter_map(position).collect(),
+            template: template.map(Arc::new),
         })
+    }
+
+    pub(crate) fn template(&self) -> Option<Arc<Template>> {
+        self.template.clone()
     }
 
     /// Inserts rows by their meaning; the first of them is number `first` of its chunk.
     pub(crate) fn insert_batch(
         &self,
-        (connection, shown): (&Connection, &Shown),
+        writing: &mut Writing,
+        prepared: &Prepared,
+        batch: &Batch,
+        first: u64,
+    ) -> Result<()> {
+        if let Some(image) = &batch.image
+            && take_over(writing, prepared, image, batch.columns.rows())?
+        {
+            return Ok(());
+        }
+        self.insert_columns(writing, prepared, &batch.columns, first)
+    }
+
+    fn insert_columns(
+        &self,
+        Writing { connection, shown, .. }: &Writing,
         prepared: &Prepared,
         batch: &Arc<Columns>,
         first: u64,
@@ -195,6 +233,27 @@ impl Loading {
             loading: self,
             prepared,
         })
+    }
+}
+
+/// Inserts the rows of an image; `false` = the table refuses one of them, nothing is inserted, and which
+/// one it is will be known when they come cell by cell.
+fn take_over(
+    writing: &mut Writing,
+    prepared: &Prepared,
+    image: &Image,
+    rows: usize,
+) -> Result<bool> {
+    let Writing { connection, images, .. } = writing;
+    let inserted = images
+        .show(connection, image, &prepared.load_table.name)
+        .and_then(|insert| connection.prepare(&insert)?.raw_execute());
+    match inserted.map_err(|error| write_failed(prepared, error)) {
+        Ok(inserted) if inserted == rows => Ok(true),
+        Ok(_) => Err(not_taken(prepared)),
+        // Unless SQLite rolled back more than the statement.
+        Err(error) if error.class == ErrorClass::Data && !connection.is_autocommit() => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! begin(chunk)     nothing; after a lost answer, wait for the file's turn and look for the receipt
-//! write …          compute pool: batch → columns of cells
+//! write …          compute pool: batch → columns of cells, and where the table allows it → an image
 //! first write      wait for the file's turn · begin immediate · epoch still ours?
 //! write …          insert, or insert … on conflict do update, or delete + insert
 //! commit           epoch still ours? · receipt · COMMIT
@@ -27,12 +27,12 @@ use rowferry_core::{
 use crate::columns::{Columns, NoColumns};
 use crate::database::{Database, Turn, Writing};
 use crate::error::{failed, thread_failed};
-use crate::load::{Loading, not_kept};
+use crate::image::{Image, PLACES, Template};
+use crate::load::{Batch, Loading, not_kept};
 use crate::progress;
 use crate::quarantine;
 use crate::receipts;
 use rowferry_runtime::{ComputePool, FailPoint, Stage};
-use rusqlite::Connection;
 
 /// A chunk being written.
 pub(crate) struct SqliteWriter {
@@ -42,6 +42,8 @@ pub(crate) struct SqliteWriter {
     chunk: Chunk,
     rows: u64,
     loading: Option<Arc<Loading>>,
+    /// Payloads of which an image was made.
+    images: usize,
     began: bool,
     poisoned: bool,
     // Waited for by the first step, taken by `commit`; given back on the connection's thread otherwise.
@@ -69,6 +71,7 @@ pub(crate) async fn begin(
         chunk: chunk.clone(),
         rows: 0,
         loading: None,
+        images: 0,
         began: false,
         poisoned: false,
         turn,
@@ -101,11 +104,34 @@ async fn settled(
 }
 
 impl SqliteWriter {
-    /// The cells of a batch, whose first row is number `first` of the chunk.
-    async fn columns(&self, batch: RecordBatch, first: u64) -> Result<Arc<Columns>> {
+    /// The statements of the chunk, made with its first rows.
+    async fn loading(&mut self) -> Result<Arc<Loading>> {
+        if let Some(known) = &self.loading {
+            return Ok(Arc::clone(known));
+        }
+        let look = |writing: &mut Writing, prepared: &Prepared| {
+            Loading::of(&writing.connection, prepared).map(Arc::new)
+        };
+        let loading = self.step(look).await?;
+        self.loading = Some(Arc::clone(&loading));
+        Ok(loading)
+    }
+
+    /// A batch as it is inserted, by its image if there is a template; its first row is number `first` of
+    /// the chunk.
+    async fn batch(
+        &self,
+        batch: RecordBatch,
+        first: u64,
+        template: Option<Arc<Template>>,
+    ) -> Result<Batch> {
         let prepared = Arc::clone(&self.prepared);
-        let made = self.compute.run(Stage::Encode, move || Columns::of(&prepared, &batch));
-        made.await.map_err(thread_failed)?.map(Arc::new).map_err(|error| match error {
+        let made = self.compute.run(Stage::Encode, move || {
+            let columns = Columns::of(&prepared, &batch)?;
+            let image = template.and_then(|template| Image::of(&template, &columns));
+            Ok(Batch { columns: Arc::new(columns), image })
+        });
+        made.await.map_err(thread_failed)?.map_err(|error| match error {
             NoColumns::Plan(error) => error,
             NoColumns::NotKept(value) => not_kept(&self.prepared, &value, first),
         })
@@ -145,7 +171,7 @@ impl SqliteWriter {
 
 /// What a payload is when the connection's thread takes it.
 enum Rows {
-    Batch(Arc<Columns>),
+    Batch(Batch),
     Cells(bytes::Bytes, u64),
 }
 
@@ -154,27 +180,22 @@ fn start(writing: &mut Writing, prepared: &Prepared) -> Result<()> {
     progress::check_epoch(&writing.connection, prepared).map(|_phase| ())
 }
 
-/// The statements of the chunk, made with its first rows.
-fn loading(
-    known: Option<Arc<Loading>>,
-    connection: &Connection,
-    prepared: &Prepared,
-) -> Result<Arc<Loading>> {
-    known.map_or_else(|| Loading::of(connection, prepared).map(Arc::new), Ok)
-}
-
 /// A constraint that rolls the whole transaction back takes the savepoint with it: that is an error.
-fn behind_savepoint(connection: &Connection, work: impl FnOnce() -> Result<()>) -> Result<Tried> {
-    let say = |statement| {
-        connection
+fn behind_savepoint(
+    writing: &mut Writing,
+    work: impl FnOnce(&mut Writing) -> Result<()>,
+) -> Result<Tried> {
+    let say = |writing: &Writing, statement| {
+        writing
+            .connection
             .execute_batch(statement)
             .map_err(|error| failed("could not try rows behind a savepoint", error))
     };
-    say("savepoint tried")?;
-    match work() {
-        Ok(()) => say("release tried").map(|()| Tried::Written),
+    say(writing, "savepoint tried")?;
+    match work(writing) {
+        Ok(()) => say(writing, "release tried").map(|()| Tried::Written),
         Err(error) if error.class == ErrorClass::Data => {
-            say("rollback to tried; release tried").map(|()| Tried::Refused(error))
+            say(writing, "rollback to tried; release tried").map(|()| Tried::Refused(error))
         }
         Err(error) => Err(error),
     }
@@ -185,8 +206,13 @@ impl ChunkWriter for SqliteWriter {
     async fn write(&mut self, payload: Payload) -> Result<()> {
         let first = self.rows;
         self.rows += payload.rows();
+        let loading = self.loading().await?;
         let rows = match payload {
-            Payload::Batch(batch) => self.columns(batch, first).await.map(Rows::Batch),
+            Payload::Batch(batch) => {
+                let template = loading.template().filter(|_| self.images < PLACES);
+                self.images += usize::from(template.is_some());
+                self.batch(batch, first, template).await.map(Rows::Batch)
+            }
             Payload::Wire { format: WireFormat::SqliteCells, bytes, rows, .. } => {
                 Ok(Rows::Cells(bytes, rows))
             }
@@ -194,47 +220,30 @@ impl ChunkWriter for SqliteWriter {
                 Err(ConnectorError::bug("wire rows of another engine came"))
             }
         };
-        let known = self.loading.clone();
-        let loading = self
-            .step(move |writing, prepared| {
-                let connection = &writing.connection;
-                let loading = loading(known, connection, prepared)?;
-                match rows? {
-                    Rows::Batch(batch) => {
-                        let to = (connection, &writing.shown);
-                        loading.insert_batch(to, prepared, &batch, first)?;
-                    }
-                    Rows::Cells(bytes, rows) => {
-                        loading.insert_cells(connection, prepared, &bytes, rows)?;
-                    }
-                }
-                Ok(loading)
-            })
-            .await?;
-        self.loading = Some(loading);
-        Ok(())
+        self.step(move |writing, prepared| match rows? {
+            Rows::Batch(batch) => loading.insert_batch(writing, prepared, &batch, first),
+            Rows::Cells(bytes, rows) => {
+                loading.insert_cells(&writing.connection, prepared, &bytes, rows)
+            }
+        })
+        .await
     }
 
     async fn try_write(&mut self, batch: RecordBatch) -> Result<Tried> {
-        let (known, rows) = (self.loading.clone(), batch.num_rows() as u64);
-        let first = self.rows;
-        let batch = match self.columns(batch, first).await {
+        let (rows, first) = (batch.num_rows() as u64, self.rows);
+        let loading = self.loading().await?;
+        let batch = match self.batch(batch, first, None).await {
             Ok(batch) => batch,
             Err(error) if error.class == ErrorClass::Data => return Ok(Tried::Refused(error)),
             Err(error) => return Err(error),
         };
-        let (loading, tried) = self
+        let tried = self
             .step(move |writing, prepared| {
-                let connection = &writing.connection;
-                let loading = loading(known, connection, prepared)?;
-                let tried = behind_savepoint(connection, || {
-                    let to = (connection, &writing.shown);
-                    loading.insert_batch(to, prepared, &batch, first)
-                })?;
-                Ok((loading, tried))
+                behind_savepoint(writing, |writing| {
+                    loading.insert_batch(writing, prepared, &batch, first)
+                })
             })
             .await?;
-        self.loading = Some(loading);
         if matches!(tried, Tried::Written) {
             self.rows += rows;
         }

@@ -251,3 +251,37 @@ async fn a_second_stream_of_one_target_is_refused_unless_shared() {
     sink.forget(None, &streams[0].stream_id).await.unwrap();
     assert!(sink.streams(None).await.unwrap().is_empty());
 }
+
+/// More payloads than a transaction has places for images: the others go cell by cell.
+#[tokio::test]
+async fn a_chunk_of_many_payloads_is_written_whole_or_not_at_all() {
+    const TABLE: &str =
+        "create table t (id integer primary key, n int, txt text not null, r real, raw blob)";
+    let rows = "with recursive c (i) as (select 1 union all select i + 1 from c where i < 203) \
+         insert into t select 1000 - 3 * i, nullif(i, 7), i || ' ä', i / 8.0, randomblob(i * 40) from c";
+    let files = Files::with(&format!("{TABLE}; {rows}"));
+    execute(&files.target, TABLE);
+    let (source, sink) = (open_source(&files.source).await, open_sink(&files.target).await);
+    let ask = Ask { chunk_rows: 1000, ..Ask::direct("t", &["id"], WriteMode::Append) };
+    let started = start(&source, &sink, &ask, ClaimStart::NewRun).await.unwrap();
+    let (snapshot, spec) = (started.snapshot.as_ref(), by_meaning(&started.plan));
+    let done = Coverage::new(None, &started.claim.receipts);
+    let mut cutter = cutter(snapshot, &started.plan, ask.chunk_rows, &done).await.unwrap();
+    let chunk = cutter.next().await.unwrap().unwrap();
+    // In the third payload, and in the thirtieth.
+    for key in [1000 - 3 * 190, 1000 - 3 * 60] {
+        execute(&files.target, &format!("insert into t (id, txt) values ({key}, 'here')"));
+        let refused = copy_chunk(snapshot, &sink, &started.prepared, &spec, &chunk).await;
+        let error = refused.unwrap_err();
+        // Keys go down in the source, and up in the chunk; numbers of rows begin with one.
+        let row = 204 - (1000 - key) / 3;
+        assert_eq!((error.code, error.row.map(u32::from)), ("duplicate-key", Some(row)));
+        assert_eq!(value(&files.target, "select count(*) from t"), "Integer(1)");
+        execute(&files.target, "delete from t");
+    }
+    copy_chunk(snapshot, &sink, &started.prepared, &spec, &chunk).await.unwrap();
+    let dump = "select *, typeof(n), typeof(r) from t order by id";
+    assert_eq!(oracle(&files.source, dump), oracle(&files.target, dump));
+    assert_eq!(value(&files.target, "select count(*) from t"), "Integer(203)");
+    assert_eq!(value(&files.target, "pragma integrity_check"), "Text(\"ok\")");
+}

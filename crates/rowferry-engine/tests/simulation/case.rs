@@ -77,6 +77,8 @@ pub(crate) struct Case {
     pub(crate) payload_rows: usize,
     /// Rows that are changed, moved or removed while copies run, at most.
     pub(crate) moves: u64,
+    /// Whether the target takes one chunk at a time.
+    pub(crate) writes_in_turn: bool,
 }
 
 /// How the copy of a table has to end when nothing disturbs it any more.
@@ -106,6 +108,7 @@ impl Case {
             consistency: dice.pick(&[Consistency::Table, Consistency::Chunk]),
             payload_rows: 1 + dice.place(4),
             moves,
+            writes_in_turn: false,
         };
         // Where one table can never be shown, none ever is: nothing to learn. A finished append that
         // has no run key is such a table when the run comes again.
@@ -117,6 +120,7 @@ impl Case {
         if all_end && dice.percent(20) {
             case.job.publish = PublishWhen::Job;
         }
+        case.writes_in_turn = dice.percent(40);
         case
     }
 

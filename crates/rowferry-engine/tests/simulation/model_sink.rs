@@ -11,6 +11,7 @@ use rowferry_core::{
     Result, Sink, StreamLock, StreamSpec, StreamState, TablePlan, TableRef, TargetTable, Tried,
     WireFormat,
 };
+use tokio::sync::OwnedMutexGuard;
 
 use super::case::breaks_a_rule;
 use super::model::{Fate, Flaw, Session, Step, failed};
@@ -47,6 +48,10 @@ impl Sink for ModelSink {
         self.0.model.sink.ddl(plan)
     }
 
+    fn writes_in_turn(&self) -> bool {
+        self.0.model.case.writes_in_turn
+    }
+
     fn accepts(&self, format: WireFormat, columns: &[ColumnPlan]) -> bool {
         self.0.model.sink.accepts(format, columns)
     }
@@ -69,6 +74,10 @@ impl Sink for ModelSink {
                 return Err(failed(ErrorClass::Transient, Step::Begin));
             }
         }
+        let mut turn = None;
+        if settle && model.case.writes_in_turn {
+            turn = Some(Arc::clone(&self.0.writing).lock_owned().await);
+        }
         if settle && model.flaw != Some(Flaw::NothingSettled) {
             model.settle(Some(&prepared.target)).await;
         }
@@ -88,6 +97,7 @@ impl Sink for ModelSink {
             ids: Vec::new(),
             batches: Vec::new(),
             ended,
+            turn,
         })))
     }
 
@@ -124,10 +134,15 @@ struct ModelWriter {
     batches: Vec<RecordBatch>,
     /// Whether the server ended its session.
     ended: Arc<AtomicBool>,
+    /// Where the target takes one chunk at a time: from the first rows to the commit.
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl ModelWriter {
     async fn step(&mut self, step: Step) -> Result<Fate> {
+        if self.process.model.case.writes_in_turn && self.turn.is_none() {
+            self.turn = Some(Arc::clone(&self.process.writing).lock_owned().await);
+        }
         let fate = self.process.step(step, &self.prepared.target).await;
         if self.ended.load(Ordering::Relaxed) {
             return Err(failed(ErrorClass::Transient, step));

@@ -41,6 +41,8 @@ pub(crate) struct Process {
     /// Wakes its steps in the order in which they came to stand still.
     woken: Notify,
     claims: Mutex<BTreeMap<TableRef, Claimed>>,
+    /// The turn of a target that takes one chunk at a time.
+    pub(crate) writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Process {
@@ -55,6 +57,7 @@ impl Process {
             stands_still: AtomicBool::new(false),
             woken: Notify::new(),
             claims: Mutex::default(),
+            writing: Arc::default(),
         })
     }
 

@@ -6,8 +6,10 @@
 
 mod numbers;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
+
+use std::ops::Range;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
@@ -91,6 +93,35 @@ impl Columns {
     pub(crate) fn cell(&self, row: usize, column: usize) -> ValueRef<'_> {
         self.columns.get(column).map_or(ValueRef::Null, |column| column.cell(row))
     }
+
+    /// Calls `look` with each of these rows and its cell of a column; `None` = there is no such column, or
+    /// there are not so many rows.
+    #[inline]
+    pub(crate) fn each<'a>(
+        &'a self,
+        column: usize,
+        rows: Range<usize>,
+        look: impl FnMut(usize, ValueRef<'a>),
+    ) -> Option<()> {
+        if rows.end > self.rows {
+            return None;
+        }
+        self.columns.get(column)?.each(rows, look);
+        Some(())
+    }
+
+    /// Whether each cell of a column keeps its class in a column of this affinity, whatever its value.
+    pub(crate) fn is_kept(&self, column: usize, affinity: Affinity) -> bool {
+        let cells = self.columns.get(column).map(|column| &column.cells);
+        match (cells, affinity) {
+            (Some(_), Affinity::None)
+            | (Some(Cells::Integers(_)), Affinity::Integer | Affinity::Numeric)
+            | (Some(Cells::Reals(_)), Affinity::Real)
+            | (Some(Cells::Text(_)), Affinity::Text)
+            | (Some(Cells::Bytes(_) | Cells::Sixteen(_)), _) => true,
+            (Some(_) | None, _) => false,
+        }
+    }
 }
 
 /// One column of cells.
@@ -144,6 +175,39 @@ impl Column {
                 wire::cell_of_variant(array.value(row)).unwrap_or(ValueRef::Null)
             }
         }
+    }
+}
+
+impl Column {
+    /// As [`Self::cell`] of each row, but what the column holds is looked up once.
+    #[inline]
+    fn each<'a>(&'a self, rows: Range<usize>, look: impl FnMut(usize, ValueRef<'a>)) {
+        let nulls = self.nulls.as_ref();
+        match &self.cells {
+            Cells::Integers(array) => {
+                each(rows, nulls, look, |row| ValueRef::Integer(array.value(row)));
+            }
+            Cells::Text(array) => each(rows, nulls, look, |row| ValueRef::Text(array.value(row))),
+            Cells::Reals(array) => each(rows, nulls, look, |row| ValueRef::Real(array.value(row))),
+            Cells::Bytes(array) => each(rows, nulls, look, |row| ValueRef::Blob(array.value(row))),
+            Cells::Sixteen(array) => {
+                each(rows, nulls, look, |row| ValueRef::Blob(array.value(row)));
+            }
+            Cells::Numbers(_) | Cells::Variants(_) => each(rows, None, look, |row| self.cell(row)),
+        }
+    }
+}
+
+#[inline]
+fn each<'a>(
+    rows: Range<usize>,
+    nulls: Option<&NullBuffer>,
+    mut look: impl FnMut(usize, ValueRef<'a>),
+    cell: impl Fn(usize) -> ValueRef<'a>,
+) {
+    for row in rows {
+        let is_null = nulls.is_some_and(|nulls| nulls.is_null(row));
+        look(row, if is_null { ValueRef::Null } else { cell(row) });
     }
 }
 

@@ -4,8 +4,42 @@ use arrow_array::{
     Date32Array, Decimal128Array, Float64Array, TimestampMicrosecondArray, UInt64Array,
 };
 use proptest::prelude::*;
+use rusqlite::types::Value;
 
 use super::*;
+
+/// A batch of these columns, each as one of its class would be, or of variants.
+pub(crate) fn batch(rows: usize, columns: &[Vec<Value>]) -> Columns {
+    let columns = columns.iter().map(|values| {
+        let nulls: NullBuffer = values.iter().map(|value| *value != Value::Null).collect();
+        let bytes = |value: &Value| match value {
+            Value::Text(text) => text.clone().into_bytes(),
+            Value::Blob(bytes) => bytes.clone(),
+            Value::Null | Value::Integer(_) | Value::Real(_) => Vec::new(),
+        };
+        let all = |is: fn(&Value) -> bool| values.iter().all(|v| *v == Value::Null || is(v));
+        let cells = if all(|value| matches!(value, Value::Integer(_))) {
+            let value = |value: &Value| if let Value::Integer(value) = value { *value } else { 7 };
+            Cells::Integers(Int64Array::from_iter_values(values.iter().map(value)))
+        } else if all(|value| matches!(value, Value::Real(_))) {
+            let value = |value: &Value| if let Value::Real(value) = value { *value } else { 7.5 };
+            Cells::Reals(Float64Array::from_iter_values(values.iter().map(value)))
+        } else if all(|value| matches!(value, Value::Text(_))) {
+            Cells::Text(BinaryArray::from_iter_values(values.iter().map(bytes)))
+        } else if all(|value| matches!(value, Value::Blob(_))) {
+            Cells::Bytes(BinaryArray::from_iter_values(values.iter().map(bytes)))
+        } else {
+            let variant = |value: &Value| {
+                let mut bytes = Vec::new();
+                wire::variant(value.into(), &mut bytes);
+                bytes
+            };
+            Cells::Variants(BinaryArray::from_iter_values(values.iter().map(variant)))
+        };
+        Column { nulls: Some(nulls), cells }
+    });
+    Columns { rows, columns: columns.collect() }
+}
 
 fn column(array: &dyn Array, meaning: &CanonicalType, binding: Binding) -> Made {
     cells(array, meaning, binding).unwrap()
