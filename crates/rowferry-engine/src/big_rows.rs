@@ -32,6 +32,10 @@ const COPIES: u64 = 4;
 /// others wait once.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
 
+/// Budget from which a chunk may hold payloads while another one leads. Guessed: below it shares of a few
+/// bytes are rounded up, and are no shares any more.
+const READ_AHEAD_BUDGET: u64 = 1 << 20;
+
 /// What is known of the size of a table's rows. Cloning shares it.
 #[derive(Clone)]
 pub(crate) struct BigRows {
@@ -72,9 +76,13 @@ impl BigRows {
         Self { largest: Arc::default(), first_look: Arc::new(Semaphore::new(1)), budget, most }
     }
 
-    /// Waits until a chunk whose payloads are cut at `payload_bytes` may read.
+    /// Waits until a chunk whose payloads are cut at `payload_bytes` may read. One that knows nothing of its table's
+    /// rows leads first: it might wait with a huge one in its hands.
     pub(crate) async fn enter(&self, payload_bytes: u64, turn: &ReadingTurn) -> Room {
         let mut look = None;
+        if self.largest() == 0 || self.budget.bytes() < READ_AHEAD_BUDGET {
+            turn.lead().await;
+        }
         if self.largest() == 0 {
             let first = Arc::clone(&self.first_look).acquire_owned();
             look = tokio::time::timeout(FIRST_LOOK, first).await.ok().and_then(Result::ok);

@@ -1,7 +1,8 @@
 //! One chunk: begin, both ends started at once, read, transform, write, commit.
 //!
 //! The order of what a chunk takes is fixed: its turn to read where there are turns, the writer,
-//! then bytes of the budget, then the read. Whoever holds bytes can therefore always hand them on, and nothing waits in a circle.
+//! then bytes of the budget, then the read. Whoever holds bytes can therefore hand them on, or waits with a few small
+//! payloads for a chunk that needs no more than is left, and nothing waits in a circle.
 //! Reading runs one payload ahead of writing; more would only hold memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};

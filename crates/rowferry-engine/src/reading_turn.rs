@@ -9,11 +9,11 @@
 //! ```
 //!
 //! The chunk that leads reads as it likes. The one behind it reads ahead, a few payloads that the
-//! budget has room for whatever happens, and waits with them until it leads itself. Lead passes on once a chunk
+//! budget has room for, and waits with them until it leads itself. Lead passes on once a chunk
 //! has read all its rows and the target has begun to take them.
 //!
-//! Only the leader asks the target for its turn, and only the leader takes more of the budget than
-//! small payloads need: whoever waits for something that another chunk holds waits for one before it.
+//! A chunk asks the target for its turn, and takes more of the budget than small payloads need, once it
+//! leads: whoever waits for something that another chunk holds waits for one before it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

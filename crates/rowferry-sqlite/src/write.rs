@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! begin(chunk)     nothing; after a lost answer, wait for the file's turn and look for the receipt
-//! write …          compute pool: batch → columns of cells, and where the table allows it → an image
-//! first write      wait for the file's turn · begin immediate · epoch still ours?
-//! write …          insert, or insert … on conflict do update, or delete + insert
+//! first write      wait for the file's turn · begin immediate · epoch still ours? · what the table asks for
+//! write …          compute pool: batch → columns of cells, and where the table allows it → an image;
+//!                  insert, or insert … on conflict do update, or delete + insert
 //! commit           epoch still ours? · receipt · COMMIT
 //! dropped          rollback on the connection's thread; the turn is given back after it
 //! ```
@@ -27,7 +27,7 @@ use rowferry_core::{
 use crate::columns::{Columns, NoColumns};
 use crate::database::{Database, Turn, Writing};
 use crate::error::{failed, thread_failed};
-use crate::image::{Image, PLACES, Template};
+use crate::image::{BYTES_MAX, Image, PLACES, Template};
 use crate::load::{Batch, Loading, not_kept};
 use crate::progress;
 use crate::quarantine;
@@ -42,8 +42,9 @@ pub(crate) struct SqliteWriter {
     chunk: Chunk,
     rows: u64,
     loading: Option<Arc<Loading>>,
-    /// Payloads of which an image was made.
+    /// Images of its rows, and their bytes.
     images: usize,
+    image_bytes: usize,
     began: bool,
     poisoned: bool,
     // Waited for by the first step, taken by `commit`; given back on the connection's thread otherwise.
@@ -72,6 +73,7 @@ pub(crate) async fn begin(
         rows: 0,
         loading: None,
         images: 0,
+        image_bytes: 0,
         began: false,
         poisoned: false,
         turn,
@@ -209,9 +211,14 @@ impl ChunkWriter for SqliteWriter {
         let loading = self.loading().await?;
         let rows = match payload {
             Payload::Batch(batch) => {
-                let template = loading.template().filter(|_| self.images < PLACES);
-                self.images += usize::from(template.is_some());
-                self.batch(batch, first, template).await.map(Rows::Batch)
+                let has_place = self.images < PLACES && self.image_bytes < BYTES_MAX;
+                let template = loading.template().filter(|_| has_place);
+                let made = self.batch(batch, first, template).await;
+                if let Some(image) = made.iter().find_map(|batch| batch.image.as_ref()) {
+                    self.images += 1;
+                    self.image_bytes += image.bytes();
+                }
+                made.map(Rows::Batch)
             }
             Payload::Wire { format: WireFormat::SqliteCells, bytes, rows, .. } => {
                 Ok(Rows::Cells(bytes, rows))

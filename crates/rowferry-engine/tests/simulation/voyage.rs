@@ -140,7 +140,8 @@ async fn run(process: &Arc<Process>) -> RunReport {
         }
         (1 + dice.place(4), Jitter::seeded(dice.roll()))
     };
-    let memory_budget = 1 << 20;
+    // The smallest have room for one payload at a time.
+    let memory_budget = model.state().dice.pick(&[96, 4 << 10, 1 << 20, 1 << 20]);
     let context = RunContext {
         compute: ComputePool::inline(),
         jitter,

@@ -22,7 +22,7 @@ use rusqlite::types::ValueRef;
 use crate::columns::Columns;
 use crate::sql::quote;
 use pages::{PAGE_BYTES, RECORD_BYTES_MAX};
-use record::{put_body, put_varint, serial, varint_bytes};
+use record::{as_stored, put_body, put_varint, serial, varint_bytes};
 pub(crate) use template::Template;
 
 /// Name of the databases, each with its place behind it.
@@ -30,6 +30,9 @@ const NAME: &str = "rowferry_image_";
 /// Places of a transaction, which holds on to every database that it has read: as many as SQLite lets be
 /// attached to a connection (`SQLITE_MAX_ATTACHED`).
 pub(crate) const PLACES: usize = 10;
+/// Bytes of a transaction's images from which it gets no more of them. Guessed: ten payloads of lineitem have
+/// 13 MiB, and where dates are most of a row its text is several times as long as the payload.
+pub(crate) const BYTES_MAX: usize = 24 << 20;
 
 /// A batch as a database.
 pub(crate) struct Image {
@@ -55,6 +58,8 @@ impl Shown {
         connection.execute_batch(&format!("attach ':memory:' as {name}"))?;
         self.images += 1;
         connection.deserialize_read_exact(&*name, &image.bytes[..], image.bytes.len(), true)?;
+        // Read where it lies, and not once more in a cache.
+        connection.execute_batch(&format!("pragma {name}.mmap_size = {}", image.bytes.len()))?;
         let table = quote(table);
         Ok(format!("insert into main.{table} select * from {name}.{table}"))
     }
@@ -99,6 +104,10 @@ impl Image {
         }
         Some(Self { bytes })
     }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// The number of each row: the value of the column that is it, or any.
@@ -142,7 +151,7 @@ impl Lengths {
             batch.each(stored.position, 0..rows, |_, cell| {
                 keeps &= stored.nullable || !matches!(cell, ValueRef::Null);
                 keeps &= !is_checked || stored.affinity.keeps(cell);
-                let (serial, body) = serial(cell);
+                let (serial, body) = serial(as_stored(stored.affinity, cell));
                 if let Some((types, bodies)) = at.next() {
                     *types += varint_bytes(serial);
                     *bodies += body;
@@ -196,7 +205,11 @@ impl Leaf<'_> {
             let mut of_row = places.iter_mut();
             let mut written = Some(());
             self.batch.each(stored.position, rows.clone(), |_, cell| {
-                let cell = if stored.numbers_row { ValueRef::Null } else { cell };
+                let cell = if stored.numbers_row {
+                    ValueRef::Null
+                } else {
+                    as_stored(stored.affinity, cell)
+                };
                 let Some((types, body)) = of_row.next() else { return };
                 written = written.and(put_cell(page, types, body, cell));
             })?;

@@ -7,17 +7,36 @@
 use rowferry_core::copy_short;
 use rusqlite::types::ValueRef;
 
+use crate::affinity::Affinity;
+
 /// Serial types of what has no body, or one of a fixed size.
 const NULL: u64 = 0;
 const REAL: u64 = 7;
 const ZERO: u64 = 8;
 const ONE: u64 = 9;
+/// 2^47: from there an integer takes eight bytes.
+const WHOLE_END: f64 = 140_737_488_355_328.0;
 /// Of bytes and text: twice their length is added.
 const BLOB: u64 = 12;
 const TEXT: u64 = 13;
 /// Serial type and bytes of an integer that needs so many bytes: there is no body of five or seven.
 const INTEGERS: [(u64, usize); 9] =
     [(1, 1), (1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (5, 6), (6, 8), (6, 8)];
+
+/// A column of doubles keeps those without a fraction as integers, where these take fewer bytes; read, they
+/// are doubles again, and −0.0 is 0.0.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a whole number far within its ends")]
+pub(super) fn as_stored(affinity: Affinity, cell: ValueRef<'_>) -> ValueRef<'_> {
+    match (affinity, cell) {
+        (Affinity::Real, ValueRef::Real(value))
+            if value.abs() < WHOLE_END && value.fract() == 0.0 =>
+        {
+            ValueRef::Integer(value as i64)
+        }
+        (_, cell) => cell,
+    }
+}
 
 /// The serial type of a cell, and the bytes of its body.
 #[inline]

@@ -10,6 +10,9 @@ use crate::describe::Found;
 /// Pages of a database with one empty table: that of the catalogue, and that of the table.
 const PAGES: usize = 2;
 
+/// Whatever speaks of a condition, or of what becomes of a row that is refused, if only in a name.
+const OF_OTHER_RULES: [&str; 2] = ["check", "conflict"];
+
 /// What an image begins with, and which cells its rows have.
 pub(crate) struct Template {
     /// Header and catalogue.
@@ -55,8 +58,8 @@ impl Template {
         });
         let Some(columns) = stored.collect() else { return Ok(None) };
         let Some(statement) = statement(connection, found)? else { return Ok(None) };
-        // Whatever speaks of it, if only in a comment.
-        if statement.to_ascii_lowercase().contains("check") {
+        let words = statement.to_ascii_lowercase();
+        if OF_OTHER_RULES.iter().any(|word| words.contains(word)) {
             return Ok(None);
         }
         let encoding: String = connection.query_row("pragma encoding", [], |row| row.get(0))?;
@@ -94,6 +97,8 @@ fn statement(connection: &Connection, found: &Found) -> rusqlite::Result<Option<
 /// The bytes of a database in which only this statement was run.
 fn empty_database(statement: &str) -> rusqlite::Result<Vec<u8>> {
     let mut scratch = Connection::open_in_memory()?;
-    scratch.execute_batch(&format!("pragma page_size = {PAGE_BYTES}; {statement}"))?;
+    scratch.execute_batch(&format!("pragma page_size = {PAGE_BYTES}"))?;
+    // One statement and no more, whatever a file says that its table was made by.
+    scratch.execute(statement, [])?;
     Ok(scratch.serialize("main")?.to_vec())
 }
