@@ -160,7 +160,10 @@ fn columns(
 }
 
 /// The text of the table's own statement.
-fn statement(connection: &Connection, found: &Found) -> rusqlite::Result<Option<String>> {
+pub(crate) fn statement(
+    connection: &Connection,
+    found: &Found,
+) -> rusqlite::Result<Option<String>> {
     connection
         .query_row(
             "select sql from sqlite_schema where type = 'table' and name = ?1",

@@ -85,8 +85,19 @@ pub(super) const fn varint_bytes(value: u64) -> usize {
 
 /// Writes a number to the start of `out`, which has room for it, and returns its bytes.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
 pub(super) fn put_varint(out: &mut [u8], value: u64) -> usize {
+    // Almost all serial types.
+    match (u8::try_from(value), out.first_mut()) {
+        (Ok(value @ 0..0x80), Some(first)) => {
+            *first = value;
+            1
+        }
+        _ => put_long_varint(out, value),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
+fn put_long_varint(out: &mut [u8], value: u64) -> usize {
     let size = varint_bytes(value);
     let mut rest = value;
     let bytes = out.get_mut(..size).unwrap_or_default();

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::pages::PAGE_BYTES;
 use crate::affinity::Affinity;
-use crate::describe::Found;
+use crate::describe::{self, Found};
 
 /// Pages of a database with one empty table: that of the catalogue, and that of the table.
 const PAGES: usize = 2;
@@ -57,7 +57,7 @@ impl Template {
             })
         });
         let Some(columns) = stored.collect() else { return Ok(None) };
-        let Some(statement) = statement(connection, found)? else { return Ok(None) };
+        let Some(statement) = describe::statement(connection, found)? else { return Ok(None) };
         let words = statement.to_ascii_lowercase();
         if OF_OTHER_RULES.iter().any(|word| words.contains(word)) {
             return Ok(None);
@@ -87,11 +87,6 @@ fn has_parts(connection: &Connection, found: &Found) -> rusqlite::Result<bool> {
 fn row_number(connection: &Connection, found: &Found) -> rusqlite::Result<Option<String>> {
     const KEY: &str = "select name from pragma_table_info(?1) where pk > 0";
     connection.query_row(KEY, [&found.name], |row| row.get(0)).optional()
-}
-
-fn statement(connection: &Connection, found: &Found) -> rusqlite::Result<Option<String>> {
-    const STATEMENT: &str = "select sql from sqlite_schema where type = 'table' and name = ?1";
-    connection.query_row(STATEMENT, [&found.name], |row| row.get(0)).optional().map(Option::flatten)
 }
 
 /// The bytes of a database in which only this statement was run.
