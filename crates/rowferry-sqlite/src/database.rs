@@ -42,7 +42,7 @@ pub(crate) struct Writing {
     /// The batch that its statements read.
     pub(crate) shown: Shown,
     /// The images that its transaction has read.
-    pub(crate) images: image::Shown,
+    pub(crate) images: image::Attached,
     /// Whether the file waits for its first table, see [`journal`].
     is_new: bool,
     path: PathBuf,
@@ -125,7 +125,7 @@ impl Writing {
             Ok(is_new)
         });
         let is_new = started.map_err(journal_failed)?;
-        Ok(Self { connection, shown, images: image::Shown::default(), is_new, path })
+        Ok(Self { connection, shown, images: image::Attached::default(), is_new, path })
     }
 
     /// Begins a writing transaction; whatever a dropped caller left open is rolled back first.
@@ -150,7 +150,7 @@ impl Writing {
             match connect(&self.path, false, BUSY_TIMEOUT) {
                 Ok((connection, shown)) => {
                     (self.connection, self.shown) = (connection, shown);
-                    self.images = image::Shown::default();
+                    self.images = image::Attached::default();
                 }
                 Err(error) => tracing::warn!(%error, "the target file could not be opened again"),
             }

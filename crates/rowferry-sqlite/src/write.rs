@@ -27,7 +27,7 @@ use rowferry_core::{
 use crate::columns::{Columns, NoColumns};
 use crate::database::{Database, Turn, Writing};
 use crate::error::{failed, thread_failed};
-use crate::image::{BYTES_MAX, Image, PLACES, Template};
+use crate::image::{self, Image, Template};
 use crate::load::{Batch, Loading, not_kept};
 use crate::progress;
 use crate::quarantine;
@@ -42,9 +42,7 @@ pub(crate) struct SqliteWriter {
     chunk: Chunk,
     rows: u64,
     loading: Option<Arc<Loading>>,
-    /// Images of its rows, and their bytes.
-    images: usize,
-    image_bytes: usize,
+    images: image::Made,
     began: bool,
     poisoned: bool,
     // Waited for by the first step, taken by `commit`; given back on the connection's thread otherwise.
@@ -72,8 +70,7 @@ pub(crate) async fn begin(
         chunk: chunk.clone(),
         rows: 0,
         loading: None,
-        images: 0,
-        image_bytes: 0,
+        images: image::Made::default(),
         began: false,
         poisoned: false,
         turn,
@@ -211,14 +208,12 @@ impl ChunkWriter for SqliteWriter {
         let loading = self.loading().await?;
         let rows = match payload {
             Payload::Batch(batch) => {
-                let has_place = self.images < PLACES && self.image_bytes < BYTES_MAX;
-                let template = loading.template().filter(|_| has_place);
-                let made = self.batch(batch, first, template).await;
-                if let Some(image) = made.iter().find_map(|batch| batch.image.as_ref()) {
-                    self.images += 1;
-                    self.image_bytes += image.bytes();
+                let template = loading.template().filter(|_| self.images.has_room());
+                let batch = self.batch(batch, first, template).await;
+                if let Ok(Batch { image: Some(image), .. }) = &batch {
+                    self.images.add(image);
                 }
-                made.map(Rows::Batch)
+                batch.map(Rows::Batch)
             }
             Payload::Wire { format: WireFormat::SqliteCells, bytes, rows, .. } => {
                 Ok(Rows::Cells(bytes, rows))

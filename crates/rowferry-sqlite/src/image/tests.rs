@@ -133,11 +133,11 @@ proptest! {
             });
         prop_assert_eq!(image.is_some(), !refused && as_given);
         let Some(image) = image else { return Ok(()) };
-        let mut shown = Shown::default();
-        let insert = shown.show(&mut target, &image, "t").unwrap();
+        let mut attached = Attached::default();
+        let insert = attached.show(&mut target, &image, "t").unwrap();
         prop_assert_eq!(whole(&target, "rowferry_image_0"), "ok");
         prop_assert_eq!(target.execute(&insert, []).unwrap(), rows);
-        shown.free(&target).unwrap();
+        attached.free(&target).unwrap();
         prop_assert_eq!(whole(&target, "main"), "ok");
         prop_assert_eq!(record_bytes(&target), record_bytes(&naive));
         prop_assert_eq!(exact(dump(&target, columns.len())), exact(kept));
@@ -149,19 +149,19 @@ fn images_follow_each_other_in_one_transaction() {
     let statement = declared(&["integer", "text"], true);
     let mut target = database(&statement);
     let template = template(&target).unwrap();
-    let mut shown = Shown::default();
+    let mut attached = Attached::default();
     // Downwards, and none like the one before it.
     for (at, size) in [900, 1, 0, 4000, 17, 2, 3, 4, 5, 6, 7, 8, 1200].into_iter().enumerate() {
-        if at % PLACES == 0 {
+        if at % IMAGES_MAX == 0 {
             target.execute_batch("commit").unwrap_or_default();
-            shown.free(&target).unwrap();
+            attached.free(&target).unwrap();
             target.execute_batch("begin immediate").unwrap();
         }
         let numbers = (0..size).rev().map(|row| Value::Integer(size * 10_000 + row)).collect();
         let texts = (0..size).map(|row| Value::Text(format!("{size} {row}"))).collect();
         let rows = usize::try_from(size).unwrap();
         let image = Image::of(&template, &batch(rows, &[numbers, texts])).unwrap();
-        let insert = shown.show(&mut target, &image, "t").unwrap();
+        let insert = attached.show(&mut target, &image, "t").unwrap();
         assert_eq!(target.execute(&insert, []).unwrap(), rows);
     }
     target.execute_batch("commit").unwrap();
@@ -184,7 +184,7 @@ fn a_refused_image_leaves_nothing_behind() {
     let numbers = (1..5).map(Value::Integer).collect();
     let texts = (1..5).map(|row| Value::Text(row.to_string())).collect();
     let image = Image::of(&template, &batch(4, &[numbers, texts])).unwrap();
-    let insert = Shown::default().show(&mut target, &image, "t").unwrap();
+    let insert = Attached::default().show(&mut target, &image, "t").unwrap();
     assert!(target.execute(&insert, []).is_err());
     assert!(!target.is_autocommit());
     assert_eq!(dump(&target, 2).len(), 1);
@@ -197,7 +197,7 @@ fn records_are_taken_over_as_they_lie() {
         let template = template(&target).unwrap();
         let columns = [vec![Value::Integer(7)], vec![Value::Text("x".to_owned())]];
         let image = Image::of(&template, &batch(1, &columns)).unwrap();
-        let insert = Shown::default().show(&mut target, &image, "t").unwrap();
+        let insert = Attached::default().show(&mut target, &image, "t").unwrap();
         let mut explain = target.prepare(&format!("explain {insert}")).unwrap();
         let words = explain.query_map([], |row| row.get::<_, String>(1)).unwrap();
         let words: Vec<String> = words.map(Result::unwrap).collect();
