@@ -26,11 +26,13 @@ use crate::session::Session;
 use crate::shape::{self, Kind, Part};
 use crate::sql;
 
-/// Memory for building indexes: enough to sort ten million narrow keys without a temporary file.
-/// Guessed; a larger setting of the server stays.
-const RAISE_BUILD_MEMORY: &str = "select pg_catalog.set_config('maintenance_work_mem', '256MB', false) \
-     where pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) \
-         < pg_catalog.pg_size_bytes('256MB')";
+/// Memory for building indexes: a quarter of `shared_buffers`, which say how large a machine its
+/// administrator thinks it is, and 256 MB to 1 GB of it. With 512 instead of 256 MB the key of six million
+/// rows took 1.7 instead of 2.2 s, with 1 GB no less. A larger setting of the server stays.
+const RAISE_BUILD_MEMORY: &str = "select pg_catalog.set_config('maintenance_work_mem', wanted / 1024 || 'kB', false) \
+     from (select greatest(pg_catalog.pg_size_bytes('256MB'), least(pg_catalog.pg_size_bytes('1GB'), \
+         pg_catalog.pg_size_bytes(pg_catalog.current_setting('shared_buffers')) / 4)) as wanted) as memory \
+     where pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) < wanted";
 
 /// Whether rows become visible by renaming staging.
 fn swaps(prepared: &Prepared) -> bool {
