@@ -3,6 +3,7 @@
 //! [`pen`] and [`digits`] write the text of numbers, dates and times for whoever needs it.
 
 pub mod digits;
+mod expected;
 mod joined;
 pub mod mysql_binary;
 pub mod mysql_text;

@@ -56,6 +56,11 @@ impl<'a> Pen<'a> {
         self.out.get(self.end.checked_sub(1)?).copied()
     }
 
+    /// Takes memory for as many more bytes and the zeros behind them, where it is not there already.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.out.reserve((self.end + bytes + GROW_BYTES).saturating_sub(self.out.len()));
+    }
+
     /// Room for at least so many bytes, of which [`Pen::advance`] counts those in use.
     #[inline]
     pub fn room(&mut self, bytes: usize) -> Room<'_> {

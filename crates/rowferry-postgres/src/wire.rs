@@ -138,7 +138,7 @@ impl ChunkEncoder {
         (0..rows)
             .step_by(step)
             .map(|from| {
-                let mut buffer = BytesMut::with_capacity(size / pieces);
+                let mut buffer = BytesMut::new();
                 let piece = batch.slice(from, step.min(rows - from));
                 self.encoder.encode(&piece, &mut buffer).map_err(failed("write", &self.table))?;
                 Ok(buffer.freeze())

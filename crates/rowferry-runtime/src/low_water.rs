@@ -21,8 +21,7 @@ use tokio::time::{Instant, Sleep, sleep};
 const MANY_BYTES: usize = 1 << 20;
 /// The mark. A server of this machine or its rack sends as much within a millisecond; at half of it a
 /// copy of three million rows was woken 9,500 times, at this 7,100 times, without a mark 35,800 times.
-#[cfg(target_os = "linux")]
-const MARK_BYTES: libc::c_int = 128 << 10;
+const MARK_BYTES: u32 = 128 << 10;
 /// Size of the option.
 #[cfg(target_os = "linux")]
 const BYTES_OF_MARK: libc::socklen_t = 4;
@@ -60,11 +59,14 @@ impl LowWater {
     fn take_any(&mut self, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // First, so that no byte comes unseen in between.
         self.mark(false);
-        match (&*SockRef::from(&self.stream)).read(buffer.initialize_unfilled()) {
+        // Fewer bytes than the mark were there a moment ago: zeros for all of a large buffer would cost
+        // more than they hold.
+        let room = buffer.remaining().min(MARK_BYTES as usize);
+        match (&*SockRef::from(&self.stream)).read(buffer.initialize_unfilled_to(room)) {
             Ok(size) => {
                 buffer.advance(size);
                 self.took(size);
-                if size > 0 && buffer.remaining() == 0 {
+                if size > 0 && size == room {
                     // There may be more, and the moment is over for that too.
                     self.waiting = Waiting::Many;
                 }
@@ -92,7 +94,7 @@ impl LowWater {
             return;
         }
         self.is_marked = marked;
-        let bytes = if marked { MARK_BYTES } else { 1 };
+        let bytes = if marked { MARK_BYTES } else { 1_u32 };
         // SAFETY: the socket is open as long as its stream, and the option is read as one integer, which
         // `bytes` is. The system takes every mark, and caps it.
         unsafe {

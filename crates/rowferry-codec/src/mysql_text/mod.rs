@@ -25,6 +25,7 @@ use std::ops::Range;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 
+use crate::expected;
 use crate::pen::{Pen, Put as _};
 use cells::cells;
 use column::{BLOCK_ROWS, Column, Rows};
@@ -230,7 +231,6 @@ impl TextEncoder {
 
     /// Appends all rows of a checked batch.
     pub fn append(&self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), TextError> {
-        out.reserve(batch.get_array_memory_size());
         self.append_rows(batch, 0..batch.num_rows(), usize::MAX, out).map(drop)
     }
 
@@ -244,11 +244,19 @@ impl TextEncoder {
         out: &mut Vec<u8>,
     ) -> Result<usize, TextError> {
         let mut block = Rows::new(self.form, self.columns(batch, &rows)?);
+        let begin = out.len();
         let mut pen = Pen::new(out);
         let mut done = 0;
         for start in rows.clone().step_by(BLOCK_ROWS) {
             let upto = rows.end.min(start + BLOCK_ROWS);
             block.form(start..upto);
+            if done == BLOCK_ROWS {
+                let text = pen.position() - begin;
+                let rest = expected::bytes(text, done, rows.end - start);
+                // The row that does not fit is written before it is taken back.
+                let allowed = bytes_max.saturating_sub(pen.position()) + text / done;
+                pen.reserve(rest.min(allowed));
+            }
             for row in start..upto {
                 let before = pen.position();
                 if self.form.has_literals() {

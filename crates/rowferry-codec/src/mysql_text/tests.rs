@@ -215,6 +215,21 @@ fn statements_stop_where_the_next_row_does_not_fit() {
 }
 
 #[test]
+fn memory_for_a_text_is_judged_by_its_first_rows() {
+    let rows = batch(Arc::new(StringArray::from_iter_values(
+        (0..10_000).map(|_row| "thirty bytes, with the line end"),
+    )));
+    let mut out = Vec::new();
+    encoder(text(), TextForm::Load).append(&rows, &mut out).unwrap();
+    assert!(out.capacity() <= out.len() * 6 / 5, "{} of {}", out.len(), out.capacity());
+    // A statement takes no more than it may hold.
+    let mut some = Vec::new();
+    let insert = encoder(text(), TextForm::Insert);
+    assert!(insert.append_rows(&rows, 0..10_000, 100_000, &mut some).unwrap() > 2_000);
+    assert!(some.capacity() <= 110_000, "{}", some.capacity());
+}
+
+#[test]
 fn the_longest_numbers_fit_their_slots() {
     let decimals = |scale: i8| -> ArrayRef {
         let ends = Decimal128Array::from(vec![i128::MIN, i128::MAX, -1, 0]);

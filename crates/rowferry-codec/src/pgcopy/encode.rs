@@ -12,6 +12,7 @@ use super::{
     lists::prepared,
     to_wire::{can_encode, cells},
 };
+use crate::expected;
 
 /// Encodes batches of one shape for one target table. Cheap to clone, made for a compute pool.
 #[derive(Clone, Debug)]
@@ -83,6 +84,10 @@ impl Encoder {
                 let start = end;
                 end += *place;
                 *place = start;
+            }
+            if end > out.capacity() {
+                let (block, rows_left) = (end - out.len(), batch.num_rows() - rows.start);
+                out.reserve(expected::bytes(block, rows.len(), rows_left).max(block));
             }
             out.resize(end, 0);
             for place in places.iter_mut() {

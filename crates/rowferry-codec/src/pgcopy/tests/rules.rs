@@ -373,3 +373,24 @@ fn an_error_leaves_the_buffer_as_it_was() {
     assert!(Encoder::new(&columns).unwrap().encode(&rows, &mut out).is_err());
     assert_eq!(out, &b"before"[..]);
 }
+
+#[test]
+fn a_batch_is_written_into_memory_that_is_taken_once() {
+    let columns = [column("id", C::Int64, P::Int8), column("note", TEXT, P::Text)];
+    // Fifty rows of the second hundred are twice as long: within the slack.
+    let note = |row: i64| "-".repeat(if (100..150).contains(&row) { 60 } else { 30 });
+    let rows = batch(
+        &columns,
+        vec![
+            Arc::new(Int64Array::from_iter_values(0..10_000)),
+            Arc::new(StringArray::from_iter_values((0..10_000).map(note))),
+        ],
+    );
+    let mut out = bytes::BytesMut::new();
+    Encoder::new(&columns).unwrap().encode(&rows, &mut out).unwrap();
+    // A buffer that doubled would end at a power of two times its first room.
+    let first = 256 * (2 + 4 + 8 + 4 + 30) + 50 * 30;
+    let expected = crate::expected::bytes(first, 256, 10_000);
+    assert_eq!(out.capacity(), expected);
+    assert!(out.len() <= expected && expected <= out.len() * 6 / 5, "{} of {expected}", out.len());
+}
