@@ -57,6 +57,7 @@ mod tap;
 mod tls;
 mod type_catalog;
 mod types;
+mod vacuum;
 mod ways;
 mod wire;
 mod write;

@@ -17,7 +17,7 @@ use crate::describe;
 use crate::error::failed;
 use crate::progress::{Progress, RunOf, table_json};
 use crate::session::Session;
-use crate::{altered, shape, sql};
+use crate::{altered, shape, sql, vacuum};
 
 /// Staging table of a run: beside the target, in its schema.
 pub(crate) fn staging(target: &TableRef, stream_id: &str, run: i64) -> TableRef {
@@ -118,9 +118,12 @@ pub(crate) async fn prepare(
             client.batch_execute(&statement).await.map_err(failed(attempt()))?;
             FailPoint::TableStatement.reach();
         }
-        // A table that is loaded in place has its keys from the start.
         if prepared.load_table == *target {
+            // A table that is loaded in place has its keys from the start.
             make_parts(client, plan, target).await?;
+        } else {
+            let statement = vacuum::leave_alone(&prepared.load_table);
+            client.batch_execute(&statement).await.map_err(failed(attempt()))?;
         }
     }
     let staged = plan.load != LoadInto::Target;

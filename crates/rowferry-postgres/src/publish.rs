@@ -24,7 +24,7 @@ use crate::prepare;
 use crate::progress::{Progress, RunOf};
 use crate::session::Session;
 use crate::shape::{self, Kind, Part};
-use crate::sql;
+use crate::{sql, vacuum};
 
 /// Memory for building indexes: a quarter of `shared_buffers`, which say how large a machine its
 /// administrator thinks it is, but no less than 256 MB and no more than 1 GB, which are guessed. With 512 instead
@@ -371,6 +371,8 @@ async fn swap(client: &Client, prepared: &Prepared, finish: &Finish) -> Result<(
         }
         statements
     };
+    // Before the parameters and the owner of the old table come over.
+    client.batch_execute(&vacuum::take_care_of(staging)).await.map_err(failed(attempt()))?;
     for statement in statements {
         client.batch_execute(&statement).await.map_err(failed(attempt()))?;
         FailPoint::TableStatement.reach();

@@ -1,6 +1,6 @@
 //! Keys of all kinds are covered, and a swap keeps what hung on the table.
 
-use rowferry_core::{LoadInto, ReplaceMode, WriteMode};
+use rowferry_core::{ClaimStart, LoadInto, ReplaceMode, WriteMode};
 
 use crate::ferry::{Ferry, Wish};
 use crate::server::{self, Server};
@@ -132,6 +132,38 @@ async fn a_swap_keeps_what_hung_on_the_table() {
     let truncate = Wish { replace: ReplaceMode::Truncate, ..Wish::replace("src", "dst") };
     ferry.copy(&truncate).await.unwrap();
     assert_eq!(server.psql("select count(*) from watcher;"), "10");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_vacuum_comes_when_the_rows_are_there() {
+    let Some(server) = server::start() else { return };
+    server.psql(
+        "create table src (id int primary key, v text); insert into src values (1, 'one');
+         create table kept (id int primary key, v text);
+         alter table kept set (autovacuum_enabled = false, fillfactor = 90);",
+    );
+    let parameters = |table: &str| {
+        server.psql(&format!(
+            "select c.reloptions, t.reloptions from pg_class c join pg_class t on t.oid = c.reltoastrelid
+             where c.oid = '{table}'::regclass;"
+        ))
+    };
+    let ferry = Ferry::new(&server).await;
+    for target in ["fresh", "fresh", "kept"] {
+        let plan = ferry.plan(&Wish::replace("src", target)).await;
+        let (mut lock, claim, prepared) = ferry.claim(&plan, ClaimStart::NewRun).await.unwrap();
+        let off = "{autovacuum_enabled=false}";
+        assert_eq!(parameters(&prepared.load_table.to_string()), format!("{off}|{off}"));
+        let snapshot = ferry.snapshot(&plan).await;
+        for chunk in ferry.cut(&plan, snapshot.as_ref(), &claim, 200).await.unwrap() {
+            ferry.carry(&plan, &prepared, snapshot.as_ref(), &chunk, true).await.unwrap();
+        }
+        lock.seal(&prepared).await.unwrap();
+        lock.publish(&prepared, None).await.unwrap();
+    }
+    assert_eq!(parameters("fresh"), "\\N|\\N");
+    // What its owner has set is said again.
+    assert_eq!(parameters("kept"), "{autovacuum_enabled=false,fillfactor=90}|\\N");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
