@@ -11,6 +11,7 @@
 //! All state of a run lives in two tables of the target and commits with the rows.
 
 mod altered;
+mod begin;
 mod blockers;
 mod buffer;
 mod built_in;

@@ -7,7 +7,7 @@ use rowferry_core::{
 
 use crate::config::{Purpose, session_settings};
 use crate::error::failed;
-use crate::snapshot::{BEGIN, View};
+use crate::snapshot::View;
 use crate::{altered, sql};
 
 /// The oldest version whose settings every version knows: the newer ones only add a limit on
@@ -19,15 +19,10 @@ impl ReadScript for View {
     fn before(&self) -> Vec<String> {
         let settings = session_settings(Purpose::Read, PLAIN_VERSION, &self.pool.connector.limits);
         let mut statements: Vec<String> = settings.split("; ").map(str::to_owned).collect();
-        statements.push(BEGIN.to_owned());
-        match &self.coordinator {
-            Some(coordinator) => {
-                let id = sql::literal(&coordinator.snapshot_id);
-                statements.push(format!("set transaction snapshot {id}"));
-            }
-            // Before the view: a table that is rewritten between the two reads as empty.
-            None => statements.extend(self.lock.clone()),
-        }
+        statements.extend(match &self.coordinator {
+            Some(coordinator) => self.begin.of_exported(&coordinator.snapshot_id),
+            None => self.begin.of_own_view(),
+        });
         statements
     }
 

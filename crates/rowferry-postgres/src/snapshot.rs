@@ -31,6 +31,7 @@ use rowferry_core::{
 use rowferry_runtime::ComputePool;
 use tokio_postgres::types::Type;
 
+use crate::begin::Begin;
 use crate::chunks::PgKeyProbe;
 use crate::config::Purpose;
 use crate::describe::Relation;
@@ -38,14 +39,11 @@ use crate::error::failed;
 use crate::pool::{Place, SessionPool};
 use crate::read::PgChunkReader;
 use crate::session::Session;
-use crate::{altered, hashed, sql};
+use crate::{altered, hashed};
 
 /// Above this many rows a copy is expected to take longer than a view should be held (an hour at
 /// 140,000 rows a second, the speed of one slow core): the server cannot clean up behind it.
 const TABLE_VIEW_ROWS_MAX: u64 = 500_000_000;
-
-/// Starts the transaction of a reader.
-pub(crate) const BEGIN: &str = "begin isolation level repeatable read, read only";
 
 /// What all readers of a view share.
 pub(crate) struct View {
@@ -53,8 +51,8 @@ pub(crate) struct View {
     pub(crate) table: TableRef,
     /// The primary key, by which rows are named.
     key: Vec<String>,
-    /// Locks the table against being altered, where it is one that can be locked.
-    pub(crate) lock: Option<String>,
+    /// How its readers start.
+    pub(crate) begin: Begin,
     /// What the table was when the view was opened.
     pub(crate) shape: TableShape,
     /// Holds the exported snapshot; `None` = every chunk has a view of its own.
@@ -94,16 +92,11 @@ impl PgSnapshot {
         };
         let attempt = || format!("could not open a read view of table {}", relation.table);
         let session = pool.take(Purpose::Read, None).await?;
-        // Only tables can be locked; what lies below a view cannot be known from here.
-        let lock = matches!(relation.kind, 'r' | 'p')
-            .then(|| format!("lock table {} in access share mode", sql::table(&relation.table)));
-        // The lock comes before the first query, which opens the view. Sent together, answered in
-        // order: one round trip.
-        let begin: Vec<&str> = std::iter::once(BEGIN).chain(lock.as_deref()).collect();
-        let begin = begin.join("; ");
-        let begin = async { session.client.batch_execute(&begin).await.map_err(failed(attempt())) };
+        let begin = Begin::reading(relation);
+        let statements = begin.of_own_view().join("; ");
+        // Sent together, answered in order: one round trip.
         let (begun, shape, horizon, blocks, snapshot_id) = tokio::join!(
-            begin,
+            async { session.client.batch_execute(&statements).await.map_err(failed(attempt())) },
             altered::shape(&session.client, &relation.table),
             horizon(&session, attempt()),
             async { if as_table { blocks(&session, relation).await } else { Ok(None) } },
@@ -127,7 +120,7 @@ impl PgSnapshot {
             pool: Arc::clone(pool),
             table: relation.table.clone(),
             key: table.primary_key().map(|key| key.columns.clone()).unwrap_or_default(),
-            lock,
+            begin,
             shape,
             coordinator,
             idle: Mutex::new(idle),
@@ -191,10 +184,8 @@ impl View {
                 Some(session) => session,
                 None => self.pool.take(Purpose::Read, None).await?,
             };
-            // The lock before the view: a table that is rewritten between the two reads as empty.
-            let lock = self.lock.iter().map(String::as_str);
-            let begin: Vec<&str> = std::iter::once(BEGIN).chain(lock).collect();
-            session.client.batch_execute(&begin.join("; ")).await.map_err(failed(attempt()))?;
+            let begin = self.begin.of_own_view().join("; ");
+            session.client.batch_execute(&begin).await.map_err(failed(attempt()))?;
             let now = altered::shape(&session.client, &self.table).await?;
             return match self.shape.change(&now) {
                 Some(change) => Err(source_altered(&self.table, &change)),
@@ -209,8 +200,7 @@ impl View {
             return Err(self.lost());
         }
         let session = self.pool.take(Purpose::Read, None).await?;
-        let enter =
-            format!("{BEGIN}; set transaction snapshot {}", sql::literal(&coordinator.snapshot_id));
+        let enter = self.begin.of_exported(&coordinator.snapshot_id).join("; ");
         session.client.batch_execute(&enter).await.map_err(|error| {
             // 22023 and 42704: the exporting transaction has ended (the code depends on the version).
             match error.code().map(tokio_postgres::error::SqlState::code) {
