@@ -9,12 +9,12 @@ const BEGIN: &str = "begin isolation level repeatable read, read only";
 /// A chunk is one scan. Workers of the server would hand each row from process to process, and take
 /// a core from the next chunk and from whoever else uses the server; and there is no expression
 /// that is worth a compiler. The server's estimate, made for a single query, often says otherwise.
-const ONE_SCAN: &str = "set local max_parallel_workers_per_gather = 0; set local jit = off";
+const ONE_SCAN: &[&str] = &["set local max_parallel_workers_per_gather = 0", "set local jit = off"];
 
 /// The statements before the first query of a reader.
 pub(crate) struct Begin {
-    /// Settings for the transaction.
-    settings: Option<&'static str>,
+    /// For the time of the transaction.
+    settings: &'static [&'static str],
     /// Locks the table against being altered.
     lock: Option<String>,
 }
@@ -25,7 +25,8 @@ impl Begin {
     pub(crate) fn reading(relation: &Relation) -> Self {
         let lock = matches!(relation.kind, 'r' | 'p')
             .then(|| format!("lock table {} in access share mode", sql::table(&relation.table)));
-        Self { settings: matches!(relation.kind, 'r' | 'p' | 'm').then_some(ONE_SCAN), lock }
+        let settings = if matches!(relation.kind, 'r' | 'p' | 'm') { ONE_SCAN } else { &[] };
+        Self { settings, lock }
     }
 
     /// For a view of its own. The lock before the view: a table that is rewritten between the two
@@ -44,7 +45,9 @@ impl Begin {
     }
 
     fn settled(&self) -> Vec<String> {
-        let settings = self.settings.into_iter().flat_map(|settings| settings.split("; "));
-        std::iter::once(BEGIN).chain(settings).map(str::to_owned).collect()
+        std::iter::once(&BEGIN)
+            .chain(self.settings)
+            .map(|statement| (*statement).to_owned())
+            .collect()
     }
 }

@@ -1,9 +1,8 @@
 //! How the server plans a read.
 
-use rowferry_core::{Chunk, ChunkNo, Consistency, KeyRange, ReadSpec, Source as _, TableRef};
-use rowferry_postgres::PostgresSource;
-use rowferry_runtime::ComputePool;
+use rowferry_core::{Chunk, ChunkNo, Consistency, KeyRange};
 
+use crate::reads::{spec, view};
 use crate::server::{self, Server};
 
 /// A table for which the server likes to take workers of its own and to compile, and a view of it.
@@ -19,26 +18,11 @@ const LARGE: &str = "create table large as select generate_series(1, 20000) as i
 
 /// The plan of a reader of the whole of `table`, as psql tells it from inside the view.
 async fn plan(server: &Server, table: &str, consistency: Consistency) -> String {
-    let source =
-        PostgresSource::connect(&server.endpoint(), ComputePool::new(1).unwrap()).await.unwrap();
-    let schema = source.describe(&TableRef::new("public", table)).await.unwrap();
-    let view = source.snapshot(&schema, consistency, 1).await.unwrap();
-    let chunk = Chunk {
-        no: ChunkNo(1),
-        table: schema.table.clone(),
-        range: KeyRange::Whole,
-        rows_estimated: None,
-    };
-    let spec = ReadSpec {
-        columns: schema.columns.clone(),
-        predicate: None,
-        wire: None,
-        batch_bytes: 1,
-        batch_rows: 1,
-        ordered: false,
-    };
+    let (schema, view) = view(server, table, consistency).await;
+    let (no, range) = (ChunkNo(1), KeyRange::Whole);
+    let chunk = Chunk { no, table: schema.table.clone(), range, rows_estimated: None };
     let script = view.script().unwrap();
-    let query = script.query(&chunk, &spec, &["{}".to_owned()]).unwrap();
+    let query = script.query(&chunk, &spec(schema.columns), &["{}".to_owned()]).unwrap();
     server.psql(&format!("{}; explain {query}", script.before().join("; ")))
 }
 

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use rowferry_core::{
-    Chunk, ChunkNo, Column, Consistency, KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue,
-    ReadSpec, ServerDigest, Snapshot, Source as _, TableRef, TableSchema,
+    Chunk, ChunkNo, Consistency, KeyColumn, KeyColumns, KeyRange, KeyTuple, KeyValue, ServerDigest,
+    TableSchema,
 };
-use rowferry_postgres::PostgresSource;
-use rowferry_runtime::ComputePool;
 
 use crate::every_type::{cells, every_type};
+use crate::reads::{spec, view};
 use crate::server::{self, Server};
 
 /// Values that the server's own hashes of rows do not tell apart, or that its comparisons hold equal.
@@ -30,14 +29,6 @@ const TRAPS: &str = "create extension if not exists citext;
             'infinity', '{null,1}'),
         (4, null, null, null, null, null, null, null, null, null, null, null, null, null);";
 
-async fn view(server: &Server, table: &str) -> (TableSchema, Box<dyn Snapshot>) {
-    let source =
-        PostgresSource::connect(&server.endpoint(), ComputePool::new(1).unwrap()).await.unwrap();
-    let schema = source.describe(&TableRef::new("public", table)).await.unwrap();
-    let view = source.snapshot(&schema, Consistency::Table, 1).await.unwrap();
-    (schema, view)
-}
-
 fn chunk(table: &TableSchema, lower: Option<i128>, upper: Option<i128>) -> Chunk {
     let bound = |id: Option<i128>| id.map(|id| KeyTuple(vec![KeyValue::Int(id)]));
     let key = KeyColumns(vec![KeyColumn::of(table.column("id").unwrap())]);
@@ -45,13 +36,9 @@ fn chunk(table: &TableSchema, lower: Option<i128>, upper: Option<i128>) -> Chunk
     Chunk { no: ChunkNo(1), table: table.table.clone(), range, rows_estimated: None }
 }
 
-fn spec(columns: Vec<Column>) -> ReadSpec {
-    ReadSpec { columns, predicate: None, wire: None, batch_bytes: 1, batch_rows: 1, ordered: false }
-}
-
 /// Hashes every cell of a table by itself, and compares with its text. How many were hashed.
 async fn tells_apart(server: &Server, name: &str, columns: usize) -> usize {
-    let (table, view) = view(server, name).await;
+    let (table, view) = view(server, name, Consistency::Table).await;
     let texts = cells(server, name, columns);
     let mut hashed = 0;
     for place in 0..columns {
@@ -92,7 +79,7 @@ async fn values_with_one_hash_have_one_text() {
 
 /// All rows of a table, which fit into one chunk.
 async fn digest(server: &Server, table: &str, seed: u64) -> ServerDigest {
-    let (table, view) = view(server, table).await;
+    let (table, view) = view(server, table, Consistency::Table).await;
     let spec = spec(table.columns.clone());
     view.digest(&chunk(&table, None, None), &spec, seed).await.unwrap()
 }

@@ -11,6 +11,7 @@ mod hashed;
 mod list_literals;
 mod literals;
 mod objects;
+mod reads;
 mod server;
 mod shapes;
 mod types;
